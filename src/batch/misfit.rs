@@ -1,0 +1,20 @@
+//! A record that does not become a row.
+
+/// A record that is kept out of the table, with what is needed to look at it and to replay it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// Index of the input within its source.
+    pub source: u32,
+    /// Physical line on which the record begins, from 1.
+    pub line: u64,
+    /// Byte offset of the record in the decompressed, decoded input.
+    pub byte: u64,
+    /// The column whose value did not fit, as a path; `None` when the record itself is broken.
+    pub path: Option<String>,
+    /// Why, without the value: `expected int32, found text`.
+    pub reason: String,
+    /// The record's bytes as they came; its first 64 KiB where it was longer than the record limit.
+    pub raw: Vec<u8>,
+    /// The record's whole length in bytes.
+    pub raw_len: u64,
+}

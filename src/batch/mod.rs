@@ -1,0 +1,5 @@
+//! Records + schema → Arrow batches + misfits.
+
+mod misfit;
+
+pub use misfit::Misfit;

@@ -1,0 +1,113 @@
+//! What every place to load into has in common.
+
+use arrow_array::RecordBatch;
+
+use crate::batch::Misfit;
+use crate::error::Result;
+use crate::schema::Schema;
+
+/// What to do with rows that are in the table already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Keep them and add to them.
+    #[default]
+    Append,
+    /// Put the load in their place, in one transaction.
+    Replace,
+    /// Refuse to load if the table exists.
+    FailIfExists,
+}
+
+/// One load: what goes where, under which id.
+#[derive(Debug, Clone)]
+pub struct LoadRequest {
+    /// The table as the user wrote it: `orders`, `analytics.orders`, `"My Schema"."Orders"`.
+    pub table: String,
+    /// The id under which the load happens at most once per table.
+    pub load_id: String,
+    /// What to do with rows that are there.
+    pub mode: Mode,
+    /// The names of the inputs; [`Misfit::source`] is an index into it.
+    pub sources: Vec<String>,
+    /// A hash of the inputs' bytes, as hexadecimal text.
+    pub content_hash: String,
+    /// Bytes of the inputs as stored, before decompression.
+    pub bytes: u64,
+    /// A limit on quarantined records past which the load is rolled back.
+    pub max_quarantined: Option<u64>,
+}
+
+/// The counts of one load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Counts {
+    /// Records in the input.
+    pub read: u64,
+    /// Rows added to the table.
+    pub loaded: u64,
+    /// Records kept aside.
+    pub quarantined: u64,
+    /// Records dropped as duplicates by key; 0 unless a keyed mode is used.
+    pub deduplicated: u64,
+}
+
+/// What a target says at the start.
+pub enum Begun {
+    /// The load id is in the ledger: nothing is to be done, and these are its counts.
+    AlreadyLoaded(Counts),
+    /// Go on: decode under this schema, prepare with this encoder.
+    Open {
+        /// The schema as the table has it or will have it; its columns are the batches' columns, in order.
+        schema: Schema,
+        /// Turns batches into what [`Target::write`] takes; called on many threads.
+        encoder: Box<dyn Encode>,
+    },
+}
+
+/// A batch, ready to be sent.
+#[derive(Debug)]
+pub enum Prepared {
+    /// Rows as bytes of the target's wire format.
+    Bytes {
+        /// The bytes, without the stream's header and trailer.
+        bytes: Vec<u8>,
+        /// How many rows they hold.
+        rows: u64,
+    },
+    /// The batch itself.
+    Batch(RecordBatch),
+}
+
+/// The part of a target's work that runs on the worker threads.
+pub trait Encode: Send + Sync {
+    /// Prepares one batch.
+    ///
+    /// # Errors
+    ///
+    /// Only for a batch that does not have the schema that [`Begun::Open`] gave.
+    fn encode(&self, batch: &RecordBatch) -> Result<Prepared>;
+}
+
+/// A place to load into: one value is one load, committed whole or not at all.
+///
+/// The order of calls is `begin`, then any number of `write` and `quarantine` in any order, then `commit`. Dropping
+/// it before `commit` leaves the place as it was.
+pub trait Target {
+    /// Looks the load id up, plans and makes the changes the schema needs, and opens the load.
+    fn begin(&mut self, schema: &Schema, request: &LoadRequest) -> Result<Begun>;
+
+    /// Sends rows.
+    fn write(&mut self, rows: Prepared) -> Result<()>;
+
+    /// Keeps a record aside; it is stored with the rows. Memory stays bounded however many there are.
+    fn quarantine(&mut self, misfit: Misfit) -> Result<()>;
+
+    /// Checks that `read` = rows stored + records kept aside, as the place itself counts them, records the load in
+    /// the ledger and commits.
+    ///
+    /// # Errors
+    ///
+    /// [`NotConserved`](crate::ErrorKind::NotConserved) or
+    /// [`TooManyQuarantined`](crate::ErrorKind::TooManyQuarantined), after which nothing has changed.
+    fn commit(&mut self, read: u64) -> Result<Counts>;
+}

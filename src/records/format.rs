@@ -1,0 +1,115 @@
+//! What an input looks like: its format, and for CSV its dialect and header.
+
+use serde::{Deserialize, Serialize};
+
+/// How a quote is written inside a quoted cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Escape {
+    /// Written twice: `"say ""hi"""` (RFC 4180).
+    #[default]
+    Doubled,
+    /// Behind a backslash: `"say \"hi\""`. A doubled quote is understood too.
+    Backslash,
+}
+
+/// What ends a record outside quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineEnd {
+    /// `\n`, or `\r\n`; both may occur in one file. A lone `\r` is data.
+    #[default]
+    Newline,
+    /// `\r` alone, as old Macs wrote.
+    CarriageReturn,
+}
+
+/// How a CSV file separates and quotes its cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dialect {
+    /// Between cells; one byte, `,` by default.
+    pub delimiter: u8,
+    /// Around cells that hold separators; `"` by default, `None` when nothing is quoted.
+    pub quote: Option<u8>,
+    /// How a quote is written inside quotes.
+    pub escape: Escape,
+    /// What ends a record.
+    pub line_end: LineEnd,
+    /// Whether the first record names the columns.
+    pub header: bool,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Dialect {
+            delimiter: b',',
+            quote: Some(b'"'),
+            escape: Escape::Doubled,
+            line_end: LineEnd::Newline,
+            header: true,
+        }
+    }
+}
+
+/// The layout of one CSV input.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Layout {
+    /// Separators and quotes.
+    pub dialect: Dialect,
+    /// The columns' names as the header has them (unquoted, unescaped, BOM removed), or `column_1`, `column_2`, …
+    /// without one. Equal names stay equal here.
+    pub columns: Vec<String>,
+    /// Byte offset at which the data records begin: behind the preamble and the header.
+    pub body: u64,
+    /// How many lines stand before the header and are neither header nor data (titles, blank lines).
+    pub preamble: u64,
+}
+
+/// The format of one input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Format {
+    /// One JSON object a line.
+    Ndjson,
+    /// JSON documents: one array of records, or objects one after another over any number of lines.
+    Json,
+    /// Delimited text.
+    Csv(Layout),
+}
+
+impl Format {
+    /// `ndjson`, `json` or `csv`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Format::Ndjson => "ndjson",
+            Format::Json => "json",
+            Format::Csv(_) => "csv",
+        }
+    }
+}
+
+/// What the user says about the format, in place of looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FormatOptions {
+    /// The format, or `None` to look at the data.
+    pub kind: Option<Kind>,
+    /// The CSV delimiter, or `None` to look at the data. Giving one means CSV where `kind` is `None`.
+    pub delimiter: Option<u8>,
+    /// The CSV quote: `None` to look at the data, `Some(None)` for no quoting.
+    pub quote: Option<Option<u8>>,
+    /// Whether there is a CSV header, or `None` to look at the data.
+    pub header: Option<bool>,
+}
+
+/// A format without its details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// One JSON object a line.
+    Ndjson,
+    /// JSON documents.
+    Json,
+    /// Delimited text.
+    Csv,
+}

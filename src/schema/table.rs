@@ -1,0 +1,106 @@
+//! A resolved schema: the columns of one table, each with its reason.
+
+use serde::{Deserialize, Serialize};
+
+use super::types::Type;
+use crate::path::Path;
+
+/// How a column's values are spelled in the input, where it is not the type's own spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reading {
+    /// The type's own spelling: ISO 8601 dates, `true`/`false`, plain numbers.
+    #[default]
+    Native,
+    /// Day first: `31/12/2024`, also with `.` or `-`.
+    DayFirst,
+    /// Month first: `12/31/2024`.
+    MonthFirst,
+    /// Seconds since 1970-01-01 UTC.
+    EpochSeconds,
+    /// Milliseconds since 1970-01-01 UTC.
+    EpochMillis,
+    /// Numbers and booleans spelled as words or digits: `0`/`1`, `yes`/`no`, `y`/`n`, `on`/`off`, `t`/`f`.
+    Words,
+    /// A time without a zone is taken as UTC.
+    AssumeUtc,
+    /// Blanks around the value are dropped.
+    Trim,
+}
+
+/// The first record that made a column what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    /// The input's name.
+    pub source: String,
+    /// Physical line of the record, from 1.
+    pub line: u64,
+    /// Byte offset of the record.
+    pub byte: u64,
+}
+
+/// Why a column has its type.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Why {
+    /// One line: `text: 00501 has a leading zero`-like, without a record's value.
+    pub text: String,
+    /// The first record that forced the present type, if a record did.
+    pub witness: Option<Witness>,
+}
+
+/// One column of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// The field in the source.
+    pub path: Path,
+    /// The name in Postgres: at most 63 bytes, unique in the table also when case is folded.
+    pub name: String,
+    /// The logical type.
+    pub ty: Type,
+    /// Whether some record had no value here.
+    pub nullable: bool,
+    /// How the values are spelled.
+    pub reading: Reading,
+    /// Records with a value.
+    pub filled: u64,
+    /// The longest value as UTF-8 text, in bytes; `None` when nothing was seen.
+    pub max_bytes: Option<u64>,
+    /// The longest text that is allowed, in characters, where an existing table says so.
+    pub max_chars: Option<u32>,
+    /// Why the type is what it is.
+    pub why: Why,
+}
+
+impl Column {
+    /// Makes a nullable column of a type, named as given; for schemas written by hand.
+    pub fn new(path: Path, name: impl Into<String>, ty: Type) -> Self {
+        Column {
+            path,
+            name: name.into(),
+            ty,
+            nullable: true,
+            reading: Reading::Native,
+            filled: 0,
+            max_bytes: None,
+            max_chars: None,
+            why: Why::default(),
+        }
+    }
+}
+
+/// The columns of one table, in the order in which their fields first appeared.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Schema {
+    /// The columns.
+    pub columns: Vec<Column>,
+    /// Index of the column, if there is one, that collects the fields past the column budget as one JSON object.
+    pub overflow: Option<usize>,
+}
+
+impl Schema {
+    /// The column whose path has this text.
+    pub fn column(&self, path: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.path.to_string() == path)
+    }
+}

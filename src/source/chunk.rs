@@ -1,0 +1,109 @@
+//! A chunk: whole records as bytes, with where they came from.
+
+/// Bytes kept free in front of a chunk's data, so that a parser may put a sentinel there.
+pub(crate) const FRONT_PAD: usize = 16;
+/// Zero bytes kept behind a chunk's data, so that SIMD may read past the end.
+pub(crate) const BACK_PAD: usize = 64;
+
+/// A run of whole records and where it stands in its input.
+///
+/// The data is held with [`FRONT_PAD`] bytes in front and [`BACK_PAD`] zero bytes behind it. `offset` and
+/// `first_line` count in the decompressed, decoded input, after a byte-order mark.
+#[derive(Debug, Default, Clone)]
+pub struct Chunk {
+    /// Front pad, data, back pad.
+    pub(crate) buffer: Vec<u8>,
+    /// Index of the input within its [`Source`](crate::Source), from 0.
+    pub source: u32,
+    /// Position among the chunks of this input, from 0.
+    pub sequence: u64,
+    /// Byte offset of the first byte.
+    pub offset: u64,
+    /// Physical line of the first byte, from 1.
+    pub first_line: u64,
+    /// What the cutter knew at the start of this chunk (for instance: inside a top-level array); 0 at the start.
+    pub state: u8,
+}
+
+impl Chunk {
+    /// Makes a chunk over a copy of `data`, at the start of input 0.
+    pub fn new(data: &[u8]) -> Self {
+        let mut chunk = Chunk { first_line: 1, ..Chunk::default() };
+        chunk.set_data(data);
+        chunk
+    }
+
+    /// Replaces the data, reusing the buffer.
+    pub(crate) fn set_data(&mut self, data: &[u8]) {
+        self.buffer.clear();
+        self.buffer.reserve(FRONT_PAD + data.len() + BACK_PAD);
+        self.buffer.resize(FRONT_PAD, b' ');
+        self.buffer.extend_from_slice(data);
+        self.buffer.resize(FRONT_PAD + data.len() + BACK_PAD, 0);
+    }
+
+    /// The records' bytes.
+    pub fn data(&self) -> &[u8] {
+        &self.buffer[FRONT_PAD..self.buffer.len() - BACK_PAD]
+    }
+
+    /// How many bytes the records take.
+    pub fn len(&self) -> usize {
+        self.buffer.len() - FRONT_PAD - BACK_PAD
+    }
+
+    /// Whether there is no data.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A stretch of input that is no usable record: it is counted as one quarantined record, and its bytes past
+/// `head` are not kept, so that memory stays bounded. Its place says where to find it.
+#[derive(Debug, Clone)]
+pub struct Gap {
+    /// Index of the input within its source, from 0.
+    pub source: u32,
+    /// Byte offset of the first byte.
+    pub offset: u64,
+    /// Physical line of the first byte, from 1.
+    pub line: u64,
+    /// Its whole length in bytes.
+    pub len: u64,
+    /// Its first bytes, 64 KiB at most.
+    pub head: Vec<u8>,
+    /// Why, as the quarantine states it: `record longer than 16777216 bytes`.
+    pub reason: String,
+}
+
+/// What reading an input yields, in order.
+#[derive(Debug)]
+pub enum Piece {
+    /// Whole records.
+    Records(Chunk),
+    /// One record that could not be held.
+    Gap(Gap),
+}
+
+/// Tells the source layer where records end. One per input, called in order, never concurrently.
+///
+/// `buffer` always begins at a record border and grows from call to call until a border is found; so a cutter may
+/// remember how far it has looked since the last border it returned. After a non-zero answer the caller drops that
+/// many bytes from the front.
+pub trait Cut: Send {
+    /// Returns how many bytes from the front of `buffer` are whole records: as many as it can, 0 if there is no
+    /// border yet. With `at_end` there is no more input: everything that is left must be returned, also a torn tail.
+    fn cut(&mut self, buffer: &[u8], at_end: bool) -> usize;
+
+    /// The record at the front of `buffer` is longer than the record limit. Returns how much of it to cut off as a
+    /// record that will not parse (a runaway quote's first line), or 0 to let the caller skip to the next line end.
+    fn give_up(&mut self, buffer: &[u8]) -> usize;
+
+    /// What [`Chunk::state`] is to hold for a chunk that begins at the present border.
+    fn state(&self) -> u8;
+
+    /// The byte that ends a physical line: `\n`, or `\r` in files that use it alone.
+    fn line_end(&self) -> u8 {
+        b'\n'
+    }
+}

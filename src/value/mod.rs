@@ -1,0 +1,1 @@
+//! How single values are spelled: numbers, dates, times, UUIDs. Pure functions of bytes.
