@@ -5,3 +5,4 @@
 mod chunk;
 
 pub use chunk::{Chunk, Cut, Gap, Piece};
+pub(crate) use chunk::{BACK_PAD, FRONT_PAD};
