@@ -7,9 +7,11 @@ pub mod path;
 pub mod plan;
 pub mod records;
 pub mod schema;
+pub mod sketch;
 pub mod source;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Location, Result};
 pub use path::Path;
-pub use schema::{Column, Schema, Type};
+pub use schema::{Column, Policy, Schema, Type};
+pub use sketch::Sketch;

@@ -128,7 +128,8 @@ impl PathTable {
     /// [`NO_NODE`] if the parent has too many keys to tell apart.
     #[inline]
     pub(crate) fn child(&mut self, parent: NodeId, key: &str, before: NodeId) -> NodeId {
-        let guess = if before == NO_NODE { self.nodes[parent as usize].first } else { self.nodes[before as usize].next };
+        let guess =
+            if before == NO_NODE { self.nodes[parent as usize].first } else { self.nodes[before as usize].next };
         if guess != NO_NODE && *self.nodes[guess as usize].key == *key {
             return guess;
         }
@@ -168,7 +169,9 @@ mod tests {
     #[test]
     fn paths_come_back_as_they_went_in() {
         let mut table = PathTable::default();
-        for path in [Path::new(["a", "b"]), Path::new(["a.b"]), Path::new(["a"]), Path::new(["a"]).nth(2), Path::new([""])] {
+        for path in
+            [Path::new(["a", "b"]), Path::new(["a.b"]), Path::new(["a"]), Path::new(["a"]).nth(2), Path::new([""])]
+        {
             let node = table.insert(&path);
             assert_eq!(table.path(node), path);
             assert_eq!(table.insert(&path), node);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::types::Type;
+use super::undecided::Undecided;
 use crate::path::Path;
 
 /// How a column's values are spelled in the input, where it is not the type's own spelling.
@@ -96,6 +97,8 @@ pub struct Schema {
     pub columns: Vec<Column>,
     /// Index of the column, if there is one, that collects the fields past the column budget as one JSON object.
     pub overflow: Option<usize>,
+    /// Decisions that the data did not settle.
+    pub undecided: Vec<Undecided>,
 }
 
 impl Schema {

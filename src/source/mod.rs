@@ -4,5 +4,5 @@
 
 mod chunk;
 
-pub use chunk::{Chunk, Cut, Gap, Piece};
 pub(crate) use chunk::{BACK_PAD, FRONT_PAD};
+pub use chunk::{Chunk, Cut, Gap, Piece};

@@ -104,16 +104,13 @@ impl Scanner {
 /// Cuts documents behind top-level values.
 #[derive(Debug, Default)]
 pub(crate) struct DocumentCut {
-    /// Whether the part last cut off began inside a top-level array.
-    began_in_array: bool,
-    /// Whether the next one will.
+    /// Whether the present border stands inside a top-level array.
     in_array: bool,
 }
 
 impl Cut for DocumentCut {
     fn cut(&mut self, buffer: &[u8], at_end: bool) -> usize {
         let mut scanner = Scanner { in_array: self.in_array, ..Scanner::default() };
-        self.began_in_array = self.in_array;
         let mut border = 0;
         while let Some((_, end)) = scanner.next(buffer, false) {
             border = end;
@@ -127,7 +124,7 @@ impl Cut for DocumentCut {
     }
 
     fn state(&self) -> u8 {
-        u8::from(self.began_in_array)
+        u8::from(self.in_array)
     }
 }
 
@@ -166,7 +163,8 @@ mod tests {
 
     fn values(text: &str) -> Vec<String> {
         let mut scanner = Scanner::default();
-        std::iter::from_fn(|| scanner.next(text.as_bytes(), true).map(|(from, to)| text[from..to].to_string())).collect()
+        std::iter::from_fn(|| scanner.next(text.as_bytes(), true).map(|(from, to)| text[from..to].to_string()))
+            .collect()
     }
 
     #[test]
@@ -187,8 +185,8 @@ mod tests {
             for (i, piece) in text.as_bytes().chunks(step).enumerate() {
                 buffer.extend_from_slice(piece);
                 let at_end = (i + 1) * step >= text.len();
-                let n = cut.cut(&buffer, at_end);
                 let mut scanner = Scanner { in_array: cut.state() != 0, ..Scanner::default() };
+                let n = cut.cut(&buffer, at_end);
                 while let Some((from, to)) = scanner.next(&buffer[..n], true) {
                     found.push(String::from_utf8(buffer[from..to].to_vec()).unwrap());
                 }

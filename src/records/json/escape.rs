@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn escapes_stand_for_what_json_says() {
-        let cases = [(r"a\tb\nc\\d\/e\u0022", "a\tb\nc\\d/e\""), (r"\u00e9\ud83d\ude00", "é😀"), (r"\b\f\r\q", "\x08\x0c\rq")];
+        let cases =
+            [(r"a\tb\nc\\d\/e\u0022", "a\tb\nc\\d/e\""), (r"\u00e9\ud83d\ude00", "é😀"), (r"\b\f\r\q", "\x08\x0c\rq")];
         for (escaped, plain) in cases {
             assert_eq!(unescape(escaped.as_bytes()), plain.as_bytes());
         }

@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn the_simd_index_equals_the_scalar_one_at_all_lengths() {
-        let text = b"{\"k\":\"v\\\\\\\"\", \"n\" : [-1.5e3,true,null,\"\xc3\xa9\"]}\r\n \t{\"a\":{}}\n\n[ ]x \"y\" z\n\"un";
+        let text =
+            b"{\"k\":\"v\\\\\\\"\", \"n\" : [-1.5e3,true,null,\"\xc3\xa9\"]}\r\n \t{\"a\":{}}\n\n[ ]x \"y\" z\n\"un";
         for from in 0..text.len() {
             for to in from..=text.len() {
                 let (simd, plain) = both(&text[from..to]);
