@@ -1,7 +1,5 @@
 //! From chunks to records, whatever their format.
 
-use std::sync::Arc;
-
 use super::csv::{RowCut, Rows};
 use super::format::Format;
 use super::json::{DocumentCut, Documents, LineCut, Lines};
@@ -46,32 +44,30 @@ impl Default for Limits {
 ///     fn bad(&mut self, _: &Bad<'_>) { self.1 += 1 }
 /// }
 ///
-/// let mut reader = Reader::new([Format::Ndjson].into(), Limits::default());
+/// let mut reader = Reader::new(Limits::default());
 /// let mut count = Count::default();
-/// reader.read(&mut Chunk::new(b"{\"a\":1}\n{\"a\":\n{\"a\":3}\n"), &mut count);
+/// reader.read(&Format::Ndjson, &mut Chunk::new(b"{\"a\":1}\n{\"a\":\n{\"a\":3}\n"), &mut count);
 /// assert_eq!((count.0, count.1), (2, 1));
 /// ```
 #[derive(Debug)]
 pub struct Reader {
-    formats: Arc<[Format]>,
     limits: Limits,
     paths: PathTable,
     lines: Lines,
     documents: Documents,
-    rows: Vec<Option<Rows>>,
+    /// Of the CSV input that the last CSV chunk came from.
+    rows: Option<(u32, Rows)>,
 }
 
 impl Reader {
-    /// Makes a reader of inputs in these formats; [`Chunk::source`] is an index into them.
-    pub fn new(formats: Arc<[Format]>, limits: Limits) -> Self {
-        let rows = formats.iter().map(|_| None).collect();
+    /// Makes a reader that knows no paths yet.
+    pub fn new(limits: Limits) -> Self {
         Reader {
-            formats,
             limits,
             paths: PathTable::default(),
             lines: Lines::default(),
             documents: Documents::default(),
-            rows,
+            rows: None,
         }
     }
 
@@ -85,19 +81,19 @@ impl Reader {
         &mut self.paths
     }
 
-    /// Reads every record of a chunk, in order.
-    ///
-    /// # Panics
-    ///
-    /// If the chunk's `source` is not one of the formats this reader was made with.
-    pub fn read(&mut self, chunk: &mut Chunk, sink: &mut impl Sink) {
-        let source = chunk.source as usize;
-        match &self.formats[source] {
+    /// Reads every record of a chunk, in order. `format` is that of the input the chunk comes from.
+    pub fn read(&mut self, format: &Format, chunk: &mut Chunk, sink: &mut impl Sink) {
+        match format {
             Format::Ndjson => self.lines.read(chunk, &mut self.paths, &self.limits, sink),
             Format::Json => self.documents.read(chunk, &mut self.paths, &self.limits, sink),
             Format::Csv(layout) => {
-                let rows = self.rows[source]
-                    .get_or_insert_with(|| Rows::new(layout, csv_columns(&layout.columns, &mut self.paths)));
+                let (_, rows) = match &mut self.rows {
+                    Some(rows) if rows.0 == chunk.source => rows,
+                    rows => {
+                        let columns = csv_columns(&layout.columns, &mut self.paths);
+                        rows.insert((chunk.source, Rows::new(layout, columns)))
+                    }
+                };
                 rows.read(chunk, &self.paths, &self.limits, sink);
             }
         }

@@ -45,9 +45,12 @@ impl Cut for RowCut {
         border
     }
 
-    fn give_up(&mut self, _buffer: &[u8]) -> usize {
-        // A row whose first line fits has been cut above; this one's does not.
-        0
+    fn give_up(&mut self, buffer: &[u8]) -> usize {
+        // The row reader finds the same: a row past the limit costs its first line.
+        match line_end(buffer, 0, &self.dialect) {
+            end if end > 0 && buffer[end - 1] == self.dialect.terminator() => end,
+            _ => 0,
+        }
     }
 
     fn state(&self) -> u8 {
