@@ -13,3 +13,4 @@ pub mod value;
 pub use error::{Error, ErrorKind, Location, Result};
 pub use path::Path;
 pub use schema::{Column, Schema, Type};
+pub use source::{Encoding, Sample, Source};
