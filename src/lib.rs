@@ -15,3 +15,4 @@ pub use error::{Error, ErrorKind, Location, Result};
 pub use path::Path;
 pub use schema::{Column, Policy, Schema, Type};
 pub use sketch::Sketch;
+pub use source::{Encoding, Sample, Source};
