@@ -211,7 +211,7 @@ impl Changes {
         self.parts.push(Part {
             class: class_of(&existing.ty, to),
             sql: format!("ALTER COLUMN {name} TYPE {to}{using}"),
-            why: format!("`{}` is {}, and {} is {}", existing.name, existing.ty, column.path, data_type(column)),
+            why: format!("`{}` is {}, and `{}` is {}", existing.name, existing.ty, column.path, data_type(column)),
         });
     }
 
@@ -264,10 +264,18 @@ fn joined(parts: &[&Part], text: impl Fn(&Part) -> String, between: &str) -> Str
     parts.iter().map(|part| text(part)).collect::<Vec<_>>().join(between)
 }
 
-/// The data's type, also where Postgres has none for it.
+/// The data's type, also where Postgres has none for it, and how long its values are where that matters.
 fn data_type(column: &Column) -> String {
     let held = if column.ty == Type::Null { column.ty } else { fit_type(column, Dialect::Postgres).ty };
-    if held == column.ty { held.to_string() } else { format!("{} in nanoseconds, kept as {held}", column.ty) }
+    if held != column.ty {
+        return format!("{} in nanoseconds, kept as {held}", column.ty);
+    }
+    match (held, column.max_bytes) {
+        (Type::Text | Type::Int16 | Type::Int32 | Type::Int64, Some(longest)) => {
+            format!("{held} of up to {longest} bytes")
+        }
+        _ => held.to_string(),
+    }
 }
 
 fn conflict(column: &Column, existing: &ExistingColumn, why: &str) -> Error {

@@ -92,10 +92,10 @@ fn changes_of_one_class_share_a_statement_and_say_their_cost() {
     let evolution = run(columns, &have);
     assert_eq!(
         format!("{:#}", evolution.plan),
-        "-- metadata only: `tag` is varchar(3), and tag is text; `new.one` is new (locks ACCESS EXCLUSIVE)\n\
+        "-- metadata only: `tag` is varchar(3), and `tag` is text of up to 20 bytes; `new.one` is new (locks ACCESS EXCLUSIVE)\n\
          ALTER TABLE \"shop\".\"orders\"\n    ALTER COLUMN \"tag\" TYPE text,\n    ADD COLUMN \"new_one\" boolean;\n\
-         -- rewrites the table: `small` is smallint, and small is int64; `day` is date, and day is timestamp; \
-         `code` is integer, and code is text (locks ACCESS EXCLUSIVE)\n\
+         -- rewrites the table: `small` is smallint, and `small` is int64; `day` is date, and `day` is timestamp; \
+         `code` is integer, and `code` is text (locks ACCESS EXCLUSIVE)\n\
          ALTER TABLE \"shop\".\"orders\"\n    ALTER COLUMN \"small\" TYPE bigint,\n    \
          ALTER COLUMN \"day\" TYPE timestamp,\n    ALTER COLUMN \"code\" TYPE text USING \"code\"::text;\n\
          -- comment: keeps the source path of `new.one` (locks SHARE UPDATE EXCLUSIVE)\n\
