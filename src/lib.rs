@@ -13,6 +13,7 @@ pub mod value;
 
 pub use error::{Error, ErrorKind, Location, Result};
 pub use path::Path;
+pub use plan::{Dialect, Plan};
 pub use schema::{Column, Policy, Schema, Type};
 pub use sketch::Sketch;
 pub use source::{Encoding, Sample, Source};

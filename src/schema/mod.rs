@@ -2,14 +2,14 @@
 
 mod arrow;
 mod decide;
-pub mod names;
+pub(crate) mod names;
 mod policy;
 mod resolve;
 mod table;
 mod types;
 mod undecided;
 
-pub use names::Naming;
+pub use names::{Naming, assign};
 pub use policy::{Hint, Policy};
 pub use table::{Column, Reading, Schema, Why, Witness};
 pub use types::{TimeUnit, Type};

@@ -38,6 +38,10 @@ impl Cut for LineCut {
     fn state(&self) -> u8 {
         0
     }
+
+    fn can_resync(&self) -> bool {
+        true
+    }
 }
 
 /// Reads chunks of newline-delimited JSON.
