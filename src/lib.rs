@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod error;
+mod front;
 pub mod load;
 pub mod path;
 pub mod plan;
@@ -12,6 +13,9 @@ pub mod source;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Location, Result};
+pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch};
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+pub use front::{LoadReport, Loader};
 pub use path::Path;
 pub use plan::{Dialect, Plan};
 pub use schema::{Column, Policy, Schema, Type};

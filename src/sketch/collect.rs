@@ -31,6 +31,11 @@ impl Collector {
         self.sources.iter().map(|(records, _)| records).sum()
     }
 
+    /// The records taken in so far of one input.
+    pub fn records_of(&self, source: u32) -> u64 {
+        self.sources.get(source as usize).map_or(0, |(records, _)| *records)
+    }
+
     /// Counts a stretch of input that the source layer could not hold.
     pub fn gap(&mut self, source: u32, offset: u64, line: u64, reason: &str) {
         self.source(source).1 += 1;

@@ -129,6 +129,15 @@ impl Source {
         Source::one("<stdin>", Origin::Reader(Mutex::new(Some(Box::new(std::io::stdin())))))
     }
 
+    /// Gives the only input another name, for messages, sketches and the ledger; with several inputs nothing changes.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        if let [entry] = self.entries.as_mut_slice() {
+            entry.name = name.into();
+        }
+        self
+    }
+
     /// Says how the text of all inputs is encoded; [`Encoding::Auto`] by default.
     #[must_use]
     pub fn encoding(mut self, encoding: Encoding) -> Self {
