@@ -8,7 +8,7 @@ use crate::records::{Format, FormatOptions, Limits, cutter, detect};
 use crate::source::{Buffers, ChunkOptions, InputEnd, Piece, Pieces, Sample, Source};
 
 /// How much of an input is looked at to find its format.
-const HEAD: usize = 1 << 20;
+const HEAD: usize = crate::records::HEAD_BYTES;
 
 /// How a source is read. [`ReadOptions::default`] looks at the data for its format, reads all of it, on all cores.
 ///

@@ -4,8 +4,12 @@
 //! if the dialect says so). What stands between the closing quote and the next delimiter belongs to the cell as it
 //! is. A quoted cell that never closes, or not within the record limit, costs its first physical line and no more.
 
+mod class;
 mod cut;
+mod header;
 mod rows;
+pub(super) mod sniff;
+mod split;
 mod unescape;
 
 pub(crate) use cut::RowCut;
