@@ -38,7 +38,7 @@ pub fn fitted(schema: &Schema, json: JsonType) -> Vec<Fitted> {
 /// Plans what an existing Postgres table needs to take the rows of a schema; changes no value that is there.
 ///
 /// A column is known again by the source path in its comment, else (where the comment holds no path) by its name, else
-/// by the only name that is equal without regard to case. A column that the table lacks is added, under a name that is
+/// by the only one whose name equals the schema's, or the path in the source, without regard to case. A column that the table lacks is added, under a name that is
 /// free. Where the table's type holds the data's, the data is decoded as the table's type; where it is too narrow, it
 /// is widened, by one `ALTER TABLE` for all changes to the catalog and one for all that rewrite the table. Values that
 /// may not fit although the types agree (`varchar(n)`) are left to the check of each record.
@@ -86,7 +86,6 @@ fn match_columns(schema: &Schema, table: &ExistingTable) -> Vec<Option<usize>> {
         table.columns.iter().map(|column| column.comment.as_deref().and_then(path_of_comment)).collect();
     let mut by_path = FxHashMap::default();
     let mut by_name = FxHashMap::default();
-    let mut by_folded: FxHashMap<String, Vec<usize>> = FxHashMap::default();
     for (at, (column, path)) in table.columns.iter().zip(&paths).enumerate() {
         match path {
             Some(path) => {
@@ -105,19 +104,23 @@ fn match_columns(schema: &Schema, table: &ExistingTable) -> Vec<Option<usize>> {
         .map(|column| by_path.get(&column.path).or_else(|| by_name.get(column.name.as_str())).copied())
         .map(|found| found.filter(|&at| taken.insert(at)))
         .collect();
-    // Names that differ only in case match where there is no doubt on either side.
-    for (name, at) in by_name {
-        if !taken.contains(&at) {
-            by_folded.entry(name.to_lowercase()).or_default().push(at);
+    // A table that others made may spell a name in another case, or as the source does.
+    let spellings: [fn(&Column) -> String; 2] = [|column| column.name.clone(), |column| column.path.to_string()];
+    for spelling in spellings {
+        let free = |at: &usize| paths[*at].is_none() && !matched.contains(&Some(*at));
+        let mut open: FxHashMap<String, Vec<usize>> = FxHashMap::default();
+        for at in (0..table.columns.len()).filter(free) {
+            open.entry(table.columns[at].name.to_lowercase()).or_default().push(at);
         }
-    }
-    let mut wanted: FxHashMap<String, Vec<usize>> = FxHashMap::default();
-    for (i, column) in schema.columns.iter().enumerate().filter(|&(i, _)| matched[i].is_none()) {
-        wanted.entry(column.name.to_lowercase()).or_default().push(i);
-    }
-    for (name, columns) in wanted {
-        if let ([i], Some([at])) = (columns.as_slice(), by_folded.get(&name).map(Vec::as_slice)) {
-            matched[*i] = Some(*at);
+        let mut wanted: FxHashMap<String, Vec<usize>> = FxHashMap::default();
+        for (i, column) in schema.columns.iter().enumerate().filter(|&(i, _)| matched[i].is_none()) {
+            wanted.entry(spelling(column).to_lowercase()).or_default().push(i);
+        }
+        // Only where there is no doubt on either side.
+        for (name, columns) in wanted {
+            if let ([i], Some([at])) = (columns.as_slice(), open.get(&name).map(Vec::as_slice)) {
+                matched[*i] = Some(*at);
+            }
         }
     }
     matched

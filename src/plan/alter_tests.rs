@@ -110,14 +110,16 @@ fn a_column_is_known_by_its_path_under_any_name() {
         commented("renamed_by_hand", PgType::Int4, &["order", "id"]),
         existing("Total", PgType::Int4),
         existing("note", PgType::Text),
+        existing("shipto", PgType::Text),
     ]);
     let columns = vec![
+        field(&["shipTo"], "ship_to", Type::Text),
         field(&["order", "id"], "order_id", Type::Int16),
         field(&["total"], "total", Type::Int16),
         field(&["note"], "note", Type::Text),
     ];
     let evolution = run(columns, &have);
-    assert_eq!(names(&evolution), ["renamed_by_hand", "Total", "note"]);
+    assert_eq!(names(&evolution), ["shipto", "renamed_by_hand", "Total", "note"]);
     assert!(evolution.plan.is_empty());
 }
 
