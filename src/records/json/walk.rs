@@ -5,7 +5,7 @@
 
 use super::{escape, is_blank};
 use crate::records::paths::{NO_NODE, NodeId, PathTable, ROOT};
-use crate::records::reader::{Limits, MAX_FIELDS};
+use crate::records::reader::{Limits, MAX_DEPTH, MAX_FIELDS};
 use crate::records::record::{Fault, Field, Kind};
 use crate::value::{Shape, json_number};
 
@@ -16,6 +16,8 @@ pub(crate) struct WalkState {
     pub(crate) duplicate_keys: u32,
     objects: Vec<Open>,
     containers: Vec<bool>,
+    /// Keys of this record that could be fields.
+    keys: usize,
     /// Records walked, to notice paths that stand twice in one.
     record: u64,
     key: Vec<u8>,
@@ -58,8 +60,24 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads the record that stands alone in `start..end`: one object and white space. False if there is only
-    /// white space.
+    /// white space. A record that is none leaves no paths behind.
     pub(crate) fn record(
+        &mut self,
+        start: u32,
+        end: u32,
+        paths: &mut PathTable,
+        state: &mut WalkState,
+        limits: &Limits,
+    ) -> Step<bool> {
+        paths.begin();
+        let outcome = self.object_alone(start, end, paths, state, limits);
+        if outcome.is_err() {
+            paths.take_back();
+        }
+        outcome
+    }
+
+    fn object_alone(
         &mut self,
         start: u32,
         end: u32,
@@ -69,6 +87,7 @@ impl<'a> Walk<'a> {
     ) -> Step<bool> {
         state.fields.clear();
         state.duplicate_keys = 0;
+        state.keys = 0;
         state.objects.clear();
         state.record += 1;
         let Some(open) = self.peek(end) else {
@@ -106,6 +125,7 @@ impl<'a> Walk<'a> {
                 _ => return malformed("expected a key"),
             }
             let key = self.string(position, end)?;
+            count_key(&mut state.keys)?;
             let node = self.key(key, open, paths, state)?;
             if let Some(open) = state.objects.last_mut() {
                 // A key past the limit of a map has no node; the guess goes on from the last that had one.
@@ -167,14 +187,17 @@ impl<'a> Walk<'a> {
                 let (from, to, escaped) = self.string(start, end)?;
                 (if escaped { Kind::EscapedStr } else { Kind::Str }, from, to)
             }
-            b'{' if node != NO_NODE && state.objects.len() < limits.flatten_depth => {
+            b'{' if node != NO_NODE && state.objects.len() < limits.flatten_depth.min(MAX_DEPTH) => {
                 let field = state.fields.len() as u32;
-                self.push(Field { node, kind: Kind::Object, start, end: start }, state)?;
+                state.fields.push(Field { node, kind: Kind::Object, start, end: start });
                 state.objects.push(Open { node, before: NO_NODE, field });
                 return Ok(true);
             }
             b'{' | b'[' => {
-                let close = self.container(start, end, state)?;
+                // Keys count against the limit whether they have a node or not, so that it depends on the record only.
+                let is_map_value = node == NO_NODE && self.data[start as usize] == b'{';
+                let counted = if is_map_value { limits.flatten_depth.saturating_sub(state.objects.len()) } else { 0 };
+                let close = self.container(start, end, counted, state)?;
                 (if self.data[start as usize] == b'{' { Kind::Object } else { Kind::Array }, start, close)
             }
             _ => {
@@ -183,22 +206,18 @@ impl<'a> Walk<'a> {
             }
         };
         if node != NO_NODE {
-            self.push(Field { node, kind, start: from, end: to }, state)?;
+            state.fields.push(Field { node, kind, start: from, end: to });
         }
         Ok(false)
     }
 
-    fn push(&self, field: Field, state: &mut WalkState) -> Step<()> {
-        if state.fields.len() > MAX_FIELDS {
-            return Err(Fault::TooManyFields);
-        }
-        state.fields.push(field);
-        Ok(())
-    }
-
-    /// Checks a value that is kept whole, from its opening bracket on; returns where it ends.
-    fn container(&mut self, start: u32, end: u32, state: &mut WalkState) -> Step<u32> {
+    /// Checks a value that is kept whole, from its opening bracket on; returns where it ends. The keys of this many
+    /// levels of `counted` objects, outside of arrays, could have been fields.
+    fn container(&mut self, start: u32, end: u32, counted: usize, state: &mut WalkState) -> Step<u32> {
         let depth = state.objects.len();
+        if depth >= MAX_DEPTH {
+            return Err(Fault::TooDeep);
+        }
         let stack = &mut state.containers;
         stack.clear();
         stack.push(self.data[start as usize] == b'{');
@@ -214,6 +233,9 @@ impl<'a> Walk<'a> {
                         return malformed("expected a key");
                     }
                     self.string(position, end)?;
+                    if stack.len() <= counted && stack.iter().all(|is_object| *is_object) {
+                        count_key(&mut state.keys)?;
+                    }
                     if self.data[self.next(end)? as usize] != b':' {
                         return malformed("expected a colon behind a key");
                     }
@@ -224,7 +246,7 @@ impl<'a> Walk<'a> {
                         self.string(position, end)?;
                     }
                     open @ (b'{' | b'[') => {
-                        if stack.len() + depth >= crate::records::MAX_DEPTH {
+                        if stack.len() + depth >= MAX_DEPTH {
                             return Err(Fault::TooDeep);
                         }
                         stack.push(open == b'{');
@@ -317,23 +339,27 @@ impl<'a> Walk<'a> {
     }
 }
 
+fn count_key(keys: &mut usize) -> Step<()> {
+    *keys += 1;
+    if *keys > MAX_FIELDS { Err(Fault::TooManyFields) } else { Ok(()) }
+}
+
 /// Keeps, of the values that one path has in a record, only the last, and with a dropped object what is in it.
 #[cold]
 fn drop_overwritten(fields: &mut Vec<Field>, nodes: usize) {
-    let mut kept = vec![false; nodes];
-    let mut dropped: Vec<(u32, u32)> = Vec::new();
-    let mut keep = vec![true; fields.len()];
-    for (i, field) in fields.iter().enumerate().rev() {
-        let seen = std::mem::replace(&mut kept[field.node as usize], true);
-        if seen {
-            keep[i] = false;
-            dropped.push((field.start, field.end));
+    let mut seen = vec![false; nodes];
+    let mut keep: Vec<bool> =
+        fields.iter().rev().map(|field| !std::mem::replace(&mut seen[field.node as usize], true)).collect();
+    keep.reverse();
+    // What is inside a dropped object follows it.
+    let mut inside = 0;
+    let mut at = 0;
+    fields.retain(|field| {
+        let kept = keep[at] && field.start >= inside;
+        at += 1;
+        if !kept {
+            inside = inside.max(field.end);
         }
-    }
-    let inside = |field: &Field| dropped.iter().any(|(from, to)| *from < field.start && field.end <= *to);
-    for (i, field) in fields.iter().enumerate() {
-        keep[i] &= !inside(field);
-    }
-    let mut keep = keep.into_iter();
-    fields.retain(|_| keep.next().unwrap_or(true));
+        kept
+    });
 }
