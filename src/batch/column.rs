@@ -177,6 +177,11 @@ impl ColumnBuilder {
         Ok(())
     }
 
+    /// Whether row `row` has a value. Rows are only asked about as the last one.
+    pub(super) fn has_value(&self, row: usize) -> bool {
+        self.valid.len() == row + 1 && self.valid.get_bit(row)
+    }
+
     /// Gives every row before `row` that has no value a null.
     fn pad(&mut self, row: usize) {
         while self.valid.len() < row {
