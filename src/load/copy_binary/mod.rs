@@ -13,6 +13,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, TimeUnit};
 
 use self::cells::{Cells, Layout};
+use super::target::{Encode, Prepared};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::plan::{Fitted, PgType};
 use crate::schema::{TimeUnit as Precision, Type};
@@ -141,6 +142,14 @@ impl CopyEncoder {
             }
         }
         Ok(())
+    }
+}
+
+impl Encode for CopyEncoder {
+    fn encode(&self, batch: &RecordBatch) -> Result<Prepared> {
+        let mut bytes = Vec::new();
+        CopyEncoder::encode(self, batch, &mut bytes)?;
+        Ok(Prepared::Bytes { bytes, rows: batch.num_rows() as u64 })
     }
 }
 
