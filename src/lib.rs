@@ -12,4 +12,5 @@ pub mod value;
 
 pub use error::{Error, ErrorKind, Location, Result};
 pub use path::Path;
+pub use plan::{Dialect, Plan};
 pub use schema::{Column, Schema, Type};

@@ -1,5 +1,28 @@
 //! Schema + what the table is now → statements, pure and ordered.
+//!
+//! Nothing here connects, reads a clock or a file: the same schema gives the same text. [`Plan::create`] plans a new
+//! table, [`evolve`] brings an existing Postgres table to what the data needs, and [`fit`] says what of a schema a
+//! warehouse can hold.
 
+mod alter;
+mod comment;
+mod create;
+mod dialect;
+mod fit;
+mod options;
+mod quote;
+mod statement;
+mod table_name;
 mod types;
+mod widen;
 
+pub use alter::{Evolution, evolve, fitted};
+pub use comment::{comment_of, path_of_comment};
+pub use dialect::Dialect;
+pub use fit::fit;
+pub use options::{CreateOptions, Distribution, Encoding, JsonType, LongText, NotNull, VarcharWidth};
+pub use quote::{identifier, literal};
+pub use statement::{Class, Lock, Plan, Statement};
+pub use table_name::TableName;
 pub use types::{ExistingColumn, ExistingTable, Fitted, PgType};
+pub use widen::class_of;

@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn every_type_reads_back_from_its_name() {
-        let all = "null-only boolean int16 int32 int64 decimal(38,37) float64 date time timestamp timestamptz uuid text json";
+        let all =
+            "null-only boolean int16 int32 int64 decimal(38,37) float64 date time timestamp timestamptz uuid text json";
         for name in all.split(' ') {
             assert_eq!(name.parse::<Type>().unwrap().to_string(), name);
         }
