@@ -1,6 +1,8 @@
 //! Batches + plan → a warehouse, in transactions, with ledger and quarantine.
 
 mod copy_binary;
+#[cfg(feature = "parquet")]
+mod folder;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod target;
@@ -8,6 +10,8 @@ mod target;
 mod temp;
 
 pub use copy_binary::CopyEncoder;
+#[cfg(feature = "parquet")]
+pub use folder::FolderTarget;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
 pub use target::{Begun, Counts, Encode, LoadRequest, Mode, Prepared, Target};
