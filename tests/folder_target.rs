@@ -130,7 +130,9 @@ fn every_type_reads_back_from_the_parts_as_it_was_written() {
     let back = &read(&folder)[0];
     for (i, column) in columns.iter().enumerate() {
         match wanted[i].1 {
-            Type::Uuid => assert_eq!(back.column(i).as_string::<i32>().value(0), "00010203-0405-0607-0809-0a0b0c0d0e0f"),
+            Type::Uuid => {
+                assert_eq!(back.column(i).as_string::<i32>().value(0), "00010203-0405-0607-0809-0a0b0c0d0e0f")
+            }
             Type::Time => assert_eq!(back.column(i).as_string::<i32>().value(0), "23:59:59.999999"),
             _ => assert_eq!(back.column(i), column, "{}", wanted[i].0),
         }
@@ -146,7 +148,10 @@ fn every_type_reads_back_from_the_parts_as_it_was_written() {
     let redshift = json(folder.join("manifest.redshift.json"));
     let size = fs::metadata(&parts(&folder)[0]).unwrap().len();
     let hash = blake3::hash(&fs::read(&parts(&folder)[0]).unwrap()).to_hex().to_string();
-    assert_eq!(manifest["parts"][0], serde_json::json!({"file": "part-00000.parquet", "rows": 2, "bytes": size, "blake3": hash}));
+    assert_eq!(
+        manifest["parts"][0],
+        serde_json::json!({"file": "part-00000.parquet", "rows": 2, "bytes": size, "blake3": hash})
+    );
     assert_eq!(manifest["columns"][3]["type"], "decimal(38,10)");
     let url = "s3://lake/raw/s.all_types/one/part-00000.parquet";
     let entry = serde_json::json!({"url": url, "mandatory": true, "meta": {"content_length": size}});

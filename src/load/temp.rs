@@ -197,7 +197,8 @@ impl Setup {
             settings.push_str("fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n");
         }
         let file = data.join("postgresql.conf");
-        let appended = fs::OpenOptions::new().append(true).open(&file).and_then(|mut f| f.write_all(settings.as_bytes()));
+        let appended =
+            fs::OpenOptions::new().append(true).open(&file).and_then(|mut f| f.write_all(settings.as_bytes()));
         appended.map_err(|cause| Error::io(format_args!("writing {}", file.display()), cause))
     }
 
@@ -295,7 +296,8 @@ fn unprivileged() -> Result<Option<User>> {
         let (uid, gid) = (id(&["-u", name])?, id(&["-g", name])?);
         (uid != 0).then_some(User { uid, gid })
     });
-    let none = || Error::config("Postgres cannot run as root, and there is no user `postgres` or `nobody` to run it as");
+    let none =
+        || Error::config("Postgres cannot run as root, and there is no user `postgres` or `nobody` to run it as");
     Ok(Some(user.ok_or_else(none)?))
 }
 
@@ -341,7 +343,8 @@ mod tests {
     fn a_cluster_is_gone_with_its_value_also_after_a_panic() {
         let (sender, receiver) = std::sync::mpsc::channel();
         let panicked = std::thread::spawn(move || {
-            let cluster = TempCluster::start(TempOptions::for_tests()).expect("Postgres must be installed for this test");
+            let cluster =
+                TempCluster::start(TempOptions::for_tests()).expect("Postgres must be installed for this test");
             sender.send((cluster.folder().to_owned(), cluster.port())).unwrap();
             panic!("on purpose");
         });

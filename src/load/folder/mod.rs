@@ -189,7 +189,9 @@ impl Target for FolderTarget {
 
     fn commit(&mut self, read: u64) -> Result<Counts> {
         self.open()?;
-        let State::Open(load) = std::mem::replace(&mut self.state, State::Failed) else { unreachable!("checked above") };
+        let State::Open(load) = std::mem::replace(&mut self.state, State::Failed) else {
+            unreachable!("checked above")
+        };
         let counts = load.commit(read, &self.url_prefix)?;
         self.state = State::Done;
         Ok(counts)

@@ -78,7 +78,8 @@ impl Parts {
         let options = ArrowWriterOptions::new()
             .with_properties(self.properties.clone())
             .with_parquet_schema(self.shape.parquet().clone());
-        ArrowWriter::try_new_with_options(Hashing::create(path)?, self.shape.arrow().clone(), options).map_err(unwritten)
+        ArrowWriter::try_new_with_options(Hashing::create(path)?, self.shape.arrow().clone(), options)
+            .map_err(unwritten)
     }
 
     fn end(&mut self, writer: ArrowWriter<Hashing>) -> Result<()> {
@@ -94,7 +95,8 @@ impl Parts {
         }
         for part in &mut self.done {
             let path = self.folder.join(&part.file);
-            let file = File::open(&path).map_err(|cause| Error::io(format_args!("opening {}", path.display()), cause))?;
+            let file =
+                File::open(&path).map_err(|cause| Error::io(format_args!("opening {}", path.display()), cause))?;
             let reader = SerializedFileReader::new(file).map_err(unwritten)?;
             part.rows = u64::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or_default();
         }
@@ -112,7 +114,8 @@ struct Hashing {
 
 impl Hashing {
     fn create(path: PathBuf) -> Result<Self> {
-        let file = File::create_new(&path).map_err(|cause| Error::io(format_args!("creating {}", path.display()), cause))?;
+        let file =
+            File::create_new(&path).map_err(|cause| Error::io(format_args!("creating {}", path.display()), cause))?;
         Ok(Hashing { file: BufWriter::with_capacity(1 << 20, file), path, hasher: blake3::Hasher::new(), bytes: 0 })
     }
 

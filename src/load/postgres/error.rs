@@ -90,7 +90,9 @@ fn hint(code: &str) -> Option<&'static str> {
         "0A000" => "the table has something that COPY or ALTER cannot work with, such as row-level security",
         "54000" => "the row is too wide for a page: load fewer columns, or keep nested ones as JSON",
         "54011" => "a table has at most 1,600 columns, dropped ones included",
-        "23505" | "23502" | "23503" | "23514" => "the table's own constraint refuses a row: load into a table without it",
+        "23505" | "23502" | "23503" | "23514" => {
+            "the table's own constraint refuses a row: load into a table without it"
+        }
         _ => return None,
     })
 }

@@ -131,8 +131,7 @@ impl<'a> Ledger<'a> {
 
     /// Marks the loads whose rows are gone: replaced by this load, or dropped with their table.
     pub(super) fn mark_replaced(&self, client: &mut Client) -> Result<()> {
-        let sql =
-            format!("UPDATE {} SET replaced_by = $2 WHERE table_name = $1 AND replaced_by IS NULL", self.table);
+        let sql = format!("UPDATE {} SET replaced_by = $2 WHERE table_name = $1 AND replaced_by IS NULL", self.table);
         let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
             [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)];
         client.execute_typed(&sql, &parameters).map_err(|error| failed("writing the ledger", &error))?;
@@ -293,6 +292,6 @@ mod tests {
         };
         assert_ne!(key("a", "bc").lock(), key("ab", "c").lock());
         assert_ne!(key("a", "b").lock(), key("a", "b").schema_lock());
-        assert_eq!(key("public", "orders").lock(), 0);
+        assert_eq!(key("public", "orders").lock(), 748_443_118_647_613_113);
     }
 }

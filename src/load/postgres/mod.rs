@@ -68,7 +68,7 @@ pub struct PostgresTarget {
 }
 
 enum State {
-    Connected(Client),
+    Connected(Box<Client>),
     Open(Box<Load>),
     /// The load was committed, or was there before.
     Done,
@@ -104,7 +104,7 @@ enum Rows {
     Stream(CopyStream),
     /// Nowhere: without columns there is nothing to copy, and rows are only counted. The statements make the table,
     /// once it is known that there are rows.
-    Counted { client: Client, create: Vec<String> },
+    Counted { client: Box<Client>, create: Vec<String> },
 }
 
 impl PostgresTarget {
@@ -130,7 +130,7 @@ impl PostgresTarget {
     pub fn connect_with(url: &str, options: PostgresOptions) -> Result<Self> {
         let endpoint = Endpoint::parse(url, options)?;
         let client = endpoint.connect()?;
-        Ok(PostgresTarget { endpoint, state: State::Connected(client) })
+        Ok(PostgresTarget { endpoint, state: State::Connected(Box::new(client)) })
     }
 
     fn open(&mut self) -> Result<&mut Load> {
@@ -157,12 +157,13 @@ impl Target for PostgresTarget {
         let rows = if opened.columns.is_empty() {
             Rows::Counted { client, create: opened.deferred }
         } else {
-            Rows::Stream(CopyStream::start(client, &opened.key.target, &opened.columns)?)
+            Rows::Stream(CopyStream::start(*client, &opened.key.target, &opened.columns)?)
         };
         let columns = opened.columns;
-        let overflow = schema.overflow.and_then(|i| schema.columns.get(i)).and_then(|overflow| {
-            columns.iter().position(|fitted| fitted.column.path == overflow.path)
-        });
+        let overflow = schema
+            .overflow
+            .and_then(|i| schema.columns.get(i))
+            .and_then(|overflow| columns.iter().position(|fitted| fitted.column.path == overflow.path));
         let fitted = Schema { columns: columns.iter().map(|fitted| fitted.column.clone()).collect(), overflow };
         let spool = Spool::new(&opened.key, &request.sources);
         let request = request.clone();
@@ -206,7 +207,9 @@ impl Target for PostgresTarget {
 
     fn commit(&mut self, read: u64) -> Result<Counts> {
         self.open()?;
-        let State::Open(load) = std::mem::replace(&mut self.state, State::Failed) else { unreachable!("checked above") };
+        let State::Open(load) = std::mem::replace(&mut self.state, State::Failed) else {
+            unreachable!("checked above")
+        };
         let counts = load.commit(&self.endpoint, read)?;
         self.state = State::Done;
         Ok(counts)
@@ -220,7 +223,7 @@ impl Load {
             Rows::Stream(stream) => stream.finish()?,
             Rows::Counted { mut client, create } => {
                 let loaded = copy::insert_empty_rows(&mut client, &key.target, &create, sent)?;
-                (client, loaded)
+                (*client, loaded)
             }
         };
         let done = (|| {

@@ -4,10 +4,10 @@ use ::postgres::Client;
 use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
 
+use super::catalog;
 use super::connect::Endpoint;
 use super::error::failed;
 use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE, lock, set_lock_timeout};
-use super::catalog;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::target::{Counts, LoadRequest, Mode};
 use crate::plan::{self, CreateOptions, Dialect, ExistingTable, Fitted, JsonType, Plan, TableName, identifier};
@@ -41,15 +41,12 @@ pub(super) struct Ready {
     pub(super) deferred: Vec<String>,
 }
 
-pub(super) fn open(
-    client: &mut Client,
-    endpoint: &Endpoint,
-    schema: &Schema,
-    request: &LoadRequest,
-) -> Result<Opened> {
+pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, request: &LoadRequest) -> Result<Opened> {
     let table = TableName::parse(&request.table, Dialect::Postgres)?;
     if [LOADS, QUARANTINE].contains(&table.name.as_str()) {
-        return Err(Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name"));
+        return Err(
+            Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name")
+        );
     }
     if request.load_id.is_empty() || request.load_id.contains('\0') {
         return Err(Error::config("a load id must not be empty or hold U+0000"));
