@@ -2,15 +2,22 @@
 
 pub mod batch;
 pub mod error;
+mod front;
 pub mod load;
 pub mod path;
 pub mod plan;
 pub mod records;
 pub mod schema;
+pub mod sketch;
 pub mod source;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Location, Result};
+pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch};
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+pub use front::{LoadReport, Loader};
 pub use path::Path;
 pub use plan::{Dialect, Plan};
-pub use schema::{Column, Schema, Type};
+pub use schema::{Column, Policy, Schema, Type};
+pub use sketch::Sketch;
+pub use source::{Encoding, Sample, Source};

@@ -18,24 +18,33 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Path {
     keys: Vec<String>,
-    /// Which of several columns with the same text this is, from 1.
+    /// Which of several equal CSV headers this is, from 1.
     nth: u32,
+    /// Raises the number shown, for a path whose text another path has already.
+    mark: u32,
 }
 
 impl Path {
     /// Makes a path from its keys, outermost first. The key `[]` stands for an array's elements.
     pub fn new<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
-        Path { keys: keys.into_iter().map(Into::into).collect(), nth: 1 }
+        Path { keys: keys.into_iter().map(Into::into).collect(), nth: 1, mark: 0 }
     }
 
-    /// The same path as the `nth` (from 1) column of that text.
+    /// The path of the `nth` (from 1) of several CSV columns with this header.
     #[must_use]
     pub fn nth(mut self, nth: u32) -> Self {
         self.nth = nth.max(1);
         self
     }
 
-    /// Which of several columns with the same text this is, from 1.
+    /// Shows the path under the next number: `a.b` as `a.b#2`. What the path names stays the same.
+    #[must_use]
+    pub(crate) fn marked(mut self) -> Self {
+        self.mark += 1;
+        self
+    }
+
+    /// Which of several equal CSV headers this is, from 1.
     pub fn ordinal(&self) -> u32 {
         self.nth
     }
@@ -54,8 +63,8 @@ impl fmt::Display for Path {
             }
             f.write_str(key)?;
         }
-        if self.nth > 1 {
-            write!(f, "#{}", self.nth)?;
+        if self.nth + self.mark > 1 {
+            write!(f, "#{}", self.nth + self.mark)?;
         }
         Ok(())
     }

@@ -21,24 +21,24 @@ pub struct Evolution {
     /// The changes to the table, none if it can take the rows as it is.
     pub plan: Plan,
     /// How each column of the schema is decoded and written once the plan has run, in the schema's order. Name, type,
-    /// length limit and nullability are the table's.
+    /// length limit and whether a value is required are the table's.
     pub columns: Vec<Fitted>,
 }
 
 /// How the columns of a schema are written to the Postgres table that [`Plan::create`] makes of it.
 ///
-/// As in [`Evolution::columns`], a column is nullable if the table's column is, and by default all are.
+/// No column is required: the table takes nulls everywhere, as it does by default.
 pub fn fitted(schema: &Schema, json: JsonType) -> Vec<Fitted> {
     let columns = fit(schema, Dialect::Postgres).columns;
     let written =
-        |column: Column| Fitted { sql: PgType::of(column.ty, json), column: Column { nullable: true, ..column } };
+        |column: Column| Fitted { sql: PgType::of(column.ty, json), column: Column { required: false, ..column } };
     columns.into_iter().map(written).collect()
 }
 
 /// Plans what an existing Postgres table needs to take the rows of a schema; changes no value that is there.
 ///
 /// A column is known again by the source path in its comment, else (where the comment holds no path) by its name, else
-/// by the only name that is equal without regard to case. A column that the table lacks is added, under a name that is
+/// by the only one whose name equals the schema's, or the path in the source, without regard to case. A column that the table lacks is added, under a name that is
 /// free. Where the table's type holds the data's, the data is decoded as the table's type; where it is too narrow, it
 /// is widened, by one `ALTER TABLE` for all changes to the catalog and one for all that rewrite the table. Values that
 /// may not fit although the types agree (`varchar(n)`) are left to the check of each record.
@@ -86,7 +86,6 @@ fn match_columns(schema: &Schema, table: &ExistingTable) -> Vec<Option<usize>> {
         table.columns.iter().map(|column| column.comment.as_deref().and_then(path_of_comment)).collect();
     let mut by_path = FxHashMap::default();
     let mut by_name = FxHashMap::default();
-    let mut by_folded: FxHashMap<String, Vec<usize>> = FxHashMap::default();
     for (at, (column, path)) in table.columns.iter().zip(&paths).enumerate() {
         match path {
             Some(path) => {
@@ -105,19 +104,23 @@ fn match_columns(schema: &Schema, table: &ExistingTable) -> Vec<Option<usize>> {
         .map(|column| by_path.get(&column.path).or_else(|| by_name.get(column.name.as_str())).copied())
         .map(|found| found.filter(|&at| taken.insert(at)))
         .collect();
-    // Names that differ only in case match where there is no doubt on either side.
-    for (name, at) in by_name {
-        if !taken.contains(&at) {
-            by_folded.entry(name.to_lowercase()).or_default().push(at);
+    // A table that others made may spell a name in another case, or as the source does.
+    let spellings: [fn(&Column) -> String; 2] = [|column| column.name.clone(), |column| column.path.to_string()];
+    for spelling in spellings {
+        let free = |at: &usize| paths[*at].is_none() && !matched.contains(&Some(*at));
+        let mut open: FxHashMap<String, Vec<usize>> = FxHashMap::default();
+        for at in (0..table.columns.len()).filter(free) {
+            open.entry(table.columns[at].name.to_lowercase()).or_default().push(at);
         }
-    }
-    let mut wanted: FxHashMap<String, Vec<usize>> = FxHashMap::default();
-    for (i, column) in schema.columns.iter().enumerate().filter(|&(i, _)| matched[i].is_none()) {
-        wanted.entry(column.name.to_lowercase()).or_default().push(i);
-    }
-    for (name, columns) in wanted {
-        if let ([i], Some([at])) = (columns.as_slice(), by_folded.get(&name).map(Vec::as_slice)) {
-            matched[*i] = Some(*at);
+        let mut wanted: FxHashMap<String, Vec<usize>> = FxHashMap::default();
+        for (i, column) in schema.columns.iter().enumerate().filter(|&(i, _)| matched[i].is_none()) {
+            wanted.entry(spelling(column).to_lowercase()).or_default().push(i);
+        }
+        // Only where there is no doubt on either side.
+        for (name, columns) in wanted {
+            if let ([i], Some([at])) = (columns.as_slice(), open.get(&name).map(Vec::as_slice)) {
+                matched[*i] = Some(*at);
+            }
         }
     }
     matched
@@ -190,7 +193,7 @@ impl Changes {
                 existing.name, column.path
             ));
         }
-        let mut data = Column { name: existing.name.clone(), nullable: !existing.not_null, ..data };
+        let mut data = Column { name: existing.name.clone(), required: existing.not_null, ..data };
         // Where the type gives way to text or JSON, values are kept as they were written.
         if data.ty != decode.ty && matches!(decode.ty, Type::Text | Type::Json) {
             data.reading = Reading::Native;
@@ -211,7 +214,7 @@ impl Changes {
         self.parts.push(Part {
             class: class_of(&existing.ty, to),
             sql: format!("ALTER COLUMN {name} TYPE {to}{using}"),
-            why: format!("`{}` is {}, and {} is {}", existing.name, existing.ty, column.path, data_type(column)),
+            why: format!("`{}` is {}, and `{}` is {}", existing.name, existing.ty, column.path, data_type(column)),
         });
     }
 
@@ -226,7 +229,6 @@ impl Changes {
             ));
         }
         column.name.clone_from(&name);
-        column.nullable = true;
         let sql = PgType::of(column.ty, json);
         self.parts.push(Part {
             class: Class::MetadataOnly,
@@ -264,10 +266,18 @@ fn joined(parts: &[&Part], text: impl Fn(&Part) -> String, between: &str) -> Str
     parts.iter().map(|part| text(part)).collect::<Vec<_>>().join(between)
 }
 
-/// The data's type, also where Postgres has none for it.
+/// The data's type, also where Postgres has none for it, and how long its values are where that matters.
 fn data_type(column: &Column) -> String {
     let held = if column.ty == Type::Null { column.ty } else { fit_type(column, Dialect::Postgres).ty };
-    if held == column.ty { held.to_string() } else { format!("{} in nanoseconds, kept as {held}", column.ty) }
+    if held != column.ty {
+        return format!("{} in nanoseconds, kept as {held}", column.ty);
+    }
+    match (held, column.max_bytes) {
+        (Type::Text | Type::Int16 | Type::Int32 | Type::Int64, Some(longest)) => {
+            format!("{held} of up to {longest} bytes")
+        }
+        _ => held.to_string(),
+    }
 }
 
 fn conflict(column: &Column, existing: &ExistingColumn, why: &str) -> Error {

@@ -28,7 +28,7 @@ fn field(keys: &[&str], name: &str, ty: Type) -> Column {
 }
 
 fn try_run(columns: Vec<Column>, table: &ExistingTable) -> Result<Evolution> {
-    evolve(&Schema { columns, overflow: None }, table, &"shop.orders".parse().unwrap(), JsonType::Jsonb)
+    evolve(&Schema { columns, ..Schema::default() }, table, &"shop.orders".parse().unwrap(), JsonType::Jsonb)
 }
 
 fn run(columns: Vec<Column>, table: &ExistingTable) -> Evolution {
@@ -58,7 +58,7 @@ fn the_table_just_created_takes_the_same_schema_without_a_change() {
         field(&["d"], "d", Type::Decimal { precision: 12, scale: 2 }),
         field(&["j"], "j", Type::Json),
     ];
-    let schema = Schema { columns, overflow: None };
+    let schema = Schema { columns, ..Schema::default() };
     let created = fitted(&schema, JsonType::Jsonb);
     let made = |fitted: &Fitted| ExistingColumn {
         comment: Some(comment_of(&fitted.column.path)),
@@ -92,10 +92,10 @@ fn changes_of_one_class_share_a_statement_and_say_their_cost() {
     let evolution = run(columns, &have);
     assert_eq!(
         format!("{:#}", evolution.plan),
-        "-- metadata only: `tag` is varchar(3), and tag is text; `new.one` is new (locks ACCESS EXCLUSIVE)\n\
+        "-- metadata only: `tag` is varchar(3), and `tag` is text of up to 20 bytes; `new.one` is new (locks ACCESS EXCLUSIVE)\n\
          ALTER TABLE \"shop\".\"orders\"\n    ALTER COLUMN \"tag\" TYPE text,\n    ADD COLUMN \"new_one\" boolean;\n\
-         -- rewrites the table: `small` is smallint, and small is int64; `day` is date, and day is timestamp; \
-         `code` is integer, and code is text (locks ACCESS EXCLUSIVE)\n\
+         -- rewrites the table: `small` is smallint, and `small` is int64; `day` is date, and `day` is timestamp; \
+         `code` is integer, and `code` is text (locks ACCESS EXCLUSIVE)\n\
          ALTER TABLE \"shop\".\"orders\"\n    ALTER COLUMN \"small\" TYPE bigint,\n    \
          ALTER COLUMN \"day\" TYPE timestamp,\n    ALTER COLUMN \"code\" TYPE text USING \"code\"::text;\n\
          -- comment: keeps the source path of `new.one` (locks SHARE UPDATE EXCLUSIVE)\n\
@@ -110,14 +110,16 @@ fn a_column_is_known_by_its_path_under_any_name() {
         commented("renamed_by_hand", PgType::Int4, &["order", "id"]),
         existing("Total", PgType::Int4),
         existing("note", PgType::Text),
+        existing("shipto", PgType::Text),
     ]);
     let columns = vec![
+        field(&["shipTo"], "ship_to", Type::Text),
         field(&["order", "id"], "order_id", Type::Int16),
         field(&["total"], "total", Type::Int16),
         field(&["note"], "note", Type::Text),
     ];
     let evolution = run(columns, &have);
-    assert_eq!(names(&evolution), ["renamed_by_hand", "Total", "note"]);
+    assert_eq!(names(&evolution), ["shipto", "renamed_by_hand", "Total", "note"]);
     assert!(evolution.plan.is_empty());
 }
 
@@ -214,7 +216,7 @@ fn dropped_columns_count_towards_the_limit() {
 fn a_required_column_with_missing_values_is_warned_of() {
     let required = ExistingColumn { not_null: true, ..existing("a", PgType::Text) };
     let evolution = run(vec![field(&["a"], "a", Type::Text)], &table(vec![required]));
-    assert!(!evolution.columns[0].column.nullable);
+    assert!(evolution.columns[0].column.required);
     assert!(evolution.plan.warnings[0].contains("`a` refuses NULL"), "{:?}", evolution.plan.warnings);
 }
 

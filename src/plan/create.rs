@@ -83,12 +83,12 @@ fn create_table(
     }
 }
 
-/// A COMMENT statement; `on` is SQL.
+/// A COMMENT statement; `on` is SQL. The lock is Postgres's; what Redshift takes is not documented.
 pub(super) fn comment_on(on: String, text: &str, dialect: Dialect, why: String) -> Statement {
     Statement {
         sql: format!("COMMENT ON {on} IS {}", literal(text, dialect)),
         class: Class::Comment,
-        lock: Some(Lock::ShareUpdateExclusive),
+        lock: (dialect == Dialect::Postgres).then_some(Lock::ShareUpdateExclusive),
         in_transaction: true,
         why,
     }
@@ -131,7 +131,7 @@ mod tests {
 
     fn schema(columns: &[(&str, Type)]) -> Schema {
         let columns = columns.iter().map(|&(name, ty)| Column::new(Path::new([name]), name, ty)).collect();
-        Schema { columns, overflow: None }
+        Schema { columns, ..Schema::default() }
     }
 
     fn every_type() -> Schema {
@@ -194,7 +194,8 @@ mod tests {
             let plan = Plan::create_with(&schema, "t", &options).unwrap();
             assert_eq!(plan.to_string().to_lowercase().matches("smallint not null").count(), 1);
             assert!(plan.to_string().starts_with("CREATE TABLE IF NOT EXISTS \"t\""));
-            assert_eq!(plan.statements[1].lock, Some(Lock::ShareUpdateExclusive), "the table may be in use");
+            let lock = (dialect == Dialect::Postgres).then_some(Lock::ShareUpdateExclusive);
+            assert_eq!(plan.statements[1].lock, lock, "the table may be in use");
         }
     }
 
@@ -244,7 +245,7 @@ mod tests {
     fn limits_are_errors_before_the_server_says_so() {
         let wide = |n: usize| {
             let column = |i: usize| Column::new(Path::new([format!("c{i}")]), format!("c{i}"), Type::Boolean);
-            Schema { columns: (0..n).map(column).collect(), overflow: None }
+            Schema { columns: (0..n).map(column).collect(), ..Schema::default() }
         };
         for dialect in [Dialect::Postgres, Dialect::Redshift] {
             assert_eq!(Plan::create(&wide(1600), dialect, "t").unwrap().statements.len(), 1602);
@@ -252,8 +253,10 @@ mod tests {
             assert_eq!(error.message(), format!("the schema has 1601 columns, a table in {dialect} at most 1600"));
         }
         assert!(Plan::create(&wide(0), Dialect::Redshift, "t").is_err());
-        let long =
-            Schema { columns: vec![Column::new(Path::new(["x".repeat(17 << 20)]), "x", Type::Text)], overflow: None };
+        let long = Schema {
+            columns: vec![Column::new(Path::new(["x".repeat(17 << 20)]), "x", Type::Text)],
+            ..Schema::default()
+        };
         let error = Plan::create(&long, Dialect::Redshift, "t").unwrap_err();
         assert!(error.message().ends_with("redshift takes at most 16777216"), "{error}");
     }

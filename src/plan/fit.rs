@@ -23,7 +23,7 @@ pub fn fit(schema: &Schema, dialect: Dialect) -> Schema {
         };
         Column { name: names.claim(&wanted, &column.path), ..fit_type(column, dialect) }
     });
-    Schema { columns: columns.collect(), overflow: schema.overflow }
+    Schema { columns: columns.collect(), overflow: schema.overflow, undecided: schema.undecided.clone() }
 }
 
 /// The column with a type that the dialect has.
@@ -71,7 +71,7 @@ mod tests {
         let mut column = Column::new(Path::new(["a"]), "a", ty);
         column.reading = Reading::AssumeUtc;
         column.why = Why { text: "as seen".into(), witness: None };
-        fit(&Schema { columns: vec![column], overflow: None }, dialect).columns.remove(0)
+        fit(&Schema { columns: vec![column], ..Schema::default() }, dialect).columns.remove(0)
     }
 
     #[test]
@@ -108,7 +108,7 @@ mod tests {
         let names = |dialect| {
             let wanted = ["userId", "userid", "a\\b", "ctid", "select"];
             let columns = wanted.iter().map(|name| Column::new(Path::new([*name]), *name, Type::Text)).collect();
-            let fitted = fit(&Schema { columns, overflow: None }, dialect).columns;
+            let fitted = fit(&Schema { columns, ..Schema::default() }, dialect).columns;
             fitted.into_iter().map(|column| column.name).collect::<Vec<_>>()
         };
         assert_eq!(names(Dialect::Postgres), ["userId", "userid", "a\\b", "ctid_", "select"]);

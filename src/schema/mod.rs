@@ -1,9 +1,16 @@
 //! Evidence + policy + hints → a typed table.
 
+mod arrow;
+mod decide;
 pub(crate) mod names;
+mod policy;
+mod resolve;
 mod table;
 mod types;
+mod undecided;
 
 pub use names::{Naming, assign};
+pub use policy::{Hint, Policy};
 pub use table::{Column, Reading, Schema, Why, Witness};
 pub use types::{TimeUnit, Type};
+pub use undecided::Undecided;

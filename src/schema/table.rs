@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::types::Type;
+use super::undecided::Undecided;
 use crate::path::Path;
 
 /// How a column's values are spelled in the input, where it is not the type's own spelling.
@@ -60,6 +61,8 @@ pub struct Column {
     pub ty: Type,
     /// Whether some record had no value here.
     pub nullable: bool,
+    /// Whether the table refuses records without a value; they are quarantined then.
+    pub required: bool,
     /// How the values are spelled.
     pub reading: Reading,
     /// Records with a value.
@@ -80,6 +83,7 @@ impl Column {
             name: name.into(),
             ty,
             nullable: true,
+            required: false,
             reading: Reading::Native,
             filled: 0,
             max_bytes: None,
@@ -96,6 +100,8 @@ pub struct Schema {
     pub columns: Vec<Column>,
     /// Index of the column, if there is one, that collects the fields past the column budget as one JSON object.
     pub overflow: Option<usize>,
+    /// Decisions that the data did not settle.
+    pub undecided: Vec<Undecided>,
 }
 
 impl Schema {

@@ -7,7 +7,7 @@ pub(crate) const BACK_PAD: usize = 64;
 
 /// A run of whole records and where it stands in its input.
 ///
-/// The data is held with [`FRONT_PAD`] bytes in front and [`BACK_PAD`] zero bytes behind it. `offset` and
+/// The data is held with 16 bytes in front and 64 zero bytes behind it, so that SIMD may read past the end. `offset` and
 /// `first_line` count in the decompressed, decoded input, after a byte-order mark.
 #[derive(Debug, Default, Clone)]
 pub struct Chunk {
@@ -19,7 +19,7 @@ pub struct Chunk {
     pub sequence: u64,
     /// Byte offset of the first byte.
     pub offset: u64,
-    /// Physical line of the first byte, from 1.
+    /// Physical line of the first byte, from 1; 0 where it is not known, behind a jump of a [`Sample`](super::Sample).
     pub first_line: u64,
     /// What the cutter knew at the start of this chunk (for instance: inside a top-level array); 0 at the start.
     pub state: u8,
@@ -66,7 +66,7 @@ pub struct Gap {
     pub source: u32,
     /// Byte offset of the first byte.
     pub offset: u64,
-    /// Physical line of the first byte, from 1.
+    /// Physical line of the first byte, from 1; 0 where it is not known, as in [`Chunk::first_line`].
     pub line: u64,
     /// Its whole length in bytes.
     pub len: u64,
@@ -96,7 +96,8 @@ pub trait Cut: Send {
     fn cut(&mut self, buffer: &[u8], at_end: bool) -> usize;
 
     /// The record at the front of `buffer` is longer than the record limit. Returns how much of it to cut off as a
-    /// record that will not parse (a runaway quote's first line), or 0 to let the caller skip to the next line end.
+    /// record that will not parse (a runaway quote's first line), or 0 to let the caller skip to the next line end
+    /// behind `buffer`. Either way the next call begins at a new border.
     fn give_up(&mut self, buffer: &[u8]) -> usize;
 
     /// What [`Chunk::state`] is to hold for a chunk that begins at the present border.
@@ -105,5 +106,10 @@ pub trait Cut: Send {
     /// The byte that ends a physical line: `\n`, or `\r` in files that use it alone.
     fn line_end(&self) -> u8 {
         b'\n'
+    }
+
+    /// Whether a record can begin at any line start, so that reading may go on in the middle of an input.
+    fn can_resync(&self) -> bool {
+        false
     }
 }

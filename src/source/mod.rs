@@ -1,7 +1,27 @@
 //! Files, globs, readers, gzip and zstd → chunks of bytes that end at a record border, each with its origin.
 //!
-//! This layer knows nothing of formats: where a record ends is told to it by a [`Cut`].
+//! This layer knows nothing of formats: where a record ends is told to it by a [`Cut`]. A [`Source`] lists inputs,
+//! an [`Input`] is one of them decompressed and decoded, [`Pieces`] cuts it, and [`ordered_map`] puts all cores to
+//! work on the pieces while their order is kept.
 
 mod chunk;
+mod decompress;
+mod encoding;
+mod input;
+mod list;
+mod parallel;
+mod pieces;
+mod sample;
+mod stored;
+#[cfg(test)]
+mod testing;
 
+pub(crate) use chunk::{BACK_PAD, FRONT_PAD};
 pub use chunk::{Chunk, Cut, Gap, Piece};
+pub use decompress::Compression;
+pub use encoding::Encoding;
+pub use input::{Input, InputEnd};
+pub use list::{Progress, Source};
+pub use parallel::ordered_map;
+pub use pieces::{Buffers, ChunkOptions, Pieces};
+pub use sample::Sample;

@@ -1,1 +1,14 @@
 //! How single values are spelled: numbers, dates, times, UUIDs. Pure functions of bytes.
+//!
+//! Everything here is a total function from a spelling to a value, used by the sketch to classify and by the batch
+//! layer to decode, so that both always agree.
+
+mod null;
+mod number;
+mod temporal;
+mod uuid;
+
+pub use null::{NULL_WORDS, null_word};
+pub use number::{Decimal, Number, Shape, decimal, double_gives_back, json_number, number};
+pub use temporal::{Stamp, date, day_first, month_first, time, timestamp};
+pub use uuid::uuid;

@@ -1,0 +1,226 @@
+//! One spelled value → a value of a type, exactly or not at all.
+
+use super::column::Found;
+use crate::records::FieldKind;
+use crate::schema::{Reading, TimeUnit};
+use crate::value::{self, Shape};
+
+/// Digits that a number inside JSON may have before and behind the point for Postgres to hold it (as `numeric`).
+const JSON_DIGITS: (i64, i64) = (131_072, 16_383);
+
+/// A value as text, and how it is to be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spelled<'a> {
+    kind: FieldKind,
+    text: &'a [u8],
+    reading: Reading,
+}
+
+impl<'a> Spelled<'a> {
+    pub(super) fn new(kind: FieldKind, text: &'a [u8], reading: Reading) -> Result<Self, Found> {
+        if matches!(kind, FieldKind::Object | FieldKind::Array) {
+            return Err(found(kind, text));
+        }
+        let text = if reading == Reading::Trim { text.trim_ascii() } else { text };
+        Ok(Spelled { kind, text, reading })
+    }
+
+    fn is_string(&self) -> bool {
+        matches!(self.kind, FieldKind::Str | FieldKind::EscapedStr)
+    }
+
+    fn misfit<T>(&self) -> Result<T, Found> {
+        Err(found(self.kind, self.text))
+    }
+
+    /// Numbers in JSON strings are text, unless the reading says to look inside.
+    fn number(&self) -> Result<value::Number, Found> {
+        let number = match self.kind {
+            FieldKind::True | FieldKind::False => None,
+            _ if self.is_string() && self.reading == Reading::Native => None,
+            _ => value::number(self.text),
+        };
+        number.ok_or(found(self.kind, self.text))
+    }
+
+    pub(super) fn boolean(&self) -> Result<bool, Found> {
+        let is = |word: &str| self.text.eq_ignore_ascii_case(word.as_bytes());
+        match self.kind {
+            FieldKind::True => return Ok(true),
+            FieldKind::False => return Ok(false),
+            _ if !self.is_string() && is("true") => return Ok(true),
+            _ if !self.is_string() && is("false") => return Ok(false),
+            _ if self.reading != Reading::Words => return self.misfit(),
+            _ => {}
+        }
+        if ["true", "yes", "y", "on", "t", "1"].into_iter().any(is) {
+            Ok(true)
+        } else if ["false", "no", "n", "off", "f", "0"].into_iter().any(is) {
+            Ok(false)
+        } else {
+            self.misfit()
+        }
+    }
+
+    pub(super) fn integer(&self) -> Result<i128, Found> {
+        let number = self.number()?;
+        match (number.shape, value::decimal(self.text, &number)) {
+            (Shape::Int, Some(exact)) => Ok(exact.unscaled),
+            _ => self.misfit(),
+        }
+    }
+
+    pub(super) fn decimal(&self, precision: u32, scale: u32) -> Result<i128, Found> {
+        let number = self.number()?;
+        let Some(exact) = value::decimal(self.text, &number) else { return Err("a number with more digits") };
+        let scaled = if exact.scale <= scale {
+            10i128.checked_pow(scale - exact.scale).and_then(|power| exact.unscaled.checked_mul(power))
+        } else {
+            // Digits that are zero may go; others may not.
+            let power = 10i128.checked_pow(exact.scale - scale);
+            power.filter(|power| exact.unscaled % power == 0).map(|power| exact.unscaled / power)
+        };
+        match scaled {
+            Some(value) if value.unsigned_abs() < 10u128.pow(precision) => Ok(value),
+            _ => Err("a number with more digits"),
+        }
+    }
+
+    pub(super) fn double(&self) -> Result<f64, Found> {
+        if matches!(self.kind, FieldKind::Cell | FieldKind::Quoted) {
+            match self.text {
+                b"NaN" | b"nan" => return Ok(f64::NAN),
+                b"inf" | b"Inf" | b"Infinity" => return Ok(f64::INFINITY),
+                b"-inf" | b"-Inf" | b"-Infinity" => return Ok(f64::NEG_INFINITY),
+                _ => {}
+            }
+        }
+        let number = self.number()?;
+        if !value::double_gives_back(self.text, &number) {
+            return Err("a number that a double does not hold exactly");
+        }
+        std::str::from_utf8(self.text).ok().and_then(|text| text.parse().ok()).ok_or(found(self.kind, self.text))
+    }
+
+    pub(super) fn date(&self) -> Result<i32, Found> {
+        let day = match self.reading {
+            Reading::DayFirst => value::day_first(self.text),
+            Reading::MonthFirst => value::month_first(self.text),
+            _ => value::date(self.text),
+        };
+        day.ok_or(found(self.kind, self.text))
+    }
+
+    pub(super) fn time(&self) -> Result<i64, Found> {
+        value::time(self.text).ok_or(found(self.kind, self.text))
+    }
+
+    /// Ticks since 1970 in `unit`; `zoned` says whether a zone must be there or must not.
+    pub(super) fn timestamp(&self, zoned: bool, unit: TimeUnit) -> Result<i64, Found> {
+        if let Reading::EpochSeconds | Reading::EpochMillis = self.reading {
+            return self.epoch(unit);
+        }
+        let midnight = || {
+            let seconds = i64::from(value::date(self.text)?) * 86_400;
+            Some(value::Stamp { seconds, nanos: 0, zoned: false })
+        };
+        let Some(stamp) = value::timestamp(self.text).or_else(midnight) else { return self.misfit() };
+        if stamp.zoned != zoned && !(zoned && self.reading == Reading::AssumeUtc) {
+            return Err(if stamp.zoned { "a time with a zone" } else { "a time without a zone" });
+        }
+        ticks(&stamp, unit)
+    }
+
+    fn epoch(&self, unit: TimeUnit) -> Result<i64, Found> {
+        let per_second = if self.reading == Reading::EpochSeconds { 1 } else { 1000 };
+        let count = i64::try_from(self.integer()?).map_err(|_| "a wider whole number")?;
+        let seconds = count.div_euclid(per_second);
+        let nanos = (count.rem_euclid(per_second) * (1_000_000_000 / per_second)) as u32;
+        // The years 1 to 9999, as everywhere.
+        if !(-62_135_596_800..=253_402_300_799).contains(&seconds) {
+            return Err("a time outside the years 1 to 9999");
+        }
+        ticks(&value::Stamp { seconds, nanos, zoned: true }, unit)
+    }
+
+    pub(super) fn uuid(&self) -> Result<[u8; 16], Found> {
+        value::uuid(self.text).ok_or(found(self.kind, self.text))
+    }
+}
+
+fn ticks(stamp: &value::Stamp, unit: TimeUnit) -> Result<i64, Found> {
+    match unit {
+        TimeUnit::Micro => stamp.micros().ok_or("a time finer than microseconds"),
+        TimeUnit::Nano => stamp.nanos().ok_or("a time outside the years 1677 to 2262"),
+    }
+}
+
+/// The JSON text of a field. Fields of JSON records are JSON already; a CSV cell must hold some.
+pub(super) fn json<'a>(kind: FieldKind, source: &'a [u8], text: &'a [u8]) -> Result<&'a [u8], Found> {
+    let json = match kind {
+        FieldKind::Cell | FieldKind::Quoted | FieldKind::EscapedQuoted => {
+            serde_json::from_slice::<serde::de::IgnoredAny>(text).map_err(|_| "text that is no JSON")?;
+            if text.windows(6).any(|escape| escape == b"\\u0000") {
+                return Err("JSON with a NUL character");
+            }
+            text
+        }
+        _ => source,
+    };
+    if has_monster_number(json) {
+        return Err("JSON with a number past what a warehouse can hold");
+    }
+    Ok(json)
+}
+
+/// Whether a number in valid JSON text is past what Postgres' `numeric` holds, to which `jsonb` turns it.
+fn has_monster_number(json: &[u8]) -> bool {
+    let exponent = |at: usize| {
+        at > 0
+            && json[at - 1].is_ascii_digit()
+            && json.get(at + 1).is_some_and(|next| next.is_ascii_digit() || matches!(next, b'+' | b'-'))
+    };
+    if json.len() < JSON_DIGITS.1 as usize && !memchr::memchr2_iter(b'e', b'E', json).any(exponent) {
+        return false;
+    }
+    let mut at = 0;
+    while at < json.len() {
+        match json[at] {
+            b'"' => at = string_end(json, at),
+            b'-' | b'0'..=b'9' => match value::json_number(&json[at..]) {
+                Some(number) if number.int_digits > JSON_DIGITS.0 || number.scale > JSON_DIGITS.1 => return true,
+                Some(number) => at += number.len,
+                None => at += 1,
+            },
+            _ => at += 1,
+        }
+    }
+    false
+}
+
+fn string_end(json: &[u8], open: usize) -> usize {
+    let mut at = open + 1;
+    while at < json.len() && json[at] != b'"' {
+        at += 1 + usize::from(json[at] == b'\\');
+    }
+    at + 1
+}
+
+/// What a value is, in words, without the value.
+fn found(kind: FieldKind, text: &[u8]) -> Found {
+    match kind {
+        FieldKind::True | FieldKind::False => "true or false",
+        FieldKind::Int => "a whole number",
+        FieldKind::Real => "a number with a point or an exponent",
+        FieldKind::Array => "an array",
+        FieldKind::Object => "an object",
+        FieldKind::Null => "null",
+        _ if text.is_empty() => "an empty text",
+        FieldKind::Str | FieldKind::EscapedStr => "a text",
+        _ => match value::number(text).map(|number| number.shape) {
+            Some(Shape::Int) => "a whole number",
+            Some(_) => "a number with a point or an exponent",
+            None => "a text",
+        },
+    }
+}

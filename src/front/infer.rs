@@ -1,0 +1,153 @@
+//! A source → its sketch.
+
+use std::sync::{Arc, PoisonError};
+
+use super::read::{Found, Part, Parts, ReadOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::records::{Format, Reader};
+use crate::sketch::{Collector, Sketch};
+use crate::source::{Piece, Sample, Source, ordered_map};
+
+/// What reading a source showed: the evidence, and the inputs' formats and sizes.
+///
+/// ```
+/// use longshore::{Inference, Policy, ReadOptions, Source};
+/// let source = Source::bytes("id,zip\n1,02134\n2,90210\n");
+/// let inference = Inference::of(&source, &ReadOptions::default())?;
+/// assert_eq!(inference.formats[0].as_str(), "csv");
+/// let schema = Policy::default().resolve(&inference.sketch)?;
+/// assert_eq!(schema.column("zip").unwrap().ty.to_string(), "text");
+/// # Ok::<(), longshore::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Inference {
+    /// The evidence.
+    pub sketch: Sketch,
+    /// The format of each input, in the order of the source.
+    pub formats: Vec<Arc<Format>>,
+    /// Bytes of all inputs as they are stored.
+    pub stored_bytes: u64,
+    /// A hash of the inputs' stored bytes, where it was asked for.
+    pub content_hash: Option<String>,
+    /// What was noticed on the way and is no error: bytes behind the end of a gzip, a file that grew.
+    pub warnings: Vec<String>,
+}
+
+/// What one worker has.
+struct Worker {
+    reader: Reader,
+    collector: Collector,
+}
+
+impl Inference {
+    /// Reads a source, all of it unless the options say otherwise, on all cores unless they say otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`] and [`ErrorKind::Corrupt`] if an input cannot be read to its end,
+    /// [`ErrorKind::Unsupported`] and [`ErrorKind::Config`] if it cannot be read as asked. Records that are broken
+    /// are no errors: the sketch counts them.
+    pub fn of(source: &Source, options: &ReadOptions) -> Result<Inference> {
+        Inference::read(source, options, false)
+    }
+
+    /// The same, with the hash of the stored bytes.
+    pub(super) fn read(source: &Source, options: &ReadOptions, hashed: bool) -> Result<Inference> {
+        source.check()?;
+        options.watch.begin();
+        let parts = Parts::first_pass(source, options, hashed);
+        let (found, buffers) = (parts.found(), parts.buffers());
+        let worker = || Worker { reader: Reader::new(options.limits), collector: Collector::default() };
+        let rows = match options.sample {
+            Sample::Rows(rows) => Some(rows),
+            _ => None,
+        };
+        let work = |worker: &mut Worker, part: Part| {
+            let before = worker.collector.records();
+            take(worker, part, &buffers);
+            options.watch.add(worker.collector.records() - before);
+            Ok(())
+        };
+        let workers = match rows {
+            // Counting needs one after another; a sample is small.
+            Some(rows) => vec![first_rows(parts, rows, worker(), &buffers)?],
+            None => ordered_map(parts, options.threads, worker, work, |()| Ok(()))?,
+        };
+        let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Inference::assemble(source, workers, found, hashed))
+    }
+
+    fn assemble(source: &Source, workers: Vec<Worker>, found: Found, hashed: bool) -> Inference {
+        let names: Vec<String> = source.names().map(str::to_string).collect();
+        let formats: Vec<Format> = found.formats.iter().map(|format| format.as_ref().clone()).collect();
+        let sketches =
+            workers.into_iter().map(|worker| worker.collector.finish(worker.reader.paths(), &names, &formats));
+        Inference {
+            sketch: Sketch::merge_all(sketches),
+            stored_bytes: found.ends.iter().map(|end| end.stored_bytes).sum(),
+            content_hash: hashed.then(|| content_hash(&found)),
+            warnings: warnings(&names, &found),
+            formats: found.formats,
+        }
+    }
+}
+
+/// Takes a part into a worker's evidence.
+fn take(worker: &mut Worker, part: Part, buffers: &crate::source::Buffers) {
+    match part.piece {
+        Piece::Records(mut chunk) => {
+            worker.collector.begin(chunk.source, chunk.sequence);
+            worker.reader.read(&part.format, &mut chunk, &mut worker.collector);
+            buffers.recycle(chunk);
+        }
+        Piece::Gap(gap) => worker.collector.gap(gap.source, gap.offset, gap.line, &gap.reason),
+    }
+}
+
+/// Reads whole chunks until there are `rows` records of each input.
+fn first_rows(parts: Parts<'_>, rows: u64, mut worker: Worker, buffers: &crate::source::Buffers) -> Result<Worker> {
+    for part in parts {
+        let part = part?;
+        let source = match &part.piece {
+            Piece::Records(chunk) => chunk.source,
+            Piece::Gap(gap) => gap.source,
+        };
+        if worker.collector.records_of(source) < rows {
+            take(&mut worker, part, buffers);
+        }
+    }
+    Ok(worker)
+}
+
+/// One hash over the hashes of the inputs, in order.
+pub(super) fn content_hash(found: &Found) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for end in &found.ends {
+        hasher.update(&end.content_hash.unwrap_or_default());
+    }
+    hasher.finalize().to_hex()[..32].to_string()
+}
+
+fn warnings(names: &[String], found: &Found) -> Vec<String> {
+    let of = |(name, end): (&String, &crate::source::InputEnd)| -> Vec<String> {
+        end.warnings.iter().map(|warning| format!("{name}: {warning}")).collect()
+    };
+    names.iter().zip(&found.ends).flat_map(of).collect()
+}
+
+impl Sketch {
+    /// The evidence of a source: all of it, on all cores. See [`Inference::of`] for options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inference::of`].
+    pub fn of(source: &Source) -> Result<Sketch> {
+        Ok(Inference::of(source, &ReadOptions::default())?.sketch)
+    }
+}
+
+/// An error for inputs that did not give the same bytes twice.
+pub(super) fn changed() -> Error {
+    Error::new(ErrorKind::Conflict, "the input changed while it was being loaded, so nothing was loaded")
+        .with_hint("load it again when nobody writes to it")
+}

@@ -1,0 +1,279 @@
+//! A source → a warehouse: infer, plan, decode, send, in one transaction.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use super::infer::{Inference, changed, content_hash};
+use super::read::{Part, Parts, ReadOptions};
+use crate::batch::{Decoder, Misfit};
+use crate::error::{Error, ErrorKind, Result};
+use crate::load::{Begun, Counts, Encode, LoadRequest, Mode, Prepared, Target};
+use crate::records::Reader;
+use crate::schema::{Policy, Schema};
+use crate::source::{Gap, Piece, Source, ordered_map};
+
+/// Loads sources into a table. Every setting has a default.
+///
+/// ```
+/// # #[cfg(feature = "parquet")] {
+/// use longshore::{Loader, Source};
+/// let folder = std::env::temp_dir().join(format!("longshore-doc-{}", std::process::id()));
+/// let report = Loader::new(format!("dir:{}", folder.display()))
+///     .table("orders")
+///     .load(Source::bytes("{\"id\":1}\n{\"id\":2}\nno record\n"))?;
+/// assert_eq!((report.counts.read, report.counts.loaded, report.counts.quarantined), (3, 2, 1));
+/// # std::fs::remove_dir_all(folder).ok();
+/// # }
+/// # Ok::<(), longshore::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Loader {
+    url: String,
+    table: Option<String>,
+    load_id: Option<String>,
+    mode: Mode,
+    policy: Policy,
+    read: ReadOptions,
+    max_quarantined: Option<u64>,
+}
+
+/// What a load did.
+#[derive(Debug, Clone)]
+pub struct LoadReport {
+    /// Records read, loaded and quarantined; they balance.
+    pub counts: Counts,
+    /// Bytes of the inputs as they are stored.
+    pub bytes: u64,
+    /// Wall time in seconds.
+    pub seconds: f64,
+    /// The table as it was asked for.
+    pub table: String,
+    /// The id of the load.
+    pub load_id: String,
+    /// Whether the ledger had this load already, so that nothing was done; the counts are the ledger's.
+    pub already_loaded: bool,
+    /// The columns as they were loaded.
+    pub schema: Schema,
+    /// What was noticed on the way and is no error.
+    pub warnings: Vec<String>,
+}
+
+impl Loader {
+    /// Loads into `url`: `postgres://…` (feature `postgres`) or `dir:PATH` (feature `parquet`).
+    pub fn new(url: impl Into<String>) -> Self {
+        Loader {
+            url: url.into(),
+            table: None,
+            load_id: None,
+            mode: Mode::Append,
+            policy: Policy::default(),
+            read: ReadOptions::default(),
+            max_quarantined: None,
+        }
+    }
+
+    /// Sets the table: `orders`, `analytics.orders`, `"My Schema"."Orders"`. By default the name of the first file
+    /// without its endings.
+    #[must_use]
+    pub fn table(mut self, table: impl Into<String>) -> Self {
+        self.table = Some(table.into());
+        self
+    }
+
+    /// Sets the id of the load: under one id a table takes one load, ever. By default a hash of the inputs' bytes.
+    #[must_use]
+    pub fn load_id(mut self, id: impl Into<String>) -> Self {
+        self.load_id = Some(id.into());
+        self
+    }
+
+    /// Sets what happens to rows that are there; [`Mode::Append`] by default.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Sets what the evidence is to mean.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets how the source is read.
+    #[must_use]
+    pub fn read(mut self, options: ReadOptions) -> Self {
+        self.read = options;
+        self
+    }
+
+    /// Sets how many records may be quarantined before the load is rolled back; any number by default.
+    #[must_use]
+    pub fn max_quarantined(mut self, records: u64) -> Self {
+        self.max_quarantined = Some(records);
+        self
+    }
+
+    /// Loads a source, whole or not at all.
+    ///
+    /// Reads it twice: once for the schema, once for the rows, with every value checked again. What cannot be read
+    /// twice is first copied to a temporary file.
+    ///
+    /// # Errors
+    ///
+    /// What reading gives (see [`Inference::of`]), what the warehouse gives, [`ErrorKind::Conflict`] if the table
+    /// cannot hold the data or the input changes under way, [`ErrorKind::NotConserved`] and
+    /// [`ErrorKind::TooManyQuarantined`]. After an error the warehouse is as it was.
+    pub fn load(&self, mut source: Source) -> Result<LoadReport> {
+        let started = Instant::now();
+        source.check()?;
+        let mut target = open(&self.url)?;
+        source.spool()?;
+        let inference = Inference::read(&source, &self.read, true)?;
+        let schema = self.policy.resolve(&inference.sketch)?;
+        let request = self.request(&source, &inference);
+        let (counts, schema, already_loaded) = match target.begin(&schema, &request)? {
+            Begun::AlreadyLoaded(counts) => (counts, schema, true),
+            Begun::Open { schema, encoder } => {
+                let schema = Arc::new(schema);
+                let read = self.send(&source, &inference, &schema, encoder.as_ref(), target.as_mut())?;
+                (target.commit(read)?, Arc::unwrap_or_clone(schema), false)
+            }
+        };
+        Ok(LoadReport {
+            counts,
+            bytes: inference.stored_bytes,
+            seconds: started.elapsed().as_secs_f64(),
+            table: request.table,
+            load_id: request.load_id,
+            already_loaded,
+            schema,
+            warnings: inference.warnings,
+        })
+    }
+
+    fn request(&self, source: &Source, inference: &Inference) -> LoadRequest {
+        let content_hash = inference.content_hash.clone().unwrap_or_default();
+        LoadRequest {
+            table: self.table.clone().unwrap_or_else(|| table_of(source.name(0))),
+            load_id: self.load_id.clone().unwrap_or_else(|| content_hash.clone()),
+            mode: self.mode,
+            sources: source.names().map(str::to_string).collect(),
+            content_hash,
+            bytes: inference.stored_bytes,
+            max_quarantined: self.max_quarantined,
+        }
+    }
+
+    /// The second pass: decodes and encodes on all cores, sends in order. Returns the records read.
+    fn send(
+        &self,
+        source: &Source,
+        inference: &Inference,
+        schema: &Arc<Schema>,
+        encoder: &dyn Encode,
+        target: &mut dyn Target,
+    ) -> Result<u64> {
+        let watch = &self.read.watch;
+        watch.begin();
+        let parts = Parts::second_pass(source, &self.read, &inference.formats);
+        let (found, buffers) = (parts.found(), parts.buffers());
+        let worker = || (Reader::new(self.read.limits), Decoder::new(schema.clone()));
+        let work = |(reader, decoder): &mut (Reader, Decoder), part: Part| match part.piece {
+            Piece::Gap(gap) => Ok(Sent { rows: None, misfits: vec![misfit(gap)], read: 1 }),
+            Piece::Records(mut chunk) => {
+                reader.read(&part.format, &mut chunk, decoder);
+                buffers.recycle(chunk);
+                let decoded = decoder.finish()?;
+                let rows = match decoded.batch.num_rows() {
+                    0 => None,
+                    _ => Some(encoder.encode(&decoded.batch)?),
+                };
+                Ok(Sent { rows, misfits: decoded.misfits, read: decoded.read })
+            }
+        };
+        let mut read = 0;
+        ordered_map(parts, self.read.threads, worker, work, |sent: Sent| {
+            read += sent.read;
+            watch.add(sent.read);
+            if let Some(rows) = sent.rows {
+                target.write(rows)?;
+            }
+            sent.misfits.into_iter().try_for_each(|misfit| target.quarantine(misfit))
+        })?;
+        let found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        if inference.content_hash.as_ref() != Some(&content_hash(&found)) {
+            return Err(changed());
+        }
+        Ok(read)
+    }
+}
+
+/// What a worker made of one piece.
+struct Sent {
+    rows: Option<Prepared>,
+    misfits: Vec<Misfit>,
+    read: u64,
+}
+
+fn misfit(gap: Gap) -> Misfit {
+    Misfit {
+        source: gap.source,
+        line: gap.line,
+        byte: gap.offset,
+        path: None,
+        reason: gap.reason,
+        raw: gap.head,
+        raw_len: gap.len,
+    }
+}
+
+/// A table name made of a file's: `shop/orders-2024.ndjson.gz` is `orders_2024`.
+fn table_of(name: &str) -> String {
+    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    let stem = file.trim_start_matches('.').split('.').next().unwrap_or_default();
+    let clean: String = stem.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    match clean.trim_matches('_') {
+        "" => "records".to_string(),
+        name if name.starts_with(|c: char| c.is_numeric()) => format!("_{name}"),
+        name => name.to_string(),
+    }
+}
+
+fn open(url: &str) -> Result<Box<dyn Target>> {
+    if let Some(path) = url.strip_prefix("dir:") {
+        return folder(path);
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return postgres(url);
+    }
+    Err(Error::new(ErrorKind::Config, "a target that is neither postgres:// nor dir:")
+        .with_hint("write postgres://user@host/database or dir:PATH"))
+}
+
+#[cfg(feature = "parquet")]
+fn folder(path: &str) -> Result<Box<dyn Target>> {
+    Ok(Box::new(crate::load::FolderTarget::new(path)))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn folder(_: &str) -> Result<Box<dyn Target>> {
+    Err(missing("parquet"))
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(url: &str) -> Result<Box<dyn Target>> {
+    Ok(Box::new(crate::load::PostgresTarget::connect(url)?))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &str) -> Result<Box<dyn Target>> {
+    Err(missing("postgres"))
+}
+
+#[cfg(not(all(feature = "postgres", feature = "parquet")))]
+fn missing(feature: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("this build of longshore has no feature `{feature}`"))
+        .with_hint("turn it on in Cargo.toml")
+}

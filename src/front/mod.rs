@@ -1,0 +1,13 @@
+//! The front door: the only module that sees every layer.
+
+mod explain;
+mod infer;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod loader;
+mod read;
+
+pub use explain::{ColumnReport, Explanation};
+pub use infer::Inference;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+pub use loader::{LoadReport, Loader};
+pub use read::{ReadOptions, Watch};

@@ -1,0 +1,156 @@
+//! The cells of each row.
+
+use super::cut::settled_end;
+use super::{RowEnd, cell_end, closing_quote, is_blank_line, line_end, row_end};
+use crate::records::format::{Dialect, Layout};
+use crate::records::paths::NodeId;
+use crate::records::reader::Limits;
+use crate::records::record::{Bad, Fault, Field, Kind, Record, Sink};
+use crate::records::{PathTable, ROOT};
+use crate::source::Chunk;
+
+/// Reads chunks of CSV.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    dialect: Dialect,
+    body: u64,
+    columns: Vec<NodeId>,
+    fields: Vec<Field>,
+}
+
+/// A row's bytes and what is known of them.
+struct Row {
+    start: usize,
+    /// Behind its line end.
+    end: usize,
+    /// Whether it is a row, or a line that opens a quote and never closes it.
+    whole: bool,
+}
+
+impl Rows {
+    /// Makes a reader of one input; `columns` are the paths of its cells.
+    pub(crate) fn new(layout: &Layout, columns: Vec<NodeId>) -> Self {
+        Rows { dialect: layout.dialect, body: layout.body, columns, fields: Vec::new() }
+    }
+
+    /// Reads every row of a chunk that stands behind the header. Blank lines are nothing.
+    pub(crate) fn read(&mut self, chunk: &Chunk, paths: &PathTable, limits: &Limits, sink: &mut impl Sink) {
+        let data = chunk.data();
+        let clean = Clean { utf8: std::str::from_utf8(data).is_ok(), nul: memchr::memchr(0, data).is_none() };
+        let mut start = usize::try_from(self.body.saturating_sub(chunk.offset)).unwrap_or(usize::MAX).min(data.len());
+        let mut line = chunk.first_line + self.lines(&data[..start]);
+        while start < data.len() {
+            let row = self.row(data, start, limits.max_record_bytes);
+            let text = self.without_line_end(&data[row.start..row.end]);
+            if !is_blank_line(text) {
+                let place = (chunk.source, chunk.offset + start as u64, line);
+                let cells = match text.len() > limits.max_record_bytes {
+                    true => Err(Fault::TooLong),
+                    false => self.cells(data, row.start, row.start + text.len(), &row, &clean),
+                };
+                match cells {
+                    Ok(()) => sink.record(paths, &self.record(data, (row.start, row.start + text.len()), place)),
+                    Err(fault) => sink.bad(&Bad { raw: text, source: place.0, offset: place.1, line: place.2, fault }),
+                }
+            }
+            line += self.lines(&data[row.start..row.end]);
+            start = row.end;
+        }
+    }
+
+    fn lines(&self, text: &[u8]) -> u64 {
+        memchr::memchr_iter(self.dialect.terminator(), text).count() as u64
+    }
+
+    fn row(&self, data: &[u8], start: usize, max_row: usize) -> Row {
+        let (end, whole) = settled_end(data, start, &self.dialect, max_row).unwrap_or_else(|| {
+            // The input ends here: a last row without a line end, or a quote that stays open.
+            match row_end(data, start, &self.dialect) {
+                RowEnd::InQuotes => (line_end(data, start, &self.dialect), false),
+                _ => (data.len(), true),
+            }
+        });
+        Row { start, end, whole }
+    }
+
+    fn without_line_end<'a>(&self, row: &'a [u8]) -> &'a [u8] {
+        let row = row.strip_suffix(&[self.dialect.terminator()]).unwrap_or(row);
+        row.strip_suffix(b"\r").unwrap_or(row)
+    }
+
+    /// Takes a row apart into cells.
+    fn cells(&mut self, data: &[u8], start: usize, end: usize, row: &Row, clean: &Clean) -> Result<(), Fault> {
+        let text = &data[start..end];
+        if !clean.utf8 && std::str::from_utf8(text).is_err() {
+            return Err(Fault::InvalidUtf8);
+        }
+        if !clean.nul && memchr::memchr(0, text).is_some() {
+            return Err(Fault::Nul);
+        }
+        if !row.whole {
+            return Err(Fault::UnclosedQuote);
+        }
+        self.fields.clear();
+        let data = &data[..end];
+        let (mut at, mut found, mut surplus) = (start, 0, false);
+        loop {
+            let (field, next) = self.cell(data, at);
+            match self.columns.get(found) {
+                Some(node) => self.fields.push(Field { node: *node, ..field }),
+                // An empty cell too many holds nothing: a delimiter at the end of the line.
+                None => surplus |= field.end > field.start || field.kind != Kind::Cell,
+            }
+            found += 1;
+            if next >= data.len() {
+                break;
+            }
+            at = next + 1;
+        }
+        let expected = self.columns.len();
+        if found < expected || surplus {
+            return Err(Fault::CellCount { found: found as u32, expected: expected as u32 });
+        }
+        Ok(())
+    }
+
+    /// The cell at `at`, and the position of the delimiter behind it (or the end of the row).
+    fn cell(&self, row: &[u8], at: usize) -> (Field, usize) {
+        let field = |kind, from: usize, to: usize| Field { node: ROOT, kind, start: from as u32, end: to as u32 };
+        let quote = self.dialect.quote.filter(|quote| row.get(at) == Some(quote));
+        let close = quote.and_then(|quote| closing_quote(row, at + 1, quote, self.dialect.escape));
+        let Some(close) = close else {
+            let end = cell_end(row, at, &self.dialect);
+            return (field(Kind::Cell, at, end), end);
+        };
+        let end = self.tail_end(row, close.at + 1);
+        if end > close.at + 1 {
+            return (field(Kind::EscapedQuoted, at + 1, end), end);
+        }
+        let kind = if close.escaped { Kind::EscapedQuoted } else { Kind::Quoted };
+        (field(kind, at + 1, close.at), end)
+    }
+
+    /// Where a cell with text behind its closing quote ends.
+    fn tail_end(&self, row: &[u8], from: usize) -> usize {
+        memchr::memchr(self.dialect.delimiter, &row[from..]).map_or(row.len(), |found| from + found)
+    }
+
+    fn record<'a>(&'a self, data: &'a [u8], span: (usize, usize), place: (u32, u64, u64)) -> Record<'a> {
+        Record {
+            bytes: data,
+            fields: &self.fields,
+            span: (span.0 as u32, span.1 as u32),
+            source: place.0,
+            offset: place.1,
+            line: place.2,
+            duplicate_keys: 0,
+            dialect: Some(&self.dialect),
+        }
+    }
+}
+
+/// What is known of a whole chunk, so that most rows need no look of their own.
+struct Clean {
+    utf8: bool,
+    nul: bool,
+}

@@ -1,0 +1,166 @@
+use super::*;
+use crate::records::{Dialect, Escape, LineEnd};
+
+fn delimiter_of(text: &str) -> char {
+    layout(text).dialect.delimiter.into()
+}
+
+#[test]
+fn the_delimiter_under_which_rows_are_alike_wins() {
+    assert_eq!(delimiter_of("a;b\n1,5;x\n2,25;y\n"), ';');
+    assert_eq!(delimiter_of("id|name\n1|Smith, John\n2|Doe, Jane\n"), '|');
+    assert_eq!(delimiter_of("id\tnote\n1\ta, b; c\n2\td, e; f\n"), '\t');
+    assert_eq!(delimiter_of("1,5;2,5\n3,5;4,5\n"), ';');
+    assert_eq!(delimiter_of("id,tags\n1,a|b|c\n2,d|e|f\n3,g|h|i\n"), ',');
+    assert_eq!(delimiter_of("a,b\n1,\"x;y;z\"\n2,\"x;y;z\"\n"), ',');
+}
+
+#[test]
+fn rare_delimiters_need_regular_rows_and_nothing_better() {
+    assert_eq!(delimiter_of("root:x:0:0\nbin:x:1:1\n"), ':');
+    assert_eq!(delimiter_of("a~b\n1~2\n3~4\n"), '~');
+    assert_eq!(delimiter_of("a^b\n1^2\n3^4\n"), '^');
+    assert_eq!(delimiter_of("x y z\n1 2.5 a\n2 3.5 b\n"), ' ');
+    for text in ["time\n12:34\n23:59\n", "12:34\n23:59\n", "2024-01-05 10:20:30\n2024-01-06 10:20:30\n"] {
+        assert_eq!(layout(text).columns.len(), 1, "{text:?}");
+    }
+    for text in ["take it back\nsend it over\n", "name\nAda Lovelace\nAlan Turing\n", "http://a.b\nhttp://c.d\n"] {
+        assert_eq!(layout(text).columns.len(), 1, "{text:?}");
+    }
+}
+
+#[test]
+fn one_column_is_one_column() {
+    assert_eq!(layout("a\n1\n2\n").columns, ["a"]);
+    assert_eq!(layout("note\nhello\nDear Sir, hello\nbye\n").columns, ["note"]);
+    assert_eq!(layout("price\n12,5\n7,25\n").columns, ["price"]);
+}
+
+#[test]
+fn names_are_unquoted_and_otherwise_kept() {
+    let found = layout("\"a \"\"q\"\"\",\"b,c\", d ,,\"e\nf\"\r\n1,2,3,4,5\r\n");
+    assert_eq!(found.columns, ["a \"q\"", "b,c", " d ", "", "e\nf"]);
+    assert_eq!(found.body, 28);
+    assert_eq!(layout("Name,name,Name\n1,x,2.5\n").columns, ["Name", "name", "Name"]);
+    assert_eq!(layout("a,b,\n1,x,\n2,y,\n").columns, ["a", "b", ""]);
+}
+
+#[test]
+fn a_header_of_another_width_than_the_rows_stays_the_header() {
+    assert_eq!(layout("a,b\n1,x,\n2,y,\n").columns, ["a", "b"]);
+    assert_eq!(layout("a,b,c,d\n1,2,3\n4,5,6\n").columns, ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn a_first_record_like_the_others_is_data() {
+    for text in
+        ["1,2,3\n4,5,6\n", "1,english\n2,german\n", "x,2024-01-05\ny,2024-01-06\n", "1,null\n2,0\n", "1,,a\n2,3,b\n"]
+    {
+        let found = layout(text);
+        assert!(!found.dialect.header, "{text:?}");
+        assert_eq!((found.body, found.preamble), (0, 0));
+        assert_eq!(found.columns[..2], ["column_1", "column_2"]);
+    }
+}
+
+#[test]
+fn a_first_record_unlike_the_others_or_all_text_is_a_header() {
+    for text in [
+        "a,b\n1,2\n",
+        "line1\nline2\n",
+        "a,b\nc,d\n",
+        "id,code\nx,007\ny,008\n",
+        "a,b\n,\n",
+        "a\ntrue\n",
+        "v,w\nNA,x\n5,y\n",
+    ] {
+        assert!(layout(text).dialect.header, "{text:?}");
+    }
+}
+
+#[test]
+fn years_over_numbers_are_a_header_and_years_over_years_are_not() {
+    assert_eq!(layout("country,2019,2020\nNorway,5.3,5.4\nChile,19.0,19.1\n").columns, ["country", "2019", "2020"]);
+    assert_eq!(layout("country,2020\nNorway,5400000\nChile,19000000\n").columns, ["country", "2020"]);
+    assert!(!layout("Ada,1815\nAlan,1912\n").dialect.header);
+    assert!(!layout("2019,5\n2020,6\n").dialect.header);
+}
+
+#[test]
+fn a_record_alone_is_a_header_unless_it_is_mostly_values() {
+    assert!(layout("a,b,c\n").dialect.header);
+    assert!(layout("Test").dialect.header);
+    assert!(!layout("1,2,3\n").dialect.header);
+    assert!(!layout("3,german\n").dialect.header);
+}
+
+#[test]
+fn titles_and_blank_lines_in_front_are_skipped_and_counted() {
+    let found = layout("\n\nSales report\n\nid,name,total\n1,a,2.5\n2,b,3.5\n");
+    assert_eq!((found.columns.len(), found.preamble, found.body), (3, 4, 30));
+    let found = layout("Report,,\n\"two\nlines\",,\nid,name,total\n1,a,2.5\n2,b,3.5\n");
+    assert_eq!((found.columns, found.preamble), (vec!["id".to_owned(), "name".into(), "total".into()], 3));
+    let found = layout("# made by x, y\n# on Monday\nid,name,total\n1,a,2.5\n2,b,3.5\n");
+    assert_eq!((found.columns.len(), found.preamble), (3, 2));
+    let found = layout("Readings of Monday, June 3, all sites\nsite,value\nx,1\ny,2\n");
+    assert_eq!((found.columns, found.preamble), (vec!["site".to_owned(), "value".into()], 1));
+}
+
+#[test]
+fn many_blank_lines_hide_no_table() {
+    let text = format!("{}a,b\n{}1,2\n", "\n".repeat(5_000), "\r\n".repeat(5_000));
+    let found = layout(&text);
+    assert_eq!((found.columns, found.preamble, found.body), (vec!["a".to_owned(), "b".into()], 5_000, 5_004));
+}
+
+#[test]
+fn a_record_with_holes_is_not_taken_for_a_title() {
+    let found = layout("1,,\n2,3,4\n5,6,7\n");
+    assert_eq!((found.preamble, found.body, found.dialect.header), (0, 0, false));
+    assert_eq!(layout("id,,\n1,2,3\n4,5,6\n").columns, ["id", "", ""]);
+    assert_eq!(layout("a,b\n1\n2,y\n3,z\n").columns, ["a", "b"]);
+}
+
+#[test]
+fn only_what_the_file_does_changes_quote_and_escape() {
+    let plain = Dialect::default();
+    assert_eq!(layout("a,b\n1,x\n").dialect, plain);
+    assert_eq!(layout("a,b\n\"C:\\\",x\n\"D:\\\",y\n").dialect, plain);
+    assert_eq!(
+        layout("a,b\n1,\"say \\\"hi, there\\\"\"\n2,\"x\"\n").dialect,
+        Dialect { escape: Escape::Backslash, ..plain }
+    );
+    assert_eq!(layout("a,b\n1,'x, y'\n2,'z'\n").dialect, Dialect { quote: Some(b'\''), ..plain });
+    assert_eq!(layout("a,b\n1,it's\n2,'tis\n").dialect, plain);
+    assert_eq!(layout("a,b\n1,'x'\n2,\"y, z\"\n").dialect, plain);
+    let loose = "a|b\n\"x|1\n\"y|2\n\"z|3\n";
+    assert_eq!(layout(loose).dialect, Dialect { delimiter: b'|', quote: None, ..plain });
+}
+
+#[test]
+fn a_quote_that_never_closes_does_not_spoil_the_verdict() {
+    for text in ["a,b\n1,x\n2,\"y\n3,z\n", "a,b\n\"1,x\n2,y\n3,z\n"] {
+        let found = layout(text);
+        assert_eq!((found.dialect, found.columns, found.body), (Dialect::default(), vec!["a".into(), "b".into()], 4));
+    }
+}
+
+#[test]
+fn lone_carriage_returns_end_lines_only_without_newlines() {
+    let old_mac = Dialect { line_end: LineEnd::CarriageReturn, ..Dialect::default() };
+    assert_eq!(layout("id,v\r1,a\r2,b\r").dialect, old_mac);
+    assert_eq!(layout("id,v\r1,\"a\nb\"\r2,b\r").dialect, old_mac);
+    let mixed = layout("id,v\r\n1,a\n2,b\rc\r\n");
+    assert_eq!((mixed.dialect, mixed.body), (Dialect::default(), 6));
+}
+
+#[test]
+fn the_name_breaks_ties_and_no_more() {
+    let of = |name: &str, text: &str| match detect(text.as_bytes(), true, name, &FormatOptions::default()).unwrap() {
+        Format::Csv(layout) => char::from(layout.dialect.delimiter),
+        other => panic!("found {}", other.as_str()),
+    };
+    assert_eq!(of("a.tsv", "a,b\tc,d\ne,f\tg,h\n"), '\t');
+    assert_eq!(of("a.tsv", "id,name,total\n1,a,2.5\n2,b,3.5\n"), ',');
+    assert_eq!(of("a.tsv.gz", "a\n1\n"), '\t');
+}

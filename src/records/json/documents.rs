@@ -1,0 +1,198 @@
+//! JSON documents: the records of one top-level array, or values one after another over any number of lines.
+
+use memchr::memchr_iter;
+
+use super::{Index, Place, WalkState, is_blank};
+use crate::records::reader::Limits;
+use crate::records::{PathTable, record::Fault, record::Sink};
+use crate::source::{Chunk, Cut};
+
+/// Finds where top-level values begin and end. Can stop at the end of a buffer and go on when there is more.
+#[derive(Debug, Clone, Default)]
+struct Scanner {
+    at: usize,
+    /// Inside a top-level array, whose elements are the records.
+    in_array: bool,
+    value: Option<Value>,
+}
+
+/// A value whose end is being looked for.
+#[derive(Debug, Clone, Copy)]
+struct Value {
+    start: usize,
+    depth: usize,
+    in_string: bool,
+}
+
+impl Scanner {
+    /// The next value that ends in `data`: where it begins and ends. With `at_end`, what is left counts as one.
+    fn next(&mut self, data: &[u8], at_end: bool) -> Option<(usize, usize)> {
+        if self.value.is_none() {
+            self.between(data);
+            let first = *data.get(self.at)?;
+            self.value = Some(Value { start: self.at, depth: 0, in_string: false });
+            if !matches!(first, b'{' | b'[' | b'"') {
+                return self.scalar(data, at_end);
+            }
+        }
+        let mut value = self.value?;
+        if !matches!(data[value.start], b'{' | b'[' | b'"') {
+            return self.scalar(data, at_end);
+        }
+        while let Some(byte) = data.get(self.at) {
+            let mut step = 1;
+            match byte {
+                b'\\' if value.in_string => step = 2,
+                b'"' => value.in_string = !value.in_string,
+                b'{' | b'[' if !value.in_string => value.depth += 1,
+                b'}' | b']' if !value.in_string => value.depth = value.depth.saturating_sub(1),
+                _ => {}
+            }
+            if step == 2 && self.at + 1 >= data.len() {
+                break;
+            }
+            self.at += step;
+            if value.depth == 0 && !value.in_string {
+                self.value = None;
+                return Some((value.start, self.at));
+            }
+        }
+        self.value = Some(value);
+        at_end.then(|| self.rest(value.start, data))
+    }
+
+    /// Passes over what stands between values: white space, commas, and the brackets of a top-level array.
+    fn between(&mut self, data: &[u8]) {
+        while let Some(byte) = data.get(self.at) {
+            match byte {
+                b'[' if !self.in_array => self.in_array = true,
+                b']' => self.in_array = false,
+                b',' => {}
+                byte if is_blank(*byte) => {}
+                _ => return,
+            }
+            self.at += 1;
+        }
+    }
+
+    /// A bare word: it is no record, and ends where a record could begin.
+    fn scalar(&mut self, data: &[u8], at_end: bool) -> Option<(usize, usize)> {
+        let start = self.value?.start;
+        let ends = |byte: &u8| is_blank(*byte) || matches!(byte, b',' | b']' | b'{' | b'[' | b'"');
+        let from = self.at.max(start + 1).min(data.len());
+        match data[from..].iter().position(ends) {
+            Some(len) => {
+                self.at = from + len;
+                self.value = None;
+                Some((start, self.at))
+            }
+            None if at_end => Some(self.rest(start, data)),
+            None => {
+                self.at = data.len();
+                None
+            }
+        }
+    }
+
+    fn rest(&mut self, start: usize, data: &[u8]) -> (usize, usize) {
+        self.value = None;
+        self.at = data.len();
+        (start, data.len())
+    }
+}
+
+/// Cuts documents behind top-level values.
+#[derive(Debug, Default)]
+pub(crate) struct DocumentCut {
+    /// Whether the present border stands inside a top-level array.
+    in_array: bool,
+}
+
+impl Cut for DocumentCut {
+    fn cut(&mut self, buffer: &[u8], at_end: bool) -> usize {
+        let mut scanner = Scanner { in_array: self.in_array, ..Scanner::default() };
+        let mut border = 0;
+        while let Some((_, end)) = scanner.next(buffer, false) {
+            border = end;
+            self.in_array = scanner.in_array;
+        }
+        if at_end { buffer.len() } else { border }
+    }
+
+    fn give_up(&mut self, _buffer: &[u8]) -> usize {
+        0
+    }
+
+    fn state(&self) -> u8 {
+        u8::from(self.in_array)
+    }
+}
+
+/// Reads chunks of documents.
+#[derive(Debug, Default)]
+pub(crate) struct Documents {
+    index: Index,
+    scratch: Vec<u8>,
+    state: WalkState,
+}
+
+impl Documents {
+    /// Reads every top-level value of a chunk. A value is one JSON object, or bad.
+    pub(crate) fn read(&mut self, chunk: &Chunk, paths: &mut PathTable, limits: &Limits, sink: &mut impl Sink) {
+        let data = chunk.data();
+        let mut scanner = Scanner { in_array: chunk.state != 0, ..Scanner::default() };
+        let mut line = chunk.first_line;
+        let mut counted = 0;
+        while let Some((start, end)) = scanner.next(data, true) {
+            line += memchr_iter(b'\n', &data[counted..start]).count() as u64;
+            counted = start;
+            let place = Place { source: chunk.source, offset: chunk.offset + start as u64, line };
+            let text = &data[start..end];
+            if text.len() > limits.max_record_bytes {
+                place.bad(text, Fault::TooLong, sink);
+            } else {
+                self.index.read_one(text, &mut self.scratch, &place, paths, &mut self.state, limits, sink);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Vec<String> {
+        let mut scanner = Scanner::default();
+        std::iter::from_fn(|| scanner.next(text.as_bytes(), true).map(|(from, to)| text[from..to].to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn records_are_the_elements_of_an_array_or_values_one_after_another() {
+        assert_eq!(values("[{\"a\":[1]},\n {\"b\":\"]}\\\"\"}]\n"), ["{\"a\":[1]}", "{\"b\":\"]}\\\"\"}"]);
+        assert_eq!(values("{\"a\":1}{\"a\":\n2}"), ["{\"a\":1}", "{\"a\":\n2}"]);
+        assert_eq!(values("[1, \"x\",{}] [ ]"), ["1", "\"x\"", "{}"]);
+        assert_eq!(values("{\"a\":"), ["{\"a\":"]);
+        assert!(values(" \n").is_empty());
+    }
+
+    #[test]
+    fn cuts_at_any_size_lose_nothing() {
+        let text = "[ {\"a\": [1, {\"x\": \"}\"}]},\n{\"b\": 2}, 17, \"s,]\",\n{\"c\": {}} ]\n{\"d\":4}";
+        let expected = values(text);
+        for step in 1..text.len() {
+            let (mut cut, mut buffer, mut found) = (DocumentCut::default(), Vec::new(), Vec::new());
+            for (i, piece) in text.as_bytes().chunks(step).enumerate() {
+                buffer.extend_from_slice(piece);
+                let at_end = (i + 1) * step >= text.len();
+                let mut scanner = Scanner { in_array: cut.state() != 0, ..Scanner::default() };
+                let n = cut.cut(&buffer, at_end);
+                while let Some((from, to)) = scanner.next(&buffer[..n], true) {
+                    found.push(String::from_utf8(buffer[from..to].to_vec()).unwrap());
+                }
+                buffer.drain(..n);
+            }
+            assert_eq!(found, expected, "pieces of {step} bytes");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Escapes in JSON strings.
+
+use crate::records::record::Fault;
+
+/// Checks the escapes of a string's bytes (between its quotes): known letters, four hexadecimal digits, whole
+/// surrogate pairs, no NUL.
+pub(crate) fn check(text: &[u8]) -> Result<(), Fault> {
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'\\', &text[at..]) {
+        at += found;
+        at += match text.get(at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
+            Some(b'u') => unicode(&text[at..]).map(|(_, len)| len)?,
+            _ => return Err(Fault::Malformed("an unknown escape in a string")),
+        };
+    }
+    Ok(())
+}
+
+/// The character that the `\u` escape (or pair of them) at the front of `text` stands for, and its bytes.
+fn unicode(text: &[u8]) -> Result<(char, usize), Fault> {
+    let first = unit(text).ok_or(Fault::Malformed("a \\u escape without four hexadecimal digits"))?;
+    match first {
+        0 => Err(Fault::Nul),
+        0xD800..=0xDBFF => {
+            let low = unit(&text[6..]).filter(|low| (0xDC00..=0xDFFF).contains(low)).ok_or(Fault::LoneSurrogate)?;
+            let code = 0x10000 + ((u32::from(first) - 0xD800) << 10) + (u32::from(low) - 0xDC00);
+            Ok((char::from_u32(code).ok_or(Fault::LoneSurrogate)?, 12))
+        }
+        _ => Ok((char::from_u32(u32::from(first)).ok_or(Fault::LoneSurrogate)?, 6)),
+    }
+}
+
+fn unit(text: &[u8]) -> Option<u16> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0u16, |sum, digit| Some(sum << 4 | (*digit as char).to_digit(16)? as u16))
+}
+
+/// The string that checked bytes stand for.
+pub(crate) fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at..];
+        let (plain, len) = match rest.get(1) {
+            Some(b'u') => {
+                let (character, len) = unicode(rest).unwrap_or((char::REPLACEMENT_CHARACTER, 2));
+                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = &rest[len..];
+                continue;
+            }
+            Some(b'b') => (b'\x08', 2),
+            Some(b'f') => (b'\x0c', 2),
+            Some(b'n') => (b'\n', 2),
+            Some(b'r') => (b'\r', 2),
+            Some(b't') => (b'\t', 2),
+            Some(other) => (*other, 2),
+            None => (b'\\', 1),
+        };
+        out.push(plain);
+        rest = &rest[len..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_stand_for_what_json_says() {
+        let cases =
+            [(r"a\tb\nc\\d\/e\u0022", "a\tb\nc\\d/e\""), (r"\u00e9\ud83d\ude00", "é😀"), (r"\b\f\r\q", "\x08\x0c\rq")];
+        for (escaped, plain) in cases {
+            assert_eq!(unescape(escaped.as_bytes()), plain.as_bytes());
+        }
+    }
+
+    #[test]
+    fn broken_escapes_are_named() {
+        assert_eq!(check(br"\ud83d\ude00 \u20AC"), Ok(()));
+        assert_eq!(check(br"\u0000"), Err(Fault::Nul));
+        assert_eq!(check(br"\ud800"), Err(Fault::LoneSurrogate));
+        assert_eq!(check(br"\udc00\ud800"), Err(Fault::LoneSurrogate));
+        for text in [&br"\x41"[..], br"\u12", br"\u12G4", b"\\"] {
+            assert!(matches!(check(text), Err(Fault::Malformed(_))));
+        }
+    }
+}

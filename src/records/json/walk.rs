@@ -1,0 +1,339 @@
+//! From a structural index to the fields of one record.
+//!
+//! The walk is the whole grammar of JSON but for strings' control characters and UTF-8, which the index has
+//! checked. Nothing is allocated per record: fields and stacks are reused.
+
+use super::{escape, is_blank};
+use crate::records::paths::{NO_NODE, NodeId, PathTable, ROOT};
+use crate::records::reader::{Limits, MAX_FIELDS};
+use crate::records::record::{Fault, Field, Kind};
+use crate::value::{Shape, json_number};
+
+/// What a walk leaves behind, reused from record to record.
+#[derive(Debug, Default)]
+pub(crate) struct WalkState {
+    pub(crate) fields: Vec<Field>,
+    pub(crate) duplicate_keys: u32,
+    objects: Vec<Open>,
+    containers: Vec<bool>,
+    /// Records walked, to notice paths that stand twice in one.
+    record: u64,
+    key: Vec<u8>,
+}
+
+/// An object whose fields are being read.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    node: NodeId,
+    before: NodeId,
+    /// Which field is this object's own.
+    field: u32,
+}
+
+/// A walk over the records of one text, in order.
+pub(crate) struct Walk<'a> {
+    data: &'a [u8],
+    positions: &'a [u32],
+    at: usize,
+    /// The next backslash not yet passed; strings before it have no escapes.
+    backslash: usize,
+}
+
+type Step<T> = Result<T, Fault>;
+
+const fn malformed<T>(what: &'static str) -> Step<T> {
+    Err(Fault::Malformed(what))
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(data: &'a [u8], positions: &'a [u32], backslash: Option<usize>) -> Self {
+        Walk { data, positions, at: 0, backslash: backslash.unwrap_or(usize::MAX) }
+    }
+
+    /// Passes over what is left of a broken record that ends at `end`.
+    pub(crate) fn skip_to(&mut self, end: u32) {
+        while self.positions.get(self.at).is_some_and(|position| *position < end) {
+            self.at += 1;
+        }
+    }
+
+    /// Reads the record that stands alone in `start..end`: one object and white space. False if there is only
+    /// white space.
+    pub(crate) fn record(
+        &mut self,
+        start: u32,
+        end: u32,
+        paths: &mut PathTable,
+        state: &mut WalkState,
+        limits: &Limits,
+    ) -> Step<bool> {
+        state.fields.clear();
+        state.duplicate_keys = 0;
+        state.objects.clear();
+        state.record += 1;
+        let Some(open) = self.peek(end) else {
+            return if self.blank(start, end) { Ok(false) } else { Err(Fault::NotAnObject) };
+        };
+        if self.data[open as usize] != b'{' {
+            return Err(Fault::NotAnObject);
+        }
+        self.at += 1;
+        state.fields.push(Field { node: ROOT, kind: Kind::Object, start: open, end: open });
+        state.objects.push(Open { node: ROOT, before: NO_NODE, field: 0 });
+        self.objects(end, paths, state, limits)?;
+        if self.peek(end).is_some() {
+            return malformed("something behind the closing brace");
+        }
+        if state.duplicate_keys > 0 {
+            drop_overwritten(&mut state.fields, paths.len());
+        }
+        Ok(true)
+    }
+
+    /// Reads fields until every open object is closed.
+    fn objects(&mut self, end: u32, paths: &mut PathTable, state: &mut WalkState, limits: &Limits) -> Step<()> {
+        let mut first = true;
+        while let Some(open) = state.objects.last().copied() {
+            let position = self.next(end)?;
+            match self.data[position as usize] {
+                b'}' if first => {
+                    self.close(position, state);
+                    first = false;
+                    self.after_value(end, state)?;
+                    continue;
+                }
+                b'"' => {}
+                _ => return malformed("expected a key"),
+            }
+            let key = self.string(position, end)?;
+            let node = self.key(key, open, paths, state)?;
+            if let Some(open) = state.objects.last_mut() {
+                // A key past the limit of a map has no node; the guess goes on from the last that had one.
+                open.before = if node == NO_NODE { open.before } else { node };
+            }
+            if self.data[self.next(end)? as usize] != b':' {
+                return malformed("expected a colon behind a key");
+            }
+            first = self.value(node, end, state, limits)?;
+            if !first {
+                self.after_value(end, state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Behind a value: a comma, or the end of one or more objects.
+    fn after_value(&mut self, end: u32, state: &mut WalkState) -> Step<()> {
+        while !state.objects.is_empty() {
+            let position = self.next(end)?;
+            match self.data[position as usize] {
+                b',' => return Ok(()),
+                b'}' => self.close(position, state),
+                _ => return malformed("expected a comma or a closing brace"),
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, position: u32, state: &mut WalkState) {
+        if let Some(open) = state.objects.pop() {
+            state.fields[open.field as usize].end = position + 1;
+        }
+    }
+
+    /// The node of a key in the object that is open.
+    fn key(&mut self, key: (u32, u32, bool), open: Open, paths: &mut PathTable, state: &mut WalkState) -> Step<NodeId> {
+        let raw = &self.data[key.0 as usize..key.1 as usize];
+        let text = if key.2 {
+            state.key = escape::unescape(raw);
+            state.key.as_slice()
+        } else {
+            raw
+        };
+        // The index has checked the UTF-8 of the text, and unescaping keeps it; this cannot fail.
+        let text = std::str::from_utf8(text).map_err(|_| Fault::InvalidUtf8)?;
+        let node = paths.child(open.node, text, open.before);
+        if node != NO_NODE && paths.mark(node, state.record) {
+            state.duplicate_keys += 1;
+        }
+        Ok(node)
+    }
+
+    /// Reads the value of a field. True if it opened an object whose fields come next.
+    fn value(&mut self, node: NodeId, end: u32, state: &mut WalkState, limits: &Limits) -> Step<bool> {
+        let start = self.next(end)?;
+        let (kind, from, to) = match self.data[start as usize] {
+            b'"' => {
+                let (from, to, escaped) = self.string(start, end)?;
+                (if escaped { Kind::EscapedStr } else { Kind::Str }, from, to)
+            }
+            b'{' if node != NO_NODE && state.objects.len() < limits.flatten_depth => {
+                let field = state.fields.len() as u32;
+                self.push(Field { node, kind: Kind::Object, start, end: start }, state)?;
+                state.objects.push(Open { node, before: NO_NODE, field });
+                return Ok(true);
+            }
+            b'{' | b'[' => {
+                let close = self.container(start, end, state)?;
+                (if self.data[start as usize] == b'{' { Kind::Object } else { Kind::Array }, start, close)
+            }
+            _ => {
+                let (kind, to) = self.scalar(start, end)?;
+                (kind, start, to)
+            }
+        };
+        if node != NO_NODE {
+            self.push(Field { node, kind, start: from, end: to }, state)?;
+        }
+        Ok(false)
+    }
+
+    fn push(&self, field: Field, state: &mut WalkState) -> Step<()> {
+        if state.fields.len() > MAX_FIELDS {
+            return Err(Fault::TooManyFields);
+        }
+        state.fields.push(field);
+        Ok(())
+    }
+
+    /// Checks a value that is kept whole, from its opening bracket on; returns where it ends.
+    fn container(&mut self, start: u32, end: u32, state: &mut WalkState) -> Step<u32> {
+        let depth = state.objects.len();
+        let stack = &mut state.containers;
+        stack.clear();
+        stack.push(self.data[start as usize] == b'{');
+        let mut empty = true;
+        loop {
+            let in_object = *stack.last().expect("a container is open");
+            let mut position = self.next(end)?;
+            let byte = self.data[position as usize];
+            let closing = if in_object { b'}' } else { b']' };
+            if !(empty && byte == closing) {
+                if in_object {
+                    if byte != b'"' {
+                        return malformed("expected a key");
+                    }
+                    self.string(position, end)?;
+                    if self.data[self.next(end)? as usize] != b':' {
+                        return malformed("expected a colon behind a key");
+                    }
+                    position = self.next(end)?;
+                }
+                match self.data[position as usize] {
+                    b'"' => {
+                        self.string(position, end)?;
+                    }
+                    open @ (b'{' | b'[') => {
+                        if stack.len() + depth >= crate::records::MAX_DEPTH {
+                            return Err(Fault::TooDeep);
+                        }
+                        stack.push(open == b'{');
+                        empty = true;
+                        continue;
+                    }
+                    _ => {
+                        self.scalar(position, end)?;
+                    }
+                }
+                position = self.next(end)?;
+            }
+            // Now at what stands behind a value, or at the bracket that closes an empty container.
+            loop {
+                match (self.data[position as usize], stack.last()) {
+                    (b',', _) => break,
+                    (b'}', Some(true)) | (b']', Some(false)) => {
+                        stack.pop();
+                        if stack.is_empty() {
+                            return Ok(position + 1);
+                        }
+                        position = self.next(end)?;
+                    }
+                    _ => return malformed("expected a comma or a closing bracket"),
+                }
+            }
+            empty = false;
+        }
+    }
+
+    /// A number, `true`, `false` or `null` that begins at `start`: its kind and its end.
+    fn scalar(&mut self, start: u32, end: u32) -> Step<(Kind, u32)> {
+        let limit = self.peek(end).unwrap_or(end);
+        let text = &self.data[start as usize..limit as usize];
+        let (kind, len) = match text[0] {
+            b't' if text.starts_with(b"true") => (Kind::True, 4),
+            b'f' if text.starts_with(b"false") => (Kind::False, 5),
+            b'n' if text.starts_with(b"null") => (Kind::Null, 4),
+            _ => match json_number(text) {
+                Some(number) => (if number.shape == Shape::Int { Kind::Int } else { Kind::Real }, number.len),
+                None => return malformed("expected a value"),
+            },
+        };
+        let stop = start + len as u32;
+        if stop != limit && !self.blank(stop, limit) {
+            return malformed("a number or word that goes on where it should end");
+        }
+        Ok((kind, stop))
+    }
+
+    /// The string that opens at `open`: where its content begins and ends, and whether it holds escapes.
+    fn string(&mut self, open: u32, end: u32) -> Step<(u32, u32, bool)> {
+        let mut close = self.peek(end).unwrap_or(end) - 1;
+        while close > open && is_blank(self.data[close as usize]) {
+            close -= 1;
+        }
+        if close == open || self.data[close as usize] != b'"' {
+            return malformed("a string that goes on where it should end");
+        }
+        let start = open + 1;
+        if self.backslash < start as usize {
+            self.find_backslash(start as usize);
+        }
+        let escaped = self.backslash < close as usize;
+        if escaped {
+            escape::check(&self.data[start as usize..close as usize])?;
+        }
+        Ok((start, close, escaped))
+    }
+
+    #[cold]
+    fn find_backslash(&mut self, from: usize) {
+        self.backslash = memchr::memchr(b'\\', &self.data[from..]).map_or(usize::MAX, |at| from + at);
+    }
+
+    #[inline]
+    fn peek(&self, end: u32) -> Option<u32> {
+        self.positions.get(self.at).copied().filter(|position| *position < end)
+    }
+
+    #[inline]
+    fn next(&mut self, end: u32) -> Step<u32> {
+        let position = self.peek(end).ok_or(Fault::Malformed("the record ends too early"))?;
+        self.at += 1;
+        Ok(position)
+    }
+
+    fn blank(&self, start: u32, end: u32) -> bool {
+        self.data[start as usize..end as usize].iter().all(|byte| is_blank(*byte))
+    }
+}
+
+/// Keeps, of the values that one path has in a record, only the last, and with a dropped object what is in it.
+#[cold]
+fn drop_overwritten(fields: &mut Vec<Field>, nodes: usize) {
+    let mut kept = vec![false; nodes];
+    let mut dropped: Vec<(u32, u32)> = Vec::new();
+    let mut keep = vec![true; fields.len()];
+    for (i, field) in fields.iter().enumerate().rev() {
+        let seen = std::mem::replace(&mut kept[field.node as usize], true);
+        if seen {
+            keep[i] = false;
+            dropped.push((field.start, field.end));
+        }
+    }
+    let inside = |field: &Field| dropped.iter().any(|(from, to)| *from < field.start && field.end <= *to);
+    for (i, field) in fields.iter().enumerate() {
+        keep[i] &= !inside(field);
+    }
+    let mut keep = keep.into_iter();
+    fields.retain(|_| keep.next().unwrap_or(true));
+}

@@ -1,0 +1,193 @@
+//! Field paths as small numbers.
+
+use rustc_hash::FxHashMap;
+
+use crate::path::Path;
+
+/// A field path within a [`PathTable`].
+pub type NodeId = u32;
+
+/// The path of the record itself.
+pub const ROOT: NodeId = 0;
+
+/// No path.
+pub const NO_NODE: NodeId = u32::MAX;
+
+/// An object with more distinct keys than this over the whole input is no set of columns but a map.
+pub const MAX_KEYS: usize = 10_000;
+
+/// The paths seen by one reader, as a tree. Only grows, so ids stay valid.
+#[derive(Debug, Clone)]
+pub struct PathTable {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Clone)]
+struct Node {
+    key: Box<str>,
+    parent: NodeId,
+    nth: u32,
+    /// The child that came first in the last record: where to look first.
+    first: NodeId,
+    /// The sibling that came after this one in the last record.
+    next: NodeId,
+    children: FxHashMap<Box<str>, NodeId>,
+    /// Whether more than [`MAX_KEYS`] keys were seen; then no more are told apart.
+    collapsed: bool,
+    /// The record that last held this path, to notice a key that stands twice.
+    seen: u64,
+}
+
+impl Node {
+    fn new(key: &str, parent: NodeId, nth: u32) -> Self {
+        Node {
+            key: key.into(),
+            parent,
+            nth,
+            first: NO_NODE,
+            next: NO_NODE,
+            children: FxHashMap::default(),
+            collapsed: false,
+            seen: 0,
+        }
+    }
+}
+
+impl Default for PathTable {
+    fn default() -> Self {
+        PathTable { nodes: vec![Node::new("", ROOT, 1)] }
+    }
+}
+
+impl PathTable {
+    /// How many paths there are, the root included.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Never true: the root is always there.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The path of a node.
+    pub fn path(&self, node: NodeId) -> Path {
+        let mut keys = Vec::new();
+        let mut at = node;
+        while at != ROOT {
+            keys.push(self.nodes[at as usize].key.to_string());
+            at = self.nodes[at as usize].parent;
+        }
+        keys.reverse();
+        Path::new(keys).nth(self.nodes[node as usize].nth)
+    }
+
+    /// The path above a node; the root's is the root.
+    pub fn parent(&self, node: NodeId) -> NodeId {
+        self.nodes[node as usize].parent
+    }
+
+    /// Whether an object has shown more than [`MAX_KEYS`] keys.
+    pub fn is_collapsed(&self, node: NodeId) -> bool {
+        self.nodes[node as usize].collapsed
+    }
+
+    /// The node of a path, made if it is new.
+    pub fn insert(&mut self, path: &Path) -> NodeId {
+        let mut node = ROOT;
+        for key in path.keys() {
+            node = match self.nodes[node as usize].children.get(key.as_str()) {
+                Some(child) => *child,
+                None => self.add(node, key),
+            };
+        }
+        if path.ordinal() > 1 { self.nth(node, path.ordinal()) } else { node }
+    }
+
+    /// The second, third, … column under the name that `first` has.
+    fn nth(&mut self, first: NodeId, nth: u32) -> NodeId {
+        let (key, parent) = (self.nodes[first as usize].key.clone(), self.nodes[first as usize].parent);
+        let same = |node: &Node| node.parent == parent && node.nth == nth && node.key == key;
+        if let Some(found) = self.nodes.iter().position(same) {
+            return found as NodeId;
+        }
+        self.nodes.push(Node::new(&key, parent, nth));
+        (self.nodes.len() - 1) as NodeId
+    }
+
+    fn add(&mut self, parent: NodeId, key: &str) -> NodeId {
+        let id = self.nodes.len() as NodeId;
+        self.nodes.push(Node::new(key, parent, 1));
+        self.nodes[parent as usize].children.insert(key.into(), id);
+        id
+    }
+
+    /// The child of `parent` under `key`, made if it is new; `before` is the child that stood before it in this
+    /// object, or [`NO_NODE`]. Records tend to have their keys in one order, so the guess is mostly right.
+    ///
+    /// [`NO_NODE`] if the parent has too many keys to tell apart.
+    #[inline]
+    pub(crate) fn child(&mut self, parent: NodeId, key: &str, before: NodeId) -> NodeId {
+        let guess =
+            if before == NO_NODE { self.nodes[parent as usize].first } else { self.nodes[before as usize].next };
+        if guess != NO_NODE && *self.nodes[guess as usize].key == *key {
+            return guess;
+        }
+        self.look_up(parent, key, before)
+    }
+
+    #[cold]
+    fn look_up(&mut self, parent: NodeId, key: &str, before: NodeId) -> NodeId {
+        let node = &mut self.nodes[parent as usize];
+        let found = match node.children.get(key) {
+            Some(child) => *child,
+            None if node.collapsed || node.children.len() >= MAX_KEYS => {
+                node.collapsed = true;
+                return NO_NODE;
+            }
+            None => self.add(parent, key),
+        };
+        if before == NO_NODE {
+            self.nodes[parent as usize].first = found;
+        } else {
+            self.nodes[before as usize].next = found;
+        }
+        found
+    }
+
+    /// Notes that `node` stands in record number `record` (from 1) and says whether it stood there before.
+    #[inline]
+    pub(crate) fn mark(&mut self, node: NodeId, record: u64) -> bool {
+        std::mem::replace(&mut self.nodes[node as usize].seen, record) == record
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_come_back_as_they_went_in() {
+        let mut table = PathTable::default();
+        for path in
+            [Path::new(["a", "b"]), Path::new(["a.b"]), Path::new(["a"]), Path::new(["a"]).nth(2), Path::new([""])]
+        {
+            let node = table.insert(&path);
+            assert_eq!(table.path(node), path);
+            assert_eq!(table.insert(&path), node);
+        }
+        assert_eq!(table.path(ROOT), Path::new(Vec::<String>::new()));
+    }
+
+    #[test]
+    fn a_map_with_too_many_keys_collapses() {
+        let mut table = PathTable::default();
+        for i in 0..MAX_KEYS {
+            assert_ne!(table.child(ROOT, &i.to_string(), NO_NODE), NO_NODE);
+        }
+        assert!(!table.is_collapsed(ROOT));
+        assert_eq!(table.child(ROOT, "one more", NO_NODE), NO_NODE);
+        assert!(table.is_collapsed(ROOT));
+        assert_ne!(table.child(ROOT, "17", NO_NODE), NO_NODE);
+    }
+}

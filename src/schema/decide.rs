@@ -1,0 +1,117 @@
+//! Evidence of one field → its type. Pure, and the only place where types are chosen.
+
+use super::types::{TimeUnit, Type};
+use crate::sketch::{Class, ClassSet, Evidence, Position};
+
+/// Digits that an exact number may have.
+const MAX_DIGITS: u32 = 38;
+
+/// Whole numbers up to here are exact in a double, and so are all between.
+const DOUBLE_EXACT: i128 = 1 << 53;
+
+/// Timestamps in nanoseconds since 1970 fit 64 bits between these seconds (1677 to 2262).
+const NANO_SECONDS: std::ops::RangeInclusive<i64> = -9_223_372_036..=9_223_372_035;
+
+/// CSV cells that hold no value where the column has a type, and are text where it is text.
+const SOFT: ClassSet = ClassSet::of(&[Class::EmptyQuoted, Class::NullWord]);
+
+const NULL: ClassSet = ClassSet::of(&[Class::Null]);
+const INTS: ClassSet = ClassSet::of(&[Class::Int16, Class::Int32, Class::Int64, Class::IntWide]);
+const FLOATS: ClassSet = ClassSet::of(&[Class::Frac, Class::Exp, Class::NonFinite]);
+const NUMBERS: ClassSet = INTS.union(FLOATS).union(ClassSet::of(&[Class::Exact]));
+const NAIVE: ClassSet = ClassSet::of(&[Class::Date, Class::Timestamp, Class::TimestampNanos]);
+const ZONED: ClassSet = ClassSet::of(&[Class::TimestampTz, Class::TimestampTzNanos]);
+const NESTED: ClassSet = ClassSet::of(&[Class::Object, Class::EmptyObject, Class::Array]);
+
+/// The narrowest type that gives back every value.
+pub(super) fn decide(classes: ClassSet, evidence: &Evidence) -> Type {
+    let seen = classes.without(NULL);
+    let values = seen.without(SOFT);
+    let only = |class: Class| values == ClassSet::of(&[class]);
+    if seen.is_empty() {
+        Type::Null
+    } else if values.is_empty() {
+        Type::Text
+    } else if values.meets(NESTED) {
+        Type::Json
+    } else if only(Class::Boolean) {
+        Type::Boolean
+    } else if values.within(NUMBERS) {
+        number(values, evidence)
+    } else if values.within(NAIVE) {
+        match (values.has(Class::TimestampNanos), values.has(Class::Timestamp)) {
+            (true, _) => nanos(evidence, Type::Timestamp(TimeUnit::Nano)),
+            (false, true) => Type::Timestamp(TimeUnit::Micro),
+            (false, false) => Type::Date,
+        }
+    } else if values.within(ZONED) {
+        match values.has(Class::TimestampTzNanos) {
+            true => nanos(evidence, Type::TimestampTz(TimeUnit::Nano)),
+            false => Type::TimestampTz(TimeUnit::Micro),
+        }
+    } else if only(Class::Time) {
+        Type::Time
+    } else if only(Class::Uuid) {
+        Type::Uuid
+    } else {
+        Type::Text
+    }
+}
+
+fn nanos(evidence: &Evidence, ty: Type) -> Type {
+    let fits =
+        evidence.seconds().is_none_or(|range| NANO_SECONDS.contains(&range.min) && NANO_SECONDS.contains(&range.max));
+    if fits { ty } else { Type::Text }
+}
+
+fn number(values: ClassSet, evidence: &Evidence) -> Type {
+    if values.within(INTS) {
+        return if values.has(Class::IntWide) {
+            exact(evidence)
+        } else if values.has(Class::Int64) {
+            Type::Int64
+        } else if values.has(Class::Int32) {
+            Type::Int32
+        } else {
+            Type::Int16
+        };
+    }
+    let ints_in_double = evidence.ints().is_none_or(|range| range.min >= -DOUBLE_EXACT && range.max <= DOUBLE_EXACT);
+    if !values.has(Class::Exact) && ints_in_double {
+        Type::Float64
+    } else if values.has(Class::NonFinite) {
+        Type::Text
+    } else {
+        exact(evidence)
+    }
+}
+
+/// The exact decimal that holds all numbers, or text if there is none.
+fn exact(evidence: &Evidence) -> Type {
+    let (before, behind) = evidence.digits();
+    match before + behind {
+        digits if digits <= MAX_DIGITS => Type::Decimal { precision: digits.max(1) as u8, scale: behind as u8 },
+        _ => Type::Text,
+    }
+}
+
+/// Whether the words for "no value" and empty cells of this column are read as null.
+pub(super) fn soft_is_null(ty: Type) -> bool {
+    !matches!(ty, Type::Text | Type::Json | Type::Null)
+}
+
+/// The first record with which the type could no longer be narrower: going through the classes in the order of
+/// their first records, the one that made the decision what it is.
+pub(super) fn forced_by(ty: Type, evidence: &Evidence) -> Option<Position> {
+    let mut firsts: Vec<(Position, Class)> = Class::ALL
+        .into_iter()
+        .filter(|class| *class != Class::Null)
+        .filter_map(|class| Some((evidence.first(class)?, class)))
+        .collect();
+    firsts.sort();
+    let mut seen = ClassSet::default();
+    firsts.into_iter().find_map(|(position, class)| {
+        seen = seen.union(ClassSet::of(&[class]));
+        (std::mem::discriminant(&decide(seen, evidence)) == std::mem::discriminant(&ty)).then_some(position)
+    })
+}

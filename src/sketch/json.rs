@@ -1,0 +1,176 @@
+//! A sketch as bytes: JSON, one object, versioned, the same bytes for the same sketch.
+
+use serde::{Deserialize, Serialize};
+
+use super::evidence::{Class, Evidence, Position, Range};
+use super::merge::{BadRecords, FieldEvidence, Sketch, SourceEvidence};
+use crate::error::{Error, ErrorKind, Result};
+use crate::path::Path;
+use crate::records::Format;
+
+/// The version of the form below. A reader takes its own version only.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    longshore_sketch: u32,
+    sources: Vec<StoredSource>,
+    fields: Vec<StoredField>,
+    bad: u64,
+    bad_first: Vec<(u32, u64, u64, String)>,
+    duplicate_keys: u64,
+    duplicate_first: Option<(u32, u64, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSource {
+    name: String,
+    format: Option<Format>,
+    records: u64,
+    bad: u64,
+}
+
+/// Numbers that JSON readers would round are kept as text.
+#[derive(Serialize, Deserialize)]
+struct StoredField {
+    keys: Vec<String>,
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    nth: u32,
+    appeared: (u32, u64),
+    /// Class, count, and the first record: input, byte, line.
+    seen: Vec<(String, u64, u32, u64, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ints: Option<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    floats: Option<(String, String)>,
+    digits: (u32, u32),
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<(u64, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seconds: Option<(i64, i64)>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    null_words: u8,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    collapsed: bool,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_one(nth: &u32) -> bool {
+    *nth == 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(bits: &u8) -> bool {
+    *bits == 0
+}
+
+impl Sketch {
+    /// The sketch as bytes (JSON text): a few hundred bytes for each field, the same for equal sketches.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let position = |position: &Position| (position.source, position.offset, position.line);
+        let stored = Stored {
+            longshore_sketch: VERSION,
+            sources: self.sources.iter().map(store_source).collect(),
+            fields: self.fields.iter().map(store_field).collect(),
+            bad: self.bad.count,
+            bad_first: self.bad.first.iter().map(|(p, why)| (p.source, p.offset, p.line, why.clone())).collect(),
+            duplicate_keys: self.duplicate_keys,
+            duplicate_first: self.first_duplicate.as_ref().map(position),
+        };
+        serde_json::to_vec(&stored).unwrap_or_default()
+    }
+
+    /// Reads a sketch back.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Syntax`] if these are not the bytes of a sketch, [`ErrorKind::Unsupported`] if they are of
+    /// another version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Sketch> {
+        let syntax = |cause: serde_json::Error| Error::new(ErrorKind::Syntax, "not a sketch").with_cause(cause);
+        let version: Version = serde_json::from_slice(bytes).map_err(syntax)?;
+        if version.longshore_sketch != VERSION {
+            let message = format!("a sketch of version {}, this reads {VERSION}", version.longshore_sketch);
+            return Err(Error::new(ErrorKind::Unsupported, message).with_hint("make the sketch again from the input"));
+        }
+        let stored: Stored = serde_json::from_slice(bytes).map_err(syntax)?;
+        let fields = stored.fields.into_iter().map(read_field).collect::<Option<Vec<_>>>();
+        let position = |(source, offset, line)| Position { source, offset, line };
+        let bad_first = stored.bad_first.into_iter().map(|(s, o, l, why)| (position((s, o, l)), why)).collect();
+        Ok(Sketch::assemble(
+            stored.sources.into_iter().map(read_source).collect(),
+            fields.ok_or_else(|| Error::new(ErrorKind::Syntax, "a sketch with a field that makes no sense"))?,
+            BadRecords { count: stored.bad, first: bad_first },
+            stored.duplicate_keys,
+            stored.duplicate_first.map(position),
+        ))
+    }
+}
+
+#[derive(Deserialize)]
+struct Version {
+    longshore_sketch: u32,
+}
+
+fn store_source(source: &SourceEvidence) -> StoredSource {
+    let SourceEvidence { name, format, records, bad } = source.clone();
+    StoredSource { name, format, records, bad }
+}
+
+fn read_source(stored: StoredSource) -> SourceEvidence {
+    let StoredSource { name, format, records, bad } = stored;
+    SourceEvidence { name, format, records, bad }
+}
+
+fn store_field(field: &FieldEvidence) -> StoredField {
+    let evidence = &field.evidence;
+    let seen = |(class, first): &(Class, Position)| {
+        (class.as_str().to_string(), evidence.count(*class), first.source, first.offset, first.line)
+    };
+    StoredField {
+        keys: field.path.keys().to_vec(),
+        nth: field.path.ordinal(),
+        appeared: evidence.appeared,
+        seen: evidence.first.iter().map(seen).collect(),
+        ints: evidence.ints.map(|range| (range.min.to_string(), range.max.to_string())),
+        floats: evidence.floats.map(|range| (format!("{:e}", range.min), format!("{:e}", range.max))),
+        digits: (evidence.int_digits, evidence.scale),
+        bytes: evidence.bytes.map(|range| (range.min, range.max)),
+        seconds: evidence.seconds.map(|range| (range.min, range.max)),
+        null_words: evidence.null_words,
+        collapsed: evidence.collapsed,
+    }
+}
+
+fn read_field(stored: StoredField) -> Option<FieldEvidence> {
+    let mut evidence = Evidence {
+        appeared: stored.appeared,
+        ints: read_range(stored.ints)?,
+        floats: read_range(stored.floats)?,
+        int_digits: stored.digits.0,
+        scale: stored.digits.1,
+        bytes: stored.bytes.map(|(min, max)| Range { min, max }),
+        seconds: stored.seconds.map(|(min, max)| Range { min, max }),
+        null_words: stored.null_words,
+        collapsed: stored.collapsed,
+        ..Evidence::default()
+    };
+    for (class, count, source, offset, line) in stored.seen {
+        let class = Class::ALL.into_iter().find(|known| known.as_str() == class)?;
+        evidence.counts[class as usize] = count;
+        evidence.note_first(class, Position { source, offset, line });
+    }
+    Some(FieldEvidence { path: Path::new(stored.keys).nth(stored.nth), evidence })
+}
+
+/// `None` only if there are bounds that do not read.
+fn read_range<T: std::str::FromStr>(stored: Option<(String, String)>) -> Option<Option<Range<T>>> {
+    match stored {
+        None => Some(None),
+        Some((min, max)) => Some(Some(Range { min: min.parse().ok()?, max: max.parse().ok()? })),
+    }
+}

@@ -1,0 +1,245 @@
+//! A sketch: the evidence of any part of any inputs, and putting such parts together.
+
+use std::collections::BTreeMap;
+
+use super::evidence::{Evidence, Position};
+use crate::path::Path;
+use crate::records::{Format, MAX_KEYS};
+
+/// How many bad records a sketch lists by place; all are counted.
+pub const MAX_BAD_LISTED: usize = 1000;
+
+/// One field and what is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldEvidence {
+    /// The field.
+    pub path: Path,
+    /// What is known of it.
+    pub evidence: Evidence,
+}
+
+/// One input and how much of it was taken in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceEvidence {
+    /// Its name.
+    pub name: String,
+    /// Its format, if it was looked at.
+    pub format: Option<Format>,
+    /// Records taken in.
+    pub records: u64,
+    /// Stretches that were no records.
+    pub bad: u64,
+}
+
+/// The records that were none: how many, and the first of them by place.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BadRecords {
+    pub(crate) count: u64,
+    pub(crate) first: Vec<(Position, String)>,
+}
+
+impl BadRecords {
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The first [`MAX_BAD_LISTED`] of them by place, each with its reason.
+    pub fn first(&self) -> &[(Position, String)] {
+        &self.first
+    }
+
+    pub(crate) fn add(&mut self, position: Position, reason: String) {
+        self.count += 1;
+        self.first.push((position, reason));
+        if self.first.len() >= 2 * MAX_BAD_LISTED {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        self.first.sort();
+        self.first.truncate(MAX_BAD_LISTED);
+    }
+}
+
+/// Evidence about the fields of some input: what was seen, and nothing of what it means.
+///
+/// Sketches merge in any order and grouping to the same result; [`Sketch::default`] changes nothing. The result
+/// depends on the input alone and not on how it was cut.
+///
+/// ```
+/// use longshore::{Sketch, Source};
+/// let a = Sketch::of(&Source::bytes("{\"id\":1}\n").named("a"))?;
+/// let b = Sketch::of(&Source::bytes("{\"id\":70000}\n").named("b"))?;
+/// let ab = a.clone().merge(b.clone());
+/// assert_eq!(ab, b.merge(a));
+/// assert_eq!(Sketch::from_bytes(&ab.to_bytes())?, ab);
+/// # Ok::<(), longshore::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sketch {
+    /// Sorted by name; positions count in this order.
+    pub(crate) sources: Vec<SourceEvidence>,
+    /// Sorted by path.
+    pub(crate) fields: Vec<FieldEvidence>,
+    pub(crate) bad: BadRecords,
+    pub(crate) duplicate_keys: u64,
+    pub(crate) first_duplicate: Option<Position>,
+}
+
+impl Sketch {
+    /// Makes a sketch of parts in any order; fields and sources that stand twice are merged.
+    pub(crate) fn assemble(
+        sources: Vec<SourceEvidence>,
+        fields: Vec<FieldEvidence>,
+        bad: BadRecords,
+        duplicate_keys: u64,
+        first_duplicate: Option<Position>,
+    ) -> Sketch {
+        let mut sketch = Sketch { sources, fields, bad, duplicate_keys, first_duplicate };
+        sketch.sort_sources();
+        sketch.sort_fields();
+        sketch.bad.settle();
+        sketch
+    }
+
+    /// Puts two sketches together.
+    #[must_use]
+    pub fn merge(mut self, mut other: Sketch) -> Sketch {
+        let shift = self.sources.len() as u32;
+        other.renumber(|source| source + shift);
+        self.sources.append(&mut other.sources);
+        self.fields.append(&mut other.fields);
+        self.bad.count += other.bad.count;
+        self.bad.first.append(&mut other.bad.first);
+        let first = [self.first_duplicate, other.first_duplicate];
+        self.duplicate_keys += other.duplicate_keys;
+        // Which of the two comes first is known once the inputs are in order.
+        self.sort_sources_with(&mut first.into_iter().flatten().collect());
+        self.sort_fields();
+        self.bad.settle();
+        self
+    }
+
+    /// Puts any number of sketches together.
+    pub fn merge_all(sketches: impl IntoIterator<Item = Sketch>) -> Sketch {
+        sketches.into_iter().fold(Sketch::default(), Sketch::merge)
+    }
+
+    /// Records taken in.
+    pub fn records(&self) -> u64 {
+        self.sources.iter().map(|source| source.records).sum()
+    }
+
+    /// The inputs, sorted by name.
+    pub fn sources(&self) -> &[SourceEvidence] {
+        &self.sources
+    }
+
+    /// The fields, sorted by path.
+    pub fn fields(&self) -> &[FieldEvidence] {
+        &self.fields
+    }
+
+    /// What was no record.
+    pub fn bad(&self) -> &BadRecords {
+        &self.bad
+    }
+
+    /// How many keys stood twice in one object (the last value counts), and the first record with one.
+    pub fn duplicate_keys(&self) -> (u64, Option<Position>) {
+        (self.duplicate_keys, self.first_duplicate)
+    }
+
+    /// The name of the input that a position is in.
+    pub fn source_name(&self, position: Position) -> &str {
+        self.sources.get(position.source as usize).map_or("", |source| &source.name)
+    }
+
+    /// Brings the inputs into the order of their names and merges those with one name.
+    fn sort_sources(&mut self) {
+        let mut duplicates = self.first_duplicate.into_iter().collect();
+        self.sort_sources_with(&mut duplicates);
+    }
+
+    fn sort_sources_with(&mut self, duplicates: &mut Vec<Position>) {
+        let mut by_name: BTreeMap<String, SourceEvidence> = BTreeMap::new();
+        let names: Vec<String> = self.sources.iter().map(|source| source.name.clone()).collect();
+        for source in std::mem::take(&mut self.sources) {
+            let merged = by_name.entry(source.name.clone()).or_insert_with(|| SourceEvidence {
+                name: source.name.clone(),
+                format: None,
+                records: 0,
+                bad: 0,
+            });
+            merged.records += source.records;
+            merged.bad += source.bad;
+            // Parts of one input have one format; of two that differ the one that spells smaller is kept, so that
+            // the order of merging does not show.
+            merged.format = match (merged.format.take(), source.format) {
+                (Some(a), Some(b)) => Some(if format!("{a:?}") <= format!("{b:?}") { a } else { b }),
+                (a, b) => a.or(b),
+            };
+        }
+        let order: Vec<&String> = by_name.keys().collect();
+        let number = |old: u32| {
+            let place = names.get(old as usize).and_then(|name| order.binary_search(&name).ok());
+            place.map_or(u32::MAX, |place| place as u32)
+        };
+        self.first_duplicate = None;
+        let first = duplicates.iter().map(|position| Position { source: number(position.source), ..*position }).min();
+        let mapping: Vec<u32> = (0..names.len() as u32).map(number).collect();
+        self.renumber(|source| mapping.get(source as usize).copied().unwrap_or(u32::MAX));
+        self.first_duplicate = first;
+        self.sources = by_name.into_values().collect();
+    }
+
+    fn renumber(&mut self, number: impl Fn(u32) -> u32) {
+        let renumber = |position: &mut Position| position.source = number(position.source);
+        for field in &mut self.fields {
+            field.evidence.first.iter_mut().for_each(|(_, position)| renumber(position));
+            if field.evidence.appeared.0 != u32::MAX {
+                field.evidence.appeared.0 = number(field.evidence.appeared.0);
+            }
+        }
+        self.bad.first.iter_mut().for_each(|(position, _)| renumber(position));
+        self.first_duplicate.iter_mut().for_each(renumber);
+    }
+
+    /// Sorts fields by path, merges those with one path, and drops what lies below an object with too many keys.
+    fn sort_fields(&mut self) {
+        let mut by_path: BTreeMap<Path, Evidence> = BTreeMap::new();
+        for field in std::mem::take(&mut self.fields) {
+            match by_path.get_mut(&field.path) {
+                Some(evidence) => evidence.merge(&field.evidence),
+                None => {
+                    by_path.insert(field.path, field.evidence);
+                }
+            }
+        }
+        collapse(&mut by_path);
+        self.fields = by_path.into_iter().map(|(path, evidence)| FieldEvidence { path, evidence }).collect();
+    }
+}
+
+/// Marks objects that hold more than [`MAX_KEYS`] different keys between them, and drops what is below a mark. The
+/// mark depends on the union of the keys only, so it does not matter in which part it was noticed.
+fn collapse(fields: &mut BTreeMap<Path, Evidence>) {
+    if fields.len() > MAX_KEYS {
+        let mut children: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+        for path in fields.keys().filter(|path| !path.keys().is_empty()) {
+            *children.entry(path.keys()[..path.keys().len() - 1].to_vec()).or_default() += 1;
+        }
+        for (keys, _) in children.into_iter().filter(|(_, count)| *count > MAX_KEYS) {
+            fields.entry(Path::new(keys)).or_default().collapsed = true;
+        }
+    }
+    let marked: Vec<Vec<String>> =
+        fields.iter().filter(|(_, evidence)| evidence.collapsed).map(|(path, _)| path.keys().to_vec()).collect();
+    if !marked.is_empty() {
+        let below =
+            |path: &Path| marked.iter().any(|top| path.keys().len() > top.len() && path.keys().starts_with(top));
+        fields.retain(|path, _| !below(path));
+    }
+}

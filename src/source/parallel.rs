@@ -1,0 +1,267 @@
+//! All cores at work on pieces whose order is kept.
+
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Works on items on `threads` threads and consumes the results in the order of the items, on the calling thread.
+///
+/// `items` is iterated on a thread of its own, so that reading, working and consuming overlap; about `2 * threads + 2`
+/// items are on their way at a time, so memory does not grow with their number. `work` gets a state that no other call
+/// has at the same time; states are made when they are needed, used again, and returned at the end, in no particular
+/// order. Which items share a state is a matter of timing, so what a state gathers must not depend on it.
+/// With one thread everything runs on the calling thread, one item after another. 0 threads means one per core.
+///
+/// ```
+/// use longshore::source::ordered_map;
+///
+/// let (mut squares, mut work) = (Vec::new(), |calls: &mut u32, i: u32| { *calls += 1; Ok(i * i) });
+/// let calls = ordered_map((1..=4).map(Ok), 2, || 0, work, |square| { squares.push(square); Ok(()) })?;
+/// assert_eq!(squares, [1, 4, 9, 16]);
+/// assert_eq!(calls.iter().sum::<u32>(), 4);
+/// # Ok::<(), longshore::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The first error in the order of the items, whichever of the three closures it came from; everything before it has
+/// been consumed and nothing behind it is. Reading stops then, but an item that is being read is waited for.
+///
+/// # Panics
+///
+/// A panic in any of the closures goes on in the caller, after the threads have ended.
+pub fn ordered_map<T, R, S>(
+    items: impl Iterator<Item = Result<T>> + Send,
+    threads: usize,
+    make_state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, T) -> Result<R> + Sync,
+    mut consume: impl FnMut(R) -> Result<()>,
+) -> Result<Vec<S>>
+where
+    T: Send,
+    R: Send,
+    S: Send,
+{
+    let threads = match threads {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        threads => threads,
+    };
+    if threads == 1 {
+        let mut state = make_state();
+        for item in items {
+            consume(work(&mut state, item?)?)?;
+        }
+        return Ok(vec![state]);
+    }
+    let pool =
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("longshore-{i}"))
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start {threads} threads")).with_cause(error))?;
+    let workers = Workers { states: Mutex::new(Vec::new()), make_state, work, stop: AtomicBool::new(false) };
+    pool.in_place_scope(|tasks| {
+        std::thread::scope(|scope| {
+            // Each item has a slot for its result; the queue of slots is the order, and its length the look-ahead.
+            let (queue, slots) = sync_channel::<Receiver<Result<R>>>(2 * threads);
+            let workers = &workers;
+            let reader = scope.spawn(move || read_ahead(items, tasks, workers, queue));
+            let result = consume_all(slots, &mut consume);
+            if result.is_err() {
+                workers.stop.store(true, Ordering::Relaxed);
+            }
+            // Joined by hand: a scope would replace the reader's panic by one of its own.
+            match reader.join() {
+                Ok(()) => result,
+                Err(panic) => resume_unwind(panic),
+            }
+        })
+    })?;
+    Ok(workers.states.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+struct Workers<S, M, W> {
+    states: Mutex<Vec<S>>,
+    make_state: M,
+    work: W,
+    /// Results are no longer wanted.
+    stop: AtomicBool,
+}
+
+impl<S, M: Fn() -> S, W> Workers<S, M, W> {
+    /// Works on one item; `None` when nobody wants the result.
+    fn run<T, R>(&self, item: T) -> Option<Result<R>>
+    where
+        W: Fn(&mut S, T) -> Result<R>,
+    {
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let free = self.states.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut state = free.unwrap_or_else(&self.make_state);
+        let result = (self.work)(&mut state, item);
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).push(state);
+        Some(result)
+    }
+}
+
+/// Iterates the items and hands each to the pool, with a slot for its result. Ends at the first error and when the
+/// consumer has gone.
+fn read_ahead<'scope, T, R, S, M, W>(
+    items: impl Iterator<Item = Result<T>>,
+    tasks: &rayon::Scope<'scope>,
+    workers: &'scope Workers<S, M, W>,
+    queue: SyncSender<Receiver<Result<R>>>,
+) where
+    T: Send + 'scope,
+    R: Send + 'scope,
+    S: Send,
+    M: Fn() -> S + Sync,
+    W: Fn(&mut S, T) -> Result<R> + Sync,
+{
+    for item in items {
+        let (result, slot) = sync_channel(1);
+        if queue.send(slot).is_err() {
+            return;
+        }
+        match item {
+            // A send fails only when the consumer has gone, and then nobody misses the result.
+            Ok(item) => tasks.spawn(move |_| {
+                workers.run(item).map(|done| result.send(done));
+            }),
+            Err(error) => {
+                let _ = result.send(Err(error));
+                return;
+            }
+        }
+    }
+}
+
+/// Takes the results in order. An empty slot means that its worker panicked; the pool's scope goes on with that panic.
+fn consume_all<R>(slots: Receiver<Receiver<Result<R>>>, consume: &mut impl FnMut(R) -> Result<()>) -> Result<()> {
+    for slot in slots {
+        match slot.recv() {
+            Ok(result) => consume(result?)?,
+            Err(_) => return Err(Error::new(ErrorKind::Io, "a worker panicked")),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::AtomicU64;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn fail(text: &str) -> Error {
+        Error::new(ErrorKind::Syntax, text)
+    }
+
+    /// Runs `test` and panics if it takes so long that it must hang.
+    fn in_time(test: impl FnOnce() + Send + 'static) {
+        let thread = std::thread::spawn(test);
+        let begin = Instant::now();
+        while !thread.is_finished() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "hangs");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn results_come_in_order_and_states_see_every_item_once() {
+        in_time(|| {
+            for threads in [1, 2, 3, 8] {
+                let mut seen = Vec::new();
+                let work = |sum: &mut u64, i: u64| {
+                    if i.is_multiple_of(7) {
+                        std::thread::sleep(Duration::from_micros(200));
+                    }
+                    *sum += i;
+                    Ok(i)
+                };
+                let consume = |i| {
+                    seen.push(i);
+                    Ok(())
+                };
+                let states = ordered_map((0..1000).map(Ok), threads, || 0, work, consume).unwrap();
+                assert!(seen.iter().copied().eq(0..1000));
+                assert_eq!(states.iter().sum::<u64>(), 999 * 1000 / 2);
+                assert!(states.len() <= threads);
+            }
+        });
+    }
+
+    #[test]
+    fn the_first_error_in_order_wins_wherever_it_comes_from() {
+        in_time(|| {
+            for threads in [1, 2, 5] {
+                let read = AtomicU64::new(0);
+                let items = |bad: u64| {
+                    let read = &read;
+                    (0..).map(move |i| {
+                        read.fetch_add(1, Ordering::Relaxed);
+                        if i == bad { Err(fail("read")) } else { Ok(i) }
+                    })
+                };
+                let run = |bad_read: u64, bad_work: u64, bad_consume: u64| {
+                    read.store(0, Ordering::Relaxed);
+                    let mut consumed = 0;
+                    let work = |_: &mut (), i| {
+                        if i >= bad_work { Err(fail(&format!("work {i}"))) } else { Ok(i) }
+                    };
+                    let consume = |i| {
+                        if i == bad_consume {
+                            return Err(fail("consume"));
+                        }
+                        assert_eq!(i, consumed);
+                        consumed += 1;
+                        Ok(())
+                    };
+                    let error = ordered_map(items(bad_read), threads, || (), work, consume).unwrap_err();
+                    // The look-ahead: a queue of 2N, one slot with the consumer, one item with the reader.
+                    assert!(read.load(Ordering::Relaxed) <= consumed + 2 * threads as u64 + 3);
+                    (error.to_string(), consumed)
+                };
+                assert_eq!(run(100, u64::MAX, u64::MAX), ("read".into(), 100));
+                assert_eq!(run(100, 90, u64::MAX), ("work 90".into(), 90));
+                assert_eq!(run(100, 90, 80), ("consume".into(), 80));
+                assert_eq!(run(0, 0, 0), ("read".into(), 0));
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_anywhere_is_passed_on_and_never_hangs() {
+        in_time(|| {
+            for threads in [1, 2, 4] {
+                for place in ["read", "work", "consume"] {
+                    let panic_at = |here: &str, i: u64| assert!(here != place || i != 50, "panic in {place}");
+                    let items = (0..10_000u64).map(|i| {
+                        panic_at("read", i);
+                        Ok(i)
+                    });
+                    let work = |_: &mut (), i| {
+                        panic_at("work", i);
+                        Ok(i)
+                    };
+                    let consume = |i| {
+                        panic_at("consume", i);
+                        Ok(())
+                    };
+                    let run = AssertUnwindSafe(|| ordered_map(items, threads, || (), work, consume));
+                    let panic = catch_unwind(run).unwrap_err();
+                    let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+                    assert_eq!(text, format!("panic in {place}"), "{threads} threads");
+                }
+            }
+        });
+    }
+}

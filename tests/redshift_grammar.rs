@@ -1,0 +1,119 @@
+//! Every Redshift statement that the planner makes is read by a grammar of Redshift that is not ours.
+//!
+//! The grammar is sqlfluff's. It knows words and clauses, not limits: widths, precisions and key types are the
+//! planner's own checks. `tests/golden/sqlfluff-allow.txt` lists the statements that it is known to be wrong about.
+
+#[path = "support/ddl.rs"]
+mod ddl;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use longshore::{Dialect, Plan};
+
+const SQLFLUFF: &str = "sqlfluff==4.5.0";
+
+/// The Python that has sqlfluff; made under the target folder when it is missing.
+///
+/// # Panics
+///
+/// Says what to install. A check that cannot run must not look like one that passed.
+fn python() -> PathBuf {
+    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let venv = tmp.parent().unwrap_or(tmp).join("sqlfluff-4.5.0");
+    let python = venv.join("bin/python");
+    let ready = |python: &Path| {
+        Command::new(python).args(["-c", "import sqlfluff"]).output().is_ok_and(|output| output.status.success())
+    };
+    if !ready(&python) {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", SQLFLUFF]));
+    }
+    assert!(ready(&python), "{} has no sqlfluff: {HELP}", venv.display());
+    python
+}
+
+const HELP: &str = "this check needs python3 with venv and pip (apt: python3-venv), and a package index that has \
+                    sqlfluff 4.5.0; or make the folder yourself: python3 -m venv DIR && DIR/bin/pip install \
+                    sqlfluff==4.5.0";
+
+fn run(command: &mut Command) {
+    let shown = format!("{command:?}");
+    let output = command.output().unwrap_or_else(|error| panic!("{shown}: {error}; {HELP}"));
+    assert!(output.status.success(), "{shown}: {}; {HELP}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What sqlfluff has against each statement, in one process for all.
+fn refusals(statements: &[String]) -> Vec<Option<String>> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/parse_sql.py");
+    let mut child = Command::new(python())
+        .arg(script)
+        .arg("redshift")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{error}; {HELP}"));
+    let input = serde_json::to_vec(statements).unwrap();
+    child.stdin.take().unwrap().write_all(&input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "sqlfluff stopped: {}", output.status);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn sql(plan: Plan) -> impl Iterator<Item = String> {
+    plan.statements.into_iter().map(|statement| statement.sql)
+}
+
+/// Statements that must be refused, made from good ones: a gate that lets them through proves nothing.
+fn bad() -> Vec<String> {
+    let good = sql(Plan::create(&orders(), Dialect::Redshift, "orders").unwrap()).next().unwrap();
+    let postgres = sql(Plan::create(&orders(), Dialect::Postgres, "orders").unwrap()).next().unwrap();
+    vec![
+        postgres,
+        good.replace("SUPER", "JSONB"),
+        good.replace("BIGINT", "SERIAL"),
+        good.replace("\"tag\"", "tag"),
+        good.replace("CREATE TABLE", "CREATE UNLOGGED TABLE"),
+        good.replace("BIGINT", "BIGINT CHECK (1 > 0)"),
+        good.replace("BIGINT,", "BIGINT"),
+        good.clone() + " DISTSTYLE SOMEHOW",
+        good.clone() + " SORTKEY (\"id\" \"tag\")",
+        "COMMENT ON COLUMN \"orders\".\"id\" IS 'it's'".to_owned(),
+        "ALTER TABLE \"orders\" ADD COLUMN IF NOT EXISTS \"b\" INT".to_owned(),
+    ]
+}
+
+fn orders() -> longshore::Schema {
+    use longshore::{Column, Path, Type};
+    let column = |name: &str, ty| Column::new(Path::new([name]), name, ty);
+    let columns = vec![column("id", Type::Int64), column("tag", Type::Text), column("items", Type::Json)];
+    longshore::Schema { columns, ..longshore::Schema::default() }
+}
+
+#[test]
+fn an_independent_grammar_reads_every_redshift_statement_and_refuses_bad_ones() {
+    let mut good: Vec<String> = ddl::plans(Dialect::Redshift).into_iter().flat_map(|(_, plan)| sql(plan)).collect();
+    good.extend(sql(ddl::widest(Dialect::Redshift)).take(3));
+    let bad = bad();
+    let mut all = good.clone();
+    all.extend(bad.iter().cloned());
+    let answers = refusals(&all);
+    assert_eq!(answers.len(), all.len());
+    let (of_good, of_bad) = answers.split_at(good.len());
+
+    let allowed: Vec<&str> = include_str!("golden/sqlfluff-allow.txt")
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    let refused: Vec<_> = good.iter().zip(of_good).filter_map(|(sql, answer)| Some((sql, answer.as_ref()?))).collect();
+    for (sql, answer) in &refused {
+        assert!(allowed.iter().any(|allowed| sql.contains(allowed)), "refused: {answer}\n{sql}");
+    }
+    for allowed in allowed {
+        assert!(refused.iter().any(|(sql, _)| sql.contains(allowed)), "no refused statement needs `{allowed}`");
+    }
+    for (sql, answer) in bad.iter().zip(of_bad) {
+        assert!(answer.is_some(), "this bad statement was let through:\n{sql}");
+    }
+}
