@@ -17,7 +17,7 @@ use parquet::basic::Type as Physical;
 
 fn schema(columns: &[(&str, Type)]) -> Schema {
     let columns = columns.iter().map(|(name, ty)| Column::new(Path::new([*name]), *name, *ty)).collect();
-    Schema { columns, overflow: None }
+    Schema { columns, ..Schema::default() }
 }
 
 fn request(table: &str, load_id: &str) -> LoadRequest {

@@ -36,7 +36,7 @@ pub(crate) fn database() -> (String, Client) {
 
 pub(crate) fn schema(columns: &[(&str, Type)]) -> Schema {
     let columns = columns.iter().map(|(name, ty)| Column::new(Path::new([*name]), *name, *ty)).collect();
-    Schema { columns, overflow: None }
+    Schema { columns, ..Schema::default() }
 }
 
 /// `id int32, name text`.

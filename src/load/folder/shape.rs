@@ -24,7 +24,7 @@ pub(super) fn fitted(schema: &Schema) -> Schema {
     let types = fit(schema, Dialect::Redshift).columns;
     let columns = schema.columns.iter().zip(types);
     let columns = columns.map(|(column, fitted)| Column { name: column.name.clone(), ..fitted }).collect();
-    Schema { columns, overflow: schema.overflow }
+    Schema { columns, ..schema.clone() }
 }
 
 /// What a load's parts look like.

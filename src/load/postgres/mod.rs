@@ -164,7 +164,8 @@ impl Target for PostgresTarget {
             .overflow
             .and_then(|i| schema.columns.get(i))
             .and_then(|overflow| columns.iter().position(|fitted| fitted.column.path == overflow.path));
-        let fitted = Schema { columns: columns.iter().map(|fitted| fitted.column.clone()).collect(), overflow };
+        let decoded = columns.iter().map(|fitted| fitted.column.clone()).collect();
+        let fitted = Schema { columns: decoded, overflow, undecided: schema.undecided.clone() };
         let spool = Spool::new(&opened.key, &request.sources);
         let request = request.clone();
         let boxed: Box<dyn Encode> = Box::new(encoder.clone());
