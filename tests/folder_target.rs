@@ -1,6 +1,9 @@
 //! What the folder target promises, with the parts read back.
 #![cfg(feature = "parquet")]
 
+#[cfg(all(unix, feature = "postgres"))]
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path as FilePath, PathBuf};
@@ -349,4 +352,47 @@ fn a_second_load_into_a_table_waits_for_the_first() {
         drop(first);
         assert_eq!(second.join().unwrap().unwrap().loaded, 5);
     });
+}
+
+/// Postgres stands in for Redshift here: what differs (COPY, the clock's name, the lock's reach) is replaced.
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn the_redshift_script_adds_its_rows_once_however_often_it_is_run() {
+    let root = tempfile::tempdir().unwrap();
+    let (_, mut client) = support::database();
+    let columns = schema(&[("n", Type::Int32)]);
+    let script = |id: &str, mode, range: std::ops::Range<i32>| {
+        let mut request = request("public.t", id);
+        request.mode = mode;
+        load(root.path(), &request, range.clone()).unwrap();
+        let text = fs::read_to_string(root.path().join("public.t").join(id).join("load.redshift.sql")).unwrap();
+        let text = text.replace("GETDATE()", "now()");
+        let lines = text.lines().map(|line| match line.strip_prefix("COPY ") {
+            Some(rest) => {
+                let staging = rest.split(' ').next().unwrap();
+                format!("INSERT INTO {staging} SELECT generate_series({}, {});", range.start, range.end - 1)
+            }
+            None => line.to_owned(),
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let create = longshore::Plan::create(&columns, longshore::Dialect::Postgres, "public.t").unwrap();
+    client.batch_execute(&create.to_string()).unwrap();
+    let append = script("a", Mode::Append, 0..5);
+    let replace = script("b", Mode::Replace, 10..13);
+    let wrong = append.replace("count(*) = 5", "count(*) = 6").replace("'a'", "'c'");
+    assert!(client.batch_execute(&wrong).is_err(), "a part that is not whole is noticed");
+    client.batch_execute("ROLLBACK").unwrap();
+    for _ in 0..2 {
+        client.batch_execute(&append).unwrap();
+        assert_eq!(support::count(&mut client, "t"), 5);
+    }
+    for _ in 0..2 {
+        client.batch_execute(&replace).unwrap();
+        assert_eq!(support::count(&mut client, "t WHERE n >= 10"), 3);
+        assert_eq!(support::count(&mut client, "t"), 3);
+    }
+    // The rows of `a` were replaced, so it may be loaded again.
+    client.batch_execute(&append).unwrap();
+    assert_eq!(support::count(&mut client, "t"), 8);
 }

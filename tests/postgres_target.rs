@@ -358,3 +358,24 @@ fn a_session_that_is_ended_by_the_server_loads_nothing() {
     assert_eq!(error.kind(), ErrorKind::Database, "{error}");
     assert!(!exists(&mut client, "people"));
 }
+
+#[test]
+fn json_records_go_through_all_layers_into_a_server() {
+    let (url, mut client) = database();
+    let input = concat!(
+        "{\"id\":1,\"price\":1.5,\"at\":\"2024-02-29T12:00:00Z\",\"tags\":[1,\"a\"],\"who\":{\"name\":\"\u{e9}\"}}\n",
+        "{\"id\":70000,\"price\":null,\"uid\":\"00010203-0405-0607-0809-0a0b0c0d0e0f\"}\n",
+        "{broken\n",
+    );
+    let load = || longshore::Loader::new(&url).table("shop.orders").load(longshore::Source::bytes(input)).unwrap();
+    assert_eq!(load().counts, counts(3, 2, 1));
+    assert!(load().already_loaded);
+    let sql = "SELECT string_agg(concat_ws('|', id, price, at, tags, who_name, uid), ';' ORDER BY id) FROM shop.orders";
+    client.batch_execute("SET TimeZone = 'UTC'").unwrap();
+    assert_eq!(
+        client.query_one(sql, &[]).unwrap().get::<_, &str>(0),
+        "1|1.5|2024-02-29 12:00:00+00|[1, \"a\"]|é;70000|00010203-0405-0607-0809-0a0b0c0d0e0f"
+    );
+    let raw: Vec<u8> = client.query_one("SELECT raw FROM shop._longshore_quarantine", &[]).unwrap().get(0);
+    assert_eq!(raw, b"{broken");
+}

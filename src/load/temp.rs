@@ -19,14 +19,20 @@ const LONGEST_FOLDER: usize = 107 - 16;
 const PORT_TRIES: usize = 5;
 
 /// Stops the server and removes its folder once the pipe at standard input closes: when the [`TempCluster`] is
-/// dropped, and as well when its process is killed. `$1` is the folder, the rest the command that stops the server.
+/// dropped, and as well when its process is killed. `$1` is the folder, the rest the command that stops the server. An `initdb`
+/// or `pg_ctl start` that was under way may write for a moment longer, hence the loop.
 const WATCH: &str = r#"
 read -r word
 [ "$word" = keep ] && exit 0
 folder=$1
 shift
-"$@" >/dev/null 2>&1
-cd / && rm -rf -- "$folder"
+cd /
+for try in 1 2 3 4 5; do
+    "$@" >/dev/null 2>&1
+    rm -rf -- "$folder"
+    [ -e "$folder" ] || exit 0
+    sleep 1
+done
 "#;
 
 /// How a [`TempCluster`] is set up.
@@ -86,16 +92,12 @@ impl TempCluster {
         let user = unprivileged()?;
         let folder = make_folder(user)?;
         let setup = Setup { bin, user, folder };
-        match setup.start(&options) {
-            Ok((port, watch)) => {
-                let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-                Ok(TempCluster { folder: setup.folder, url, port, watch, kept: false })
-            }
-            Err(error) => {
-                let _ = fs::remove_dir_all(&setup.folder);
-                Err(error)
-            }
-        }
+        let watch = setup.watch().inspect_err(|_| drop(fs::remove_dir_all(&setup.folder)))?;
+        // From here on the folder and the server go with this value, also if the next steps fail.
+        let mut cluster = TempCluster { folder: setup.folder.clone(), url: String::new(), port: 0, watch, kept: false };
+        cluster.port = setup.start(&options)?;
+        cluster.url = format!("postgres://postgres@127.0.0.1:{}/postgres", cluster.port);
+        Ok(cluster)
     }
 
     /// Where to connect, as a URL.
@@ -148,7 +150,7 @@ struct Setup {
 }
 
 impl Setup {
-    fn start(&self, options: &TempOptions) -> Result<(u16, Child)> {
+    fn start(&self, options: &TempOptions) -> Result<u16> {
         let data = self.folder.join("data");
         let mut initdb = self.command(&self.bin.join("initdb"));
         initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"]).arg(&data);
@@ -161,7 +163,7 @@ impl Setup {
             start.args(["-s", "-w", "-t", "60", "-l"]).arg(self.folder.join("server.log")).arg("-D").arg(&data);
             start.args(["-o", &format!("-p {port}"), "start"]);
             match run(&mut start, "pg_ctl") {
-                Ok(()) => return Ok((port, self.watch(&data)?)),
+                Ok(()) => return Ok(port),
                 Err(error) => {
                     let log = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
                     let taken = log.contains("could not bind") || log.contains("Address already in use");
@@ -202,17 +204,18 @@ impl Setup {
         appended.map_err(|cause| Error::io(format_args!("writing {}", file.display()), cause))
     }
 
-    fn watch(&self, data: &Path) -> Result<Child> {
+    /// Starts the process that cleans up; before all others, so that there is no moment without it.
+    fn watch(&self) -> Result<Child> {
         let mut watch = self.command(Path::new("/bin/sh"));
         watch.args(["-c", WATCH, "sh"]).arg(&self.folder);
-        watch.arg(self.bin.join("pg_ctl")).args(["-s", "-m", "immediate", "-D"]).arg(data).arg("stop");
+        watch
+            .arg(self.bin.join("pg_ctl"))
+            .args(["-s", "-m", "immediate", "-D"])
+            .arg(self.folder.join("data"))
+            .arg("stop");
         // In a group of its own, a Ctrl-C at the terminal does not reach it before it has done its work.
         watch.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        watch.spawn().map_err(|cause| {
-            let mut stop = self.command(&self.bin.join("pg_ctl"));
-            let _ = stop.args(["-s", "-m", "immediate", "-D"]).arg(data).arg("stop").status();
-            Error::io("starting the shell that stops the server", cause)
-        })
+        watch.spawn().map_err(|cause| Error::io("starting the shell that stops the server", cause))
     }
 }
 

@@ -10,13 +10,12 @@ mod numeric;
 mod tests;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
 use self::cells::{Cells, Layout};
 use super::target::{Encode, Prepared};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::plan::{Fitted, PgType};
-use crate::schema::{TimeUnit as Precision, Type};
 
 /// The signature, the flags and the length of the (empty) header extension.
 const HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -89,7 +88,7 @@ impl CopyEncoder {
     ///
     /// As [`CopyEncoder::new`].
     pub fn of(columns: &[Fitted]) -> Result<Self> {
-        let pairs: Vec<_> = columns.iter().map(|fitted| (arrow_type(fitted.column.ty), fitted.sql.clone())).collect();
+        let pairs: Vec<_> = columns.iter().map(|fitted| (fitted.column.ty.arrow(), fitted.sql.clone())).collect();
         CopyEncoder::new(&pairs).map_err(|error| {
             let index = columns.iter().zip(&pairs).position(|(_, (arrow, sql))| Layout::resolve(arrow, sql).is_none());
             match index {
@@ -166,26 +165,4 @@ fn mistyped(batch: &RecordBatch, index: usize) -> Error {
 fn unfit(batch: &RecordBatch, index: usize) -> Error {
     Error::new(ErrorKind::Conflict, "a value is outside of what the column's type can hold exactly")
         .with_location(column_of(batch, index))
-}
-
-/// The Arrow type that a column of this logical type is decoded to.
-pub(crate) fn arrow_type(ty: Type) -> DataType {
-    let unit = |precision| match precision {
-        Precision::Micro => TimeUnit::Microsecond,
-        Precision::Nano => TimeUnit::Nanosecond,
-    };
-    match ty {
-        Type::Boolean => DataType::Boolean,
-        Type::Int16 => DataType::Int16,
-        Type::Int32 => DataType::Int32,
-        Type::Int64 => DataType::Int64,
-        Type::Decimal { precision, scale } => DataType::Decimal128(precision, scale as i8),
-        Type::Float64 => DataType::Float64,
-        Type::Date => DataType::Date32,
-        Type::Time => DataType::Time64(TimeUnit::Microsecond),
-        Type::Timestamp(precision) => DataType::Timestamp(unit(precision), None),
-        Type::TimestampTz(precision) => DataType::Timestamp(unit(precision), Some("UTC".into())),
-        Type::Uuid => DataType::FixedSizeBinary(16),
-        Type::Null | Type::Text | Type::Json => DataType::Utf8,
-    }
 }

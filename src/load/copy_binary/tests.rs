@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::*;
+use arrow_schema::TimeUnit;
 
 use super::*;
 

@@ -13,7 +13,6 @@ use parquet::schema::types::{SchemaDescriptor, Type as ParquetType};
 
 use super::parts::unwritten;
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::copy_binary::arrow_type;
 use crate::load::target::{Encode, Prepared};
 use crate::plan::{Dialect, fit};
 use crate::schema::{Column, Schema, Type};
@@ -39,7 +38,7 @@ pub(super) struct Shape {
 
 impl Shape {
     pub(super) fn new(schema: &Schema) -> Result<Self> {
-        let decoded: Vec<DataType> = schema.columns.iter().map(|column| arrow_type(column.ty)).collect();
+        let decoded: Vec<DataType> = schema.columns.iter().map(|column| column.ty.arrow()).collect();
         let fields = schema.columns.iter().zip(&decoded).map(|(column, decoded)| {
             let written = match column.ty {
                 Type::Uuid | Type::Time => DataType::Utf8,

@@ -61,6 +61,8 @@ impl Default for PostgresOptions {
 /// A load id that is in the ledger is not loaded again, unless its rows are known to be gone: a later load replaced
 /// them ([`Mode::Replace`](super::Mode::Replace)), or the table was dropped. Replacing truncates the table, which
 /// keeps its grants, views and indexes, and can be rolled back like the rest.
+///
+/// A value that the table's own constraints refuse ends the load. The server is Postgres 12 or later.
 #[derive(Debug)]
 pub struct PostgresTarget {
     endpoint: Endpoint,
@@ -146,12 +148,17 @@ impl Target for PostgresTarget {
         let State::Connected(mut client) = std::mem::replace(&mut self.state, State::Failed) else {
             return Err(Error::new(ErrorKind::Config, "a target takes one load: connect again for the next"));
         };
-        let opened = match open::open(&mut client, &self.endpoint, schema, request)? {
-            open::Opened::AlreadyLoaded(counts) => {
+        let opened = match open::open(&mut client, &self.endpoint, schema, request) {
+            Ok(open::Opened::Ready(opened)) => opened,
+            Ok(open::Opened::AlreadyLoaded(counts)) => {
                 self.state = State::Done;
                 return Ok(Begun::AlreadyLoaded(counts));
             }
-            open::Opened::Ready(opened) => opened,
+            Err(error) => {
+                // The locks go at once this way, and not when the server notices that we are gone.
+                let _ = client.batch_execute("ROLLBACK");
+                return Err(error);
+            }
         };
         let encoder = CopyEncoder::of(&opened.columns)?;
         let rows = if opened.columns.is_empty() {
@@ -236,7 +243,6 @@ impl Load {
         match done {
             Ok(counts) => ledger::commit(client, endpoint, &key, counts),
             Err(error) => {
-                // The locks go at once this way, and not when the server notices that we are gone.
                 let _ = client.batch_execute("ROLLBACK");
                 Err(error)
             }
