@@ -88,7 +88,7 @@ fn copy_encode(c: &mut Criterion) {
             Schema { columns: columns.iter().map(|fitted| fitted.column.clone()).collect(), ..Schema::default() };
         let (mut chunks, format) = chunks(&data);
         let (mut reader, mut decoder) = (Reader::new(Limits::default()), Decoder::new(Arc::new(schema)));
-        let encoder = CopyEncoder::new(&columns).unwrap();
+        let encoder = CopyEncoder::of(&columns).unwrap();
         let mut batches = Vec::new();
         let mut out = Vec::new();
         for chunk in &mut chunks {
@@ -110,7 +110,7 @@ fn copy_encode(c: &mut Criterion) {
 }
 
 fn file_to_postgres(c: &mut Criterion) {
-    let cluster = TempCluster::start(&TempOptions::default()).expect("PostgreSQL's programs are on the machine");
+    let cluster = TempCluster::start(TempOptions::default()).expect("PostgreSQL's programs are on the machine");
     let folder = tempfile::tempdir().unwrap();
     let mut group = c.benchmark_group("file-to-postgres");
     group.sample_size(10);

@@ -99,7 +99,8 @@ fn check_json(server: &mut Server, path: &Path) -> usize {
     let mut values = 0;
     for (i, (record, row)) in records.iter().zip(server.rows(&report)).enumerate() {
         for (column, found) in report.schema.columns.iter().zip(row) {
-            let source = column.path.keys().iter().try_fold(record, |value, key| value.get(key)).unwrap_or(&Value::Null);
+            let source =
+                column.path.keys().iter().try_fold(record, |value, key| value.get(key)).unwrap_or(&Value::Null);
             let same = same::same_json(column.ty, source, found.as_deref());
             assert!(same, "{name}: record {i}, `{}` ({}): {source} became {found:?}", column.path, column.ty);
             values += usize::from(!source.is_null());

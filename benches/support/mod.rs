@@ -1,14 +1,14 @@
 //! Deterministic inputs for benchmarks: the same bytes for the same size, on any machine.
 
 /// A generator of pseudo-random numbers (SplitMix64).
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Random(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -16,11 +16,11 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 
-    pub fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.below(from.len() as u64) as usize]
     }
 
@@ -70,7 +70,7 @@ fn until(bytes: usize, head: &str, mut line: impl FnMut(&mut String, u64)) -> Ve
 
 /// Clickstream events: ids, times, nested context and properties, sparse fields; in one record of a hundred a
 /// number is a text.
-pub fn clickstream(bytes: usize) -> Vec<u8> {
+pub(crate) fn clickstream(bytes: usize) -> Vec<u8> {
     let mut random = Random::new(1);
     until(bytes, "", |out, i| {
         let event = random.pick(&["page", "click", "purchase", "search", "scroll", "identify"]);
@@ -102,7 +102,7 @@ pub fn clickstream(bytes: usize) -> Vec<u8> {
 }
 
 /// Events of many shapes with long escaped and non-ASCII text, as a code-hosting service sends them.
-pub fn events(bytes: usize) -> Vec<u8> {
+pub(crate) fn events(bytes: usize) -> Vec<u8> {
     let mut random = Random::new(2);
     until(bytes, "", |out, i| {
         let kind = random.below(6);
@@ -137,7 +137,7 @@ pub fn events(bytes: usize) -> Vec<u8> {
 }
 
 /// Flights: typed columns with `NA` where a flight has no times.
-pub fn flights(bytes: usize) -> Vec<u8> {
+pub(crate) fn flights(bytes: usize) -> Vec<u8> {
     let mut random = Random::new(3);
     let head = "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,tailnum,origin,dest,air_time,distance,hour,minute,time_hour\n";
     until(bytes, head, |out, i| {
@@ -170,7 +170,7 @@ pub fn flights(bytes: usize) -> Vec<u8> {
 }
 
 /// Reviews: quoted text with commas, doubled quotes and newlines.
-pub fn reviews(bytes: usize) -> Vec<u8> {
+pub(crate) fn reviews(bytes: usize) -> Vec<u8> {
     let mut random = Random::new(4);
     until(bytes, "id,product,rating,title,review,posted,verified\n", |out, i| {
         let paragraphs: Vec<String> = (0..1 + random.below(4))

@@ -112,7 +112,7 @@ impl ColumnBuilder {
         match self.ty {
             Type::Text | Type::Null => {
                 let text: &[u8] = match field.kind {
-                    FieldKind::Object | FieldKind::Array => record.source_text(field),
+                    FieldKind::Object | FieldKind::WholeObject | FieldKind::Array => record.source_text(field),
                     _ => &text,
                 };
                 if self.max_chars.is_some_and(|max| !fits_chars(text, max as usize)) {

@@ -136,7 +136,11 @@ impl Decoder {
                     FieldKind::Object | FieldKind::Null => {}
                     _ => {
                         let path = paths.path(field.node).to_string();
-                        return Err((Some(path), "expected an object, found another value".into()));
+                        let found = match field.kind {
+                            FieldKind::WholeObject => "one with too many fields to take apart",
+                            _ => "another value",
+                        };
+                        return Err((Some(path), format!("expected an object, found {found}")));
                     }
                 },
                 Role::Unknown => {

@@ -27,8 +27,11 @@ pub enum Kind {
     EscapedStr,
     /// A JSON array, brackets included.
     Array,
-    /// A JSON object, braces included. The fields inside it follow, unless it is nested too deep.
+    /// A JSON object, braces included. The fields inside it follow.
     Object,
+    /// A JSON object, braces included, whose fields do not follow: it is nested too deep, or holds more than
+    /// [`MAX_NESTED_FIELDS`](super::MAX_NESTED_FIELDS).
+    WholeObject,
     /// An unquoted CSV cell.
     Cell,
     /// A quoted CSV cell; the bytes are those between the quotes.

@@ -66,11 +66,13 @@ pub enum Class {
     EmptyObject,
     /// A JSON array.
     Array,
+    /// A JSON object that is kept whole: nested too deep, or with too many fields in one record.
+    WholeObject,
 }
 
 impl Class {
     /// How many classes there are.
-    pub const COUNT: usize = Class::Array as usize + 1;
+    pub const COUNT: usize = Class::WholeObject as usize + 1;
 
     /// Every class, in order.
     pub const ALL: [Class; Class::COUNT] = [
@@ -104,6 +106,7 @@ impl Class {
         Class::Object,
         Class::EmptyObject,
         Class::Array,
+        Class::WholeObject,
     ];
 
     /// The class as reports and sketches spell it.
@@ -139,6 +142,7 @@ impl Class {
             Class::Object => "object",
             Class::EmptyObject => "empty-object",
             Class::Array => "array",
+            Class::WholeObject => "whole-object",
         }
     }
 }

@@ -116,7 +116,7 @@ impl Sketch {
         let first = [self.first_duplicate, other.first_duplicate];
         self.duplicate_keys += other.duplicate_keys;
         // Which of the two comes first is known once the inputs are in order.
-        self.sort_sources_with(&mut first.into_iter().flatten().collect());
+        self.sort_sources_with(&first.into_iter().flatten().collect::<Vec<_>>());
         self.sort_fields();
         self.bad.settle();
         self
@@ -159,11 +159,11 @@ impl Sketch {
 
     /// Brings the inputs into the order of their names and merges those with one name.
     fn sort_sources(&mut self) {
-        let mut duplicates = self.first_duplicate.into_iter().collect();
-        self.sort_sources_with(&mut duplicates);
+        let duplicates: Vec<Position> = self.first_duplicate.into_iter().collect();
+        self.sort_sources_with(&duplicates);
     }
 
-    fn sort_sources_with(&mut self, duplicates: &mut Vec<Position>) {
+    fn sort_sources_with(&mut self, duplicates: &[Position]) {
         let mut by_name: BTreeMap<String, SourceEvidence> = BTreeMap::new();
         let names: Vec<String> = self.sources.iter().map(|source| source.name.clone()).collect();
         for source in std::mem::take(&mut self.sources) {

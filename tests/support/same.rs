@@ -5,13 +5,13 @@ use longshore::Type;
 use serde_json::Value;
 
 /// Whether `found`, as Postgres prints it, is the JSON value `source` in a column of this type.
-pub fn same_json(ty: Type, source: &Value, found: Option<&str>) -> bool {
+pub(crate) fn same_json(ty: Type, source: &Value, found: Option<&str>) -> bool {
     let Some(found) = found else { return source.is_null() };
     match (ty, source) {
         (_, Value::Null) => false,
         (Type::Json, _) => serde_json::from_str(found).is_ok_and(|found: Value| equal(&found, source)),
         (Type::Text, Value::String(text)) => text == found,
-        (Type::Text, other) => other.to_string() == found,
+        (Type::Text, other) => found == other.to_string().as_str(),
         (Type::Boolean, Value::Bool(value)) => found == if *value { "t" } else { "f" },
         (_, Value::Number(number)) => same_text(ty, &number.to_string(), found),
         (_, Value::String(text)) => same_text(ty, text, found),
@@ -21,10 +21,12 @@ pub fn same_json(ty: Type, source: &Value, found: Option<&str>) -> bool {
 
 /// Whether `found`, as Postgres prints it, is the CSV cell `source` in a column of this type. Whether an empty cell
 /// was quoted is not known here, so it may be null or empty text.
-pub fn same_cell(ty: Type, source: &str, found: Option<&str>) -> bool {
+pub(crate) fn same_cell(ty: Type, source: &str, found: Option<&str>) -> bool {
     let text = matches!(ty, Type::Text | Type::Null);
     match found {
-        None => source.is_empty() || (!text && matches!(source.trim(), "" | "NA" | "N/A" | "n/a" | "NULL" | "null" | "\\N")),
+        None => {
+            source.is_empty() || (!text && matches!(source.trim(), "" | "NA" | "N/A" | "n/a" | "NULL" | "null" | "\\N"))
+        }
         Some(found) if text => source == found,
         Some(found) if ty == Type::Boolean => source.to_lowercase().starts_with(found) && found.len() == 1,
         Some(found) => same_text(ty, source, found),
@@ -65,7 +67,7 @@ fn instant(text: &str) -> Option<i64> {
 }
 
 /// A number's sign, significant digits and the power of ten of its first digit: equal for equal numbers.
-pub fn digits(text: &str) -> Option<(bool, String, i64)> {
+pub(crate) fn digits(text: &str) -> Option<(bool, String, i64)> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
         None => (text, 0),
@@ -86,7 +88,7 @@ pub fn digits(text: &str) -> Option<(bool, String, i64)> {
 }
 
 /// Whether two JSON values are equal, numbers by value and not by spelling.
-pub fn equal(a: &Value, b: &Value) -> bool {
+pub(crate) fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => digits(&a.to_string()) == digits(&b.to_string()),
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),

@@ -5,7 +5,7 @@
 
 use super::{escape, is_blank};
 use crate::records::paths::{NO_NODE, NodeId, PathTable, ROOT};
-use crate::records::reader::{Limits, MAX_FIELDS};
+use crate::records::reader::{Limits, MAX_FIELDS, MAX_NESTED_FIELDS};
 use crate::records::record::{Fault, Field, Kind};
 use crate::value::{Shape, json_number};
 
@@ -136,8 +136,14 @@ impl<'a> Walk<'a> {
     }
 
     fn close(&mut self, position: u32, state: &mut WalkState) {
+        let whole = state.objects.len() == 2 && is_overfull(state);
         if let Some(open) = state.objects.pop() {
-            state.fields[open.field as usize].end = position + 1;
+            let field = &mut state.fields[open.field as usize];
+            field.end = position + 1;
+            if whole {
+                field.kind = Kind::WholeObject;
+                state.fields.truncate(open.field as usize + 1);
+            }
         }
     }
 
@@ -150,6 +156,9 @@ impl<'a> Walk<'a> {
         } else {
             raw
         };
+        if is_overfull(state) {
+            return Ok(NO_NODE);
+        }
         // The index has checked the UTF-8 of the text, and unescaping keeps it; this cannot fail.
         let text = std::str::from_utf8(text).map_err(|_| Fault::InvalidUtf8)?;
         let node = paths.child(open.node, text, open.before);
@@ -175,7 +184,7 @@ impl<'a> Walk<'a> {
             }
             b'{' | b'[' => {
                 let close = self.container(start, end, state)?;
-                (if self.data[start as usize] == b'{' { Kind::Object } else { Kind::Array }, start, close)
+                (if self.data[start as usize] == b'{' { Kind::WholeObject } else { Kind::Array }, start, close)
             }
             _ => {
                 let (kind, to) = self.scalar(start, end)?;
@@ -189,7 +198,8 @@ impl<'a> Walk<'a> {
     }
 
     fn push(&self, field: Field, state: &mut WalkState) -> Step<()> {
-        if state.fields.len() > MAX_FIELDS {
+        // Nested objects have a limit of their own, so this one is for the top level.
+        if state.fields.len() > MAX_FIELDS && state.objects.len() == 1 {
             return Err(Fault::TooManyFields);
         }
         state.fields.push(field);
@@ -315,6 +325,11 @@ impl<'a> Walk<'a> {
     fn blank(&self, start: u32, end: u32) -> bool {
         self.data[start as usize..end as usize].iter().all(|byte| is_blank(*byte))
     }
+}
+
+/// Whether the outermost nested object that is open holds more fields than are taken apart.
+fn is_overfull(state: &WalkState) -> bool {
+    state.objects.get(1).is_some_and(|open| state.fields.len() - open.field as usize > MAX_NESTED_FIELDS)
 }
 
 /// Keeps, of the values that one path has in a record, only the last, and with a dropped object what is in it.
