@@ -145,7 +145,11 @@ fn every_hard_case_has_the_right_types_and_quarantined_lines() {
             }
         }
     }
-    println!("{hard} hard answers, {} wrong; policy cases answered in another way:\n{}", wrong.len(), policy.join("\n"));
+    println!(
+        "{hard} hard answers, {} wrong; policy cases answered in another way:\n{}",
+        wrong.len(),
+        policy.join("\n")
+    );
     assert!(hard >= 288, "only {hard} hard answers were judged");
     assert!(wrong.is_empty(), "{} wrong of {hard}:\n{}", wrong.len(), wrong.join("\n"));
     let unknown: Vec<_> = policy.iter().filter(|miss| !POLICY_MISSES.contains(&&miss[..5])).collect();

@@ -13,16 +13,25 @@ use std::collections::HashMap;
 use inputs::{Item, Leaf, Stored, fixtures, format_of, read, shared};
 use json::Tree;
 use longshore::Path;
-use longshore::records::{Fault, FieldKind, Format, FormatOptions, Limits, MAX_DEPTH, MAX_FIELDS};
+use longshore::records::{Fault, FieldKind, Format, FormatOptions, Limits, MAX_DEPTH, MAX_FIELDS, MAX_NESTED_FIELDS};
 use proptest::prelude::*;
 
 /// What a record should hold.
 #[derive(Debug)]
 enum Expected {
-    Fields(Vec<(Path, Tree)>),
+    Fields(Vec<Wanted>),
     Bad(String),
     /// The independent reader gives up at 128 levels.
     Unknown,
+}
+
+/// A field as it should be.
+#[derive(Debug)]
+struct Wanted {
+    path: Path,
+    tree: Tree,
+    /// Whether it is an object whose fields do not follow.
+    whole: bool,
 }
 
 /// What the reader should make of one value that stands alone.
@@ -41,12 +50,12 @@ fn expected(text: &[u8]) -> Expected {
 }
 
 /// Takes objects apart as far as they become columns, the last of equal keys only.
-fn flatten(keys: &mut Vec<String>, tree: Tree, flat: &mut Vec<(Path, Tree)>) {
-    flat.push((Path::new(keys.clone()), tree.clone()));
-    let Tree::Object(fields) = tree else { return };
-    if keys.len() >= Limits::default().flatten_depth {
-        return;
-    }
+fn flatten(keys: &mut Vec<String>, tree: Tree, flat: &mut Vec<Wanted>) {
+    let levels = Limits::default().flatten_depth - keys.len();
+    let overfull = keys.len() == 1 && fields_within(&tree, levels) > MAX_NESTED_FIELDS;
+    let whole = matches!(tree, Tree::Object(_)) && (levels == 0 || overfull);
+    flat.push(Wanted { path: Path::new(keys.clone()), tree: tree.clone(), whole });
+    let (Tree::Object(fields), false) = (tree, whole) else { return };
     let last: HashMap<&String, usize> = fields.iter().enumerate().map(|(at, (key, _))| (key, at)).collect();
     for (at, (key, value)) in fields.iter().enumerate() {
         if last[key] == at {
@@ -57,8 +66,19 @@ fn flatten(keys: &mut Vec<String>, tree: Tree, flat: &mut Vec<(Path, Tree)>) {
     }
 }
 
+/// Fields that this many levels of an object hold.
+fn fields_within(tree: &Tree, levels: usize) -> usize {
+    match tree {
+        Tree::Object(fields) if levels > 0 => {
+            fields.len() + fields.iter().map(|(_, value)| fields_within(value, levels - 1)).sum::<usize>()
+        }
+        _ => 0,
+    }
+}
+
 /// Whether a field is what the independent reader says.
-fn same(leaf: &Leaf, tree: &Tree) -> bool {
+fn same(leaf: &Leaf, wanted: &Wanted) -> bool {
+    let tree = &wanted.tree;
     let text = || String::from_utf8(leaf.text.clone()).unwrap();
     match tree {
         Tree::Null => leaf.kind == FieldKind::Null && leaf.text == b"null",
@@ -78,7 +98,8 @@ fn same(leaf: &Leaf, tree: &Tree) -> bool {
             leaf.kind == kind && text() == *value
         }
         Tree::Array(_) => leaf.kind == FieldKind::Array && Tree::parse(&leaf.text).unwrap() == *tree,
-        Tree::Object(_) => leaf.kind == FieldKind::Object && Tree::parse(&leaf.text).unwrap() == *tree,
+        Tree::Object(_) if wanted.whole != (leaf.kind == FieldKind::WholeObject) => false,
+        Tree::Object(_) => matches!(leaf.kind, FieldKind::Object | FieldKind::WholeObject) && Tree::parse(&leaf.text).unwrap() == *tree,
     }
 }
 
@@ -89,16 +110,18 @@ fn judge(item: &Item, input: &[u8], text: &[u8]) -> Result<(), String> {
         (Expected::Unknown, _) | (Expected::Bad(_), Err(_)) => Ok(()),
         (Expected::Bad(why), Ok(_)) => Err(format!("accepted ({why}) {:?}", shown())),
         (Expected::Fields(fields), Err(fault)) => {
-            let many = fields.len() > MAX_FIELDS && *fault == Fault::TooManyFields;
+            let top = fields.iter().filter(|wanted| wanted.path.keys().len() == 1).count();
+            let many = top > MAX_FIELDS && *fault == Fault::TooManyFields;
             if many { Ok(()) } else { Err(format!("{fault}: {:?}", shown())) }
         }
         (Expected::Fields(fields), Ok(leaves)) => {
             if fields.len() != leaves.len() {
                 return Err(format!("{} fields, wanted {}: {:?}", leaves.len(), fields.len(), shown()));
             }
-            for ((path, tree), leaf) in fields.iter().zip(leaves) {
-                if *path != leaf.path || !same(leaf, tree) {
-                    return Err(format!("{leaf:?}, wanted {path} {tree:?}: {:?}", shown()));
+            for (wanted, leaf) in fields.iter().zip(leaves) {
+                let Wanted { path, tree, .. } = wanted;
+                if *path != leaf.path || !same(leaf, wanted) {
+                    return Err(format!("{leaf:?}, wanted {wanted:?}: {:?}", shown()));
                 }
                 // A string's offset is that of its first character.
                 let at = leaf.offset as usize - usize::from(matches!(tree, Tree::Text(_)));
@@ -279,6 +302,24 @@ fn a_record_may_be_1000_deep_and_have_10000_fields_and_no_more() {
     assert!(read(&Format::Ndjson, wide(MAX_FIELDS).as_bytes(), 1 << 20)[0].content.is_ok());
     let wider = read(&Format::Ndjson, wide(MAX_FIELDS + 1).as_bytes(), 1 << 20);
     assert_eq!(wider[0].content.as_ref().err(), Some(&Fault::TooManyFields));
+}
+
+#[test]
+fn an_object_of_more_than_1000_fields_is_kept_whole_wherever_they_are_and_none_else() {
+    let object = |fields: usize| {
+        let fields: Vec<String> = (0..fields).map(|i| format!("\"k{i}\":{{}}")).collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    let lines: Vec<String> = [MAX_NESTED_FIELDS, MAX_NESTED_FIELDS + 1, 1, MAX_NESTED_FIELDS - 1]
+        .map(|fields| format!("{{\"a\":{0},\"b\":{{\"c\":{0},\"a\":1,\"a\":2}}}}", object(fields)))
+        .to_vec();
+    assert_eq!(check_lines(lines.join("\n").as_bytes(), 1 << 20), Ok(4));
+    // Together the nested objects of a record are taken apart as far as 10,000 fields go.
+    let many: Vec<String> = (0..20).map(|i| format!("\"o{i}\":{}", object(900))).collect();
+    let items = read(&Format::Ndjson, format!("{{{}}}", many.join(",")).as_bytes(), 1 << 20);
+    let leaves = items[0].content.as_ref().unwrap();
+    let whole = leaves.iter().filter(|leaf| leaf.kind == FieldKind::WholeObject).count();
+    assert_eq!((whole, leaves.len()), (9, 1 + 20 + 11 * 900));
 }
 
 fn blank() -> impl Strategy<Value = String> {

@@ -117,3 +117,46 @@ fn an_independent_grammar_reads_every_redshift_statement_and_refuses_bad_ones() 
         assert!(answer.is_some(), "this bad statement was let through:\n{sql}");
     }
 }
+
+/// The script that a folder's load comes with, statement by statement.
+#[cfg(feature = "parquet")]
+#[test]
+fn an_independent_grammar_reads_the_script_that_loads_a_folder() {
+    use longshore::load::{FolderTarget, LoadRequest, Mode, Target};
+    use std::sync::Arc;
+
+    let root = tempfile::tempdir().unwrap();
+    let mut statements = Vec::new();
+    for (id, mode) in [("append", Mode::Append), ("replace", Mode::Replace)] {
+        let mut schema = orders();
+        schema.columns.push(longshore::Column::new(longshore::Path::new(["at"]), "at", longshore::Type::Time));
+        let request = LoadRequest {
+            table: "shop.orders".into(),
+            load_id: id.into(),
+            mode,
+            sources: Vec::new(),
+            content_hash: "0".into(),
+            bytes: 0,
+            max_quarantined: None,
+        };
+        let mut target = FolderTarget::new(root.path());
+        let Ok(longshore::load::Begun::Open { schema, encoder }) = target.begin(&schema, &request) else {
+            panic!("a fresh folder has no load")
+        };
+        let columns = schema.arrow().fields().iter().map(|f| arrow_array::new_null_array(f.data_type(), 1)).collect();
+        let batch = arrow_array::RecordBatch::try_new(Arc::clone(&schema.arrow()), columns).unwrap();
+        target.write(encoder.encode(&batch).unwrap()).unwrap();
+        target.commit(1).unwrap();
+        let script = std::fs::read_to_string(root.path().join("shop.orders").join(id).join("load.redshift.sql"));
+        let script = script.unwrap();
+        let lines: Vec<&str> = script.lines().filter(|line| !line.starts_with("--")).collect();
+        statements.extend(lines.join("\n").split(';').map(|sql| sql.trim().to_owned()).filter(|sql| !sql.is_empty()));
+    }
+    assert!(
+        statements.iter().any(|sql| sql.starts_with("COPY "))
+            && statements.iter().any(|sql| sql.starts_with("DELETE "))
+    );
+    for (sql, answer) in statements.iter().zip(refusals(&statements)) {
+        assert!(answer.is_none(), "refused: {}\n{sql}", answer.unwrap_or_default());
+    }
+}

@@ -112,7 +112,7 @@ impl ColumnBuilder {
         match self.ty {
             Type::Text | Type::Null => {
                 let text: &[u8] = match field.kind {
-                    FieldKind::Object | FieldKind::Array => record.source_text(field),
+                    FieldKind::Object | FieldKind::WholeObject | FieldKind::Array => record.source_text(field),
                     _ => &text,
                 };
                 if self.max_chars.is_some_and(|max| !fits_chars(text, max as usize)) {
@@ -175,6 +175,11 @@ impl ColumnBuilder {
             _ => return Err("a value of another type"),
         }
         Ok(())
+    }
+
+    /// Whether row `row` has a value. Rows are only asked about as the last one.
+    pub(super) fn has_value(&self, row: usize) -> bool {
+        self.valid.len() == row + 1 && self.valid.get_bit(row)
     }
 
     /// Gives every row before `row` that has no value a null.

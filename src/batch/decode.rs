@@ -25,6 +25,8 @@ pub struct Decoder {
     schema: Arc<Schema>,
     arrow: SchemaRef,
     builders: Vec<ColumnBuilder>,
+    /// The columns that every row needs a value in.
+    required: Vec<usize>,
     by_path: HashMap<(Vec<String>, u32), usize>,
     /// What each path of the reader's table is to this schema.
     roles: Vec<Role>,
@@ -63,6 +65,7 @@ impl Decoder {
         let columns = schema.columns.iter().enumerate().filter(|(at, _)| schema.overflow != Some(*at));
         Decoder {
             by_path: columns.map(|(at, column)| (key(&column.path), at)).collect(),
+            required: (0..schema.columns.len()).filter(|at| schema.columns[*at].required).collect(),
             builders: schema.columns.iter().map(ColumnBuilder::new).collect(),
             arrow: schema.arrow(),
             schema,
@@ -133,7 +136,11 @@ impl Decoder {
                     FieldKind::Object | FieldKind::Null => {}
                     _ => {
                         let path = paths.path(field.node).to_string();
-                        return Err((Some(path), "expected an object, found another value".into()));
+                        let found = match field.kind {
+                            FieldKind::WholeObject => "one with too many fields to take apart",
+                            _ => "another value",
+                        };
+                        return Err((Some(path), format!("expected an object, found {found}")));
                     }
                 },
                 Role::Unknown => {
@@ -148,7 +155,10 @@ impl Decoder {
             self.overflow.push(b'}');
             self.builders[at].append_text(self.rows, &self.overflow);
         }
-        Ok(())
+        match self.required.iter().find(|at| !self.builders[**at].has_value(self.rows)) {
+            Some(at) => Err(self.misfit(*at, "no value, and the table refuses NULL")),
+            None => Ok(()),
+        }
     }
 
     fn misfit(&self, column: usize, found: &str) -> (Option<String>, String) {

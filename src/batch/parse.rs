@@ -18,7 +18,7 @@ pub(super) struct Spelled<'a> {
 
 impl<'a> Spelled<'a> {
     pub(super) fn new(kind: FieldKind, text: &'a [u8], reading: Reading) -> Result<Self, Found> {
-        if matches!(kind, FieldKind::Object | FieldKind::Array) {
+        if matches!(kind, FieldKind::Object | FieldKind::WholeObject | FieldKind::Array) {
             return Err(found(kind, text));
         }
         let text = if reading == Reading::Trim { text.trim_ascii() } else { text };
@@ -213,7 +213,7 @@ fn found(kind: FieldKind, text: &[u8]) -> Found {
         FieldKind::Int => "a whole number",
         FieldKind::Real => "a number with a point or an exponent",
         FieldKind::Array => "an array",
-        FieldKind::Object => "an object",
+        FieldKind::Object | FieldKind::WholeObject => "an object",
         FieldKind::Null => "null",
         _ if text.is_empty() => "an empty text",
         FieldKind::Str | FieldKind::EscapedStr => "a text",

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use super::read::{Found, Part, Parts, ReadOptions};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::records::{Format, Reader};
 use crate::sketch::{Collector, Sketch};
 use crate::source::{Piece, Sample, Source, ordered_map};
@@ -44,8 +44,8 @@ impl Inference {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`] and [`ErrorKind::Corrupt`] if an input cannot be read to its end,
-    /// [`ErrorKind::Unsupported`] and [`ErrorKind::Config`] if it cannot be read as asked. Records that are broken
+    /// [`Io`](crate::ErrorKind::Io) and [`Corrupt`](crate::ErrorKind::Corrupt) if an input cannot be read to its end,
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) and [`Config`](crate::ErrorKind::Config) if it cannot be read as asked. Records that are broken
     /// are no errors: the sketch counts them.
     pub fn of(source: &Source, options: &ReadOptions) -> Result<Inference> {
         Inference::read(source, options, false)
@@ -144,10 +144,4 @@ impl Sketch {
     pub fn of(source: &Source) -> Result<Sketch> {
         Ok(Inference::of(source, &ReadOptions::default())?.sketch)
     }
-}
-
-/// An error for inputs that did not give the same bytes twice.
-pub(super) fn changed() -> Error {
-    Error::new(ErrorKind::Conflict, "the input changed while it was being loaded, so nothing was loaded")
-        .with_hint("load it again when nobody writes to it")
 }

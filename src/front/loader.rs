@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use super::infer::{Inference, changed, content_hash};
+use super::infer::{Inference, content_hash};
 use super::read::{Part, Parts, ReadOptions};
 use crate::batch::{Decoder, Misfit};
 use crate::error::{Error, ErrorKind, Result};
@@ -276,4 +276,10 @@ fn postgres(_: &str) -> Result<Box<dyn Target>> {
 fn missing(feature: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("this build of longshore has no feature `{feature}`"))
         .with_hint("turn it on in Cargo.toml")
+}
+
+/// An error for inputs that did not give the same bytes twice.
+fn changed() -> Error {
+    Error::new(ErrorKind::Conflict, "the input changed while it was being loaded, so nothing was loaded")
+        .with_hint("load it again when nobody writes to it")
 }

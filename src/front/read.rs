@@ -147,6 +147,7 @@ impl<'a> Parts<'a> {
         Parts { source, options, sample, hashed, known: None, buffers, next: 0, open: None, found, failed: false }
     }
 
+    #[cfg(any(feature = "postgres", feature = "parquet"))]
     /// The parts of a second pass over everything, in the formats that the first one found.
     pub(super) fn second_pass(source: &'a Source, options: &'a ReadOptions, formats: &'a [Arc<Format>]) -> Self {
         Parts { sample: Sample::All, known: Some(formats), ..Parts::first_pass(source, options, true) }

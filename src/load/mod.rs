@@ -1,5 +1,19 @@
 //! Batches + plan → a warehouse, in transactions, with ledger and quarantine.
 
+mod copy_binary;
+#[cfg(feature = "parquet")]
+mod folder;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod target;
+#[cfg(all(unix, feature = "postgres"))]
+mod temp;
 
+pub use copy_binary::CopyEncoder;
+#[cfg(feature = "parquet")]
+pub use folder::FolderTarget;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresTarget};
 pub use target::{Begun, Counts, Encode, LoadRequest, Mode, Prepared, Target};
+#[cfg(all(unix, feature = "postgres"))]
+pub use temp::{TempCluster, TempOptions};

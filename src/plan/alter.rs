@@ -21,17 +21,17 @@ pub struct Evolution {
     /// The changes to the table, none if it can take the rows as it is.
     pub plan: Plan,
     /// How each column of the schema is decoded and written once the plan has run, in the schema's order. Name, type,
-    /// length limit and nullability are the table's.
+    /// length limit and whether a value is required are the table's.
     pub columns: Vec<Fitted>,
 }
 
 /// How the columns of a schema are written to the Postgres table that [`Plan::create`] makes of it.
 ///
-/// As in [`Evolution::columns`], a column is nullable if the table's column is, and by default all are.
+/// No column is required: the table takes nulls everywhere, as it does by default.
 pub fn fitted(schema: &Schema, json: JsonType) -> Vec<Fitted> {
     let columns = fit(schema, Dialect::Postgres).columns;
     let written =
-        |column: Column| Fitted { sql: PgType::of(column.ty, json), column: Column { nullable: true, ..column } };
+        |column: Column| Fitted { sql: PgType::of(column.ty, json), column: Column { required: false, ..column } };
     columns.into_iter().map(written).collect()
 }
 
@@ -193,7 +193,7 @@ impl Changes {
                 existing.name, column.path
             ));
         }
-        let mut data = Column { name: existing.name.clone(), nullable: !existing.not_null, ..data };
+        let mut data = Column { name: existing.name.clone(), required: existing.not_null, ..data };
         // Where the type gives way to text or JSON, values are kept as they were written.
         if data.ty != decode.ty && matches!(decode.ty, Type::Text | Type::Json) {
             data.reading = Reading::Native;
@@ -229,7 +229,6 @@ impl Changes {
             ));
         }
         column.name.clone_from(&name);
-        column.nullable = true;
         let sql = PgType::of(column.ty, json);
         self.parts.push(Part {
             class: Class::MetadataOnly,

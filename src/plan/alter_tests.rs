@@ -216,7 +216,7 @@ fn dropped_columns_count_towards_the_limit() {
 fn a_required_column_with_missing_values_is_warned_of() {
     let required = ExistingColumn { not_null: true, ..existing("a", PgType::Text) };
     let evolution = run(vec![field(&["a"], "a", Type::Text)], &table(vec![required]));
-    assert!(!evolution.columns[0].column.nullable);
+    assert!(evolution.columns[0].column.required);
     assert!(evolution.plan.warnings[0].contains("`a` refuses NULL"), "{:?}", evolution.plan.warnings);
 }
 

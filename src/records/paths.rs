@@ -22,10 +22,15 @@ pub struct PathTable {
     nodes: Vec<Node>,
     /// Columns under a name that another column has: the first one's node, which of them, and its own node.
     again: FxHashMap<(NodeId, u32), NodeId>,
-    /// How many nodes there were before the present record.
-    settled: usize,
     /// Objects that the present record showed to have too many keys.
     new_maps: Vec<NodeId>,
+}
+
+/// How much of a table there was at a time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Extent {
+    nodes: usize,
+    new_maps: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -64,7 +69,6 @@ impl Default for PathTable {
         PathTable {
             nodes: vec![Node::new("", ROOT, 1)],
             again: FxHashMap::default(),
-            settled: 1,
             new_maps: Vec::new(),
         }
     }
@@ -171,20 +175,27 @@ impl PathTable {
 
     /// Begins a record.
     #[inline]
-    pub(crate) fn begin(&mut self) {
-        self.settled = self.nodes.len();
+    pub(crate) fn begin(&mut self) -> Extent {
         self.new_maps.clear();
+        self.extent()
     }
 
-    /// Takes back what the present record added, because it is none: what it holds is no evidence of anything.
+    /// How much there is now.
+    #[inline]
+    pub(crate) fn extent(&self) -> Extent {
+        Extent { nodes: self.nodes.len(), new_maps: self.new_maps.len() }
+    }
+
+    /// Takes back what the present record has added since then: what a broken record holds, or an object that is kept
+    /// whole, is no evidence of any path, and must not count towards [`MAX_KEYS`].
     #[cold]
-    pub(crate) fn take_back(&mut self) {
-        for map in self.new_maps.drain(..) {
+    pub(crate) fn take_back(&mut self, to: Extent) {
+        for map in self.new_maps.drain(to.new_maps..) {
             self.nodes[map as usize].collapsed = false;
         }
-        for node in self.nodes.drain(self.settled..).rev().collect::<Vec<_>>() {
-            if let Some(parent) = self.nodes.get_mut(node.parent as usize) {
-                parent.children.remove(&node.key);
+        while self.nodes.len() > to.nodes {
+            if let Some(node) = self.nodes.pop() {
+                self.nodes[node.parent as usize].children.remove(&node.key);
             }
         }
     }

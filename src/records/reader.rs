@@ -11,9 +11,13 @@ use crate::source::{Chunk, Cut};
 /// Arrays and objects may be nested this deep; Redshift's SUPER ends there too. Deeper records are bad.
 pub const MAX_DEPTH: usize = 1000;
 
-/// Fields that one record may have; a record with more is bad. It keeps one hostile line from making the table of
-/// paths grow by as many.
+/// Fields that one record may have at its top level; a record with more is bad. It keeps one hostile line from making
+/// the table of paths grow by as many.
 pub const MAX_FIELDS: usize = 10_000;
+
+/// Fields that a nested object may hold, over all its levels, to be taken apart; with more it is kept whole. The nested
+/// objects of one record that are taken apart hold at most [`MAX_FIELDS`] between them.
+pub const MAX_NESTED_FIELDS: usize = 1_000;
 
 /// What a reader takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

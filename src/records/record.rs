@@ -27,8 +27,11 @@ pub enum Kind {
     EscapedStr,
     /// A JSON array, brackets included.
     Array,
-    /// A JSON object, braces included. The fields inside it follow, unless it is nested too deep.
+    /// A JSON object, braces included. The fields inside it follow.
     Object,
+    /// A JSON object, braces included, whose fields do not follow: it is nested too deep, or holds more than
+    /// [`MAX_NESTED_FIELDS`](super::MAX_NESTED_FIELDS).
+    WholeObject,
     /// An unquoted CSV cell.
     Cell,
     /// A quoted CSV cell; the bytes are those between the quotes.
@@ -66,8 +69,8 @@ pub struct Record<'a> {
     pub offset: u64,
     /// Physical line, from 1.
     pub line: u64,
-    /// How many keys stood twice in one object; the last value was kept.
-    pub duplicate_keys: u32,
+    /// The paths of keys that stood twice in one object, once for each value that was not kept: the last one was.
+    pub overwritten: &'a [NodeId],
     /// The dialect, when the record comes from CSV.
     pub dialect: Option<&'a Dialect>,
 }

@@ -21,7 +21,7 @@ const FLOATS: ClassSet = ClassSet::of(&[Class::Frac, Class::Exp, Class::NonFinit
 const NUMBERS: ClassSet = INTS.union(FLOATS).union(ClassSet::of(&[Class::Exact]));
 const NAIVE: ClassSet = ClassSet::of(&[Class::Date, Class::Timestamp, Class::TimestampNanos]);
 const ZONED: ClassSet = ClassSet::of(&[Class::TimestampTz, Class::TimestampTzNanos]);
-const NESTED: ClassSet = ClassSet::of(&[Class::Object, Class::EmptyObject, Class::Array]);
+const NESTED: ClassSet = ClassSet::of(&[Class::Object, Class::EmptyObject, Class::WholeObject, Class::Array]);
 
 /// The narrowest type that gives back every value.
 pub(super) fn decide(classes: ClassSet, evidence: &Evidence) -> Type {

@@ -61,6 +61,8 @@ pub struct Column {
     pub ty: Type,
     /// Whether some record had no value here.
     pub nullable: bool,
+    /// Whether the table refuses records without a value; they are quarantined then.
+    pub required: bool,
     /// How the values are spelled.
     pub reading: Reading,
     /// Records with a value.
@@ -81,6 +83,7 @@ impl Column {
             name: name.into(),
             ty,
             nullable: true,
+            required: false,
             reading: Reading::Native,
             filled: 0,
             max_bytes: None,

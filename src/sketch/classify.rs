@@ -16,6 +16,7 @@ pub(crate) fn observe(evidence: &mut Evidence, kind: FieldKind, text: &[u8]) -> 
         // An object's text is measured too: it may end as one column of JSON.
         FieldKind::Object => return measured(evidence, text, Class::Object),
         FieldKind::Array => return measured(evidence, text, Class::Array),
+        FieldKind::WholeObject => return measured(evidence, text, Class::WholeObject),
         _ => {}
     }
     let class = match kind {

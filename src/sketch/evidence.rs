@@ -66,11 +66,13 @@ pub enum Class {
     EmptyObject,
     /// A JSON array.
     Array,
+    /// A JSON object that is kept whole: nested too deep, or with too many fields in one record.
+    WholeObject,
 }
 
 impl Class {
     /// How many classes there are.
-    pub const COUNT: usize = Class::Array as usize + 1;
+    pub const COUNT: usize = Class::WholeObject as usize + 1;
 
     /// Every class, in order.
     pub const ALL: [Class; Class::COUNT] = [
@@ -104,6 +106,7 @@ impl Class {
         Class::Object,
         Class::EmptyObject,
         Class::Array,
+        Class::WholeObject,
     ];
 
     /// The class as reports and sketches spell it.
@@ -139,6 +142,7 @@ impl Class {
             Class::Object => "object",
             Class::EmptyObject => "empty-object",
             Class::Array => "array",
+            Class::WholeObject => "whole-object",
         }
     }
 }
@@ -243,6 +247,24 @@ impl<T: Copy + PartialOrd> Range<T> {
     }
 }
 
+/// How often something was seen, and where first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Seen {
+    pub(crate) count: u64,
+    pub(crate) first: Option<Position>,
+}
+
+impl Seen {
+    pub(crate) fn add(&mut self, position: Position) {
+        self.merge(&Seen { count: 1, first: Some(position) });
+    }
+
+    pub(crate) fn merge(&mut self, other: &Seen) {
+        self.count += other.count;
+        self.first = self.first.into_iter().chain(other.first).min();
+    }
+}
+
 /// What is known of one field: counts and joins only, so that merging does not depend on order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
@@ -268,6 +290,8 @@ pub struct Evidence {
     pub(crate) null_words: u8,
     /// Whether an object had too many keys to tell apart.
     pub(crate) collapsed: bool,
+    /// Values that were not kept, because the key stood again in the same object.
+    pub(crate) overwritten: Seen,
 }
 
 impl Default for Evidence {
@@ -284,6 +308,7 @@ impl Default for Evidence {
             seconds: None,
             null_words: 0,
             collapsed: false,
+            overwritten: Seen::default(),
         }
     }
 }
@@ -370,5 +395,6 @@ impl Evidence {
         Range::merge(&mut self.seconds, &other.seconds);
         self.null_words |= other.null_words;
         self.collapsed |= other.collapsed;
+        self.overwritten.merge(&other.overwritten);
     }
 }

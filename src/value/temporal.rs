@@ -105,7 +105,7 @@ pub struct Stamp {
 impl Stamp {
     /// Microseconds since 1970, or `None` when that would cut the value.
     pub fn micros(&self) -> Option<i64> {
-        (self.nanos % 1000 == 0).then(|| self.seconds * 1_000_000 + i64::from(self.nanos / 1000))
+        self.nanos.is_multiple_of(1000).then(|| self.seconds * 1_000_000 + i64::from(self.nanos / 1000))
     }
 
     /// Nanoseconds since 1970, or `None` outside the years 1677 to 2262.

@@ -90,7 +90,7 @@ pub(crate) struct Item {
     pub(crate) offset: u64,
     pub(crate) line: u64,
     pub(crate) raw: Vec<u8>,
-    pub(crate) duplicate_keys: u32,
+    pub(crate) overwritten: usize,
     pub(crate) content: Result<Vec<Leaf>, Fault>,
 }
 
@@ -111,7 +111,7 @@ impl Sink for Items {
             offset: record.offset,
             line: record.line,
             raw: record.raw().to_vec(),
-            duplicate_keys: record.duplicate_keys,
+            overwritten: record.overwritten.len(),
             content: Ok(record.fields.iter().map(leaf).collect()),
         });
     }
@@ -121,7 +121,7 @@ impl Sink for Items {
             offset: bad.offset,
             line: bad.line,
             raw: bad.raw.to_vec(),
-            duplicate_keys: 0,
+            overwritten: 0,
             content: Err(bad.fault),
         });
     }
@@ -141,7 +141,7 @@ pub(crate) fn read(format: &Format, decoded: &[u8], chunk_bytes: usize) -> Vec<I
                 offset: gap.offset,
                 line: gap.line,
                 raw: gap.head,
-                duplicate_keys: 0,
+                overwritten: 0,
                 content: Err(Fault::TooLong),
             }),
         }

@@ -303,7 +303,9 @@ fn encodings_met_in_the_wild_are_read() {
     assert_eq!(read("csvkit/test_utf16_big.csv", Encoding::Auto).unwrap(), little);
     let names = read("duckdb-csv/encodings/utf16.csv", Encoding::Auto).unwrap();
     assert!(names.starts_with("name,age\r\nJosé Álvarez,30\r\n"), "{names:?}");
-    assert_eq!(read("duckdb-csv/encodings/latin1.csv", Encoding::Latin1).unwrap().trim_end(), names.trim_end());
+    // The same list, without the names that Latin-1 cannot write.
+    let latin = read("duckdb-csv/encodings/latin1.csv", Encoding::Latin1).unwrap();
+    assert!(latin.trim_end().ends_with("Léonard Dubois,29") && names.starts_with(&latin), "{latin:?}");
     for (file, text) in [("LE", "[\"é\"]"), ("BE", "[\"é\"]")] {
         let file = format!("jsontestsuite/test_parsing/i_string_utf16{file}_no_BOM.json");
         assert_eq!(read(&file, Encoding::Auto).unwrap(), text);

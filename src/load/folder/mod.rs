@@ -1,0 +1,233 @@
+//! Loading into a folder: Parquet parts, with what is needed to bring them into a warehouse.
+
+mod manifest;
+mod parts;
+mod place;
+mod quarantine;
+mod scripts;
+mod shape;
+
+use std::path::PathBuf;
+
+use self::manifest::Manifest;
+use self::parts::Parts;
+use self::place::Place;
+use self::quarantine::Quarantine;
+use self::shape::{FolderEncoder, Shape};
+use super::target::{Begun, Counts, LoadRequest, Mode, Prepared, Target};
+use crate::batch::Misfit;
+use crate::error::{Error, ErrorKind, Result};
+use crate::plan::{Dialect, TableName};
+use crate::schema::Schema;
+
+/// Bytes of a part past which the next one is begun.
+const PART_BYTES: u64 = 128 << 20;
+/// Rows of a row group.
+const ROW_GROUP_ROWS: usize = 128 << 10;
+/// Where the parts will stand, unless the caller says so.
+const URL_PREFIX: &str = "s3://BUCKET/PREFIX";
+
+/// A folder as the place to load into.
+///
+/// A load makes the folder `PATH/<table>/<load id>/` with
+///
+/// - `part-00000.parquet`, …: the rows (zstd, decimals as fixed-length bytes, instants with the UTC flag; UUIDs, times
+///   of day and JSON as text, because Redshift's COPY takes them in no other way);
+/// - `quarantine.ndjson`: the records that did not become rows, if there are any, one JSON object per line;
+/// - `manifest.json`: the counts, and each part's rows, bytes and BLAKE3 hash;
+/// - `manifest.redshift.json`: the parts as Redshift's COPY wants them listed;
+/// - `create.postgres.sql`, `create.redshift.sql`: the table;
+/// - `load.redshift.sql`, `load.postgres.sql`: how the parts get into it.
+///
+/// It is written under another name and renamed when it is complete and on the disk, so it is there whole or not at
+/// all; what a crashed load left behind is removed by the next load into the table. Loads into one table take turns. A
+/// table or id whose name cannot be a folder's is given one with a hash.
+///
+/// Columns get types that both Postgres and Redshift hold (see [`plan::fit`](crate::plan::fit)): times in
+/// nanoseconds, for one, are text.
+///
+/// [`Mode::Replace`] removes the table's other loads once the new one is in place.
+#[derive(Debug)]
+pub struct FolderTarget {
+    root: PathBuf,
+    url_prefix: String,
+    part_bytes: u64,
+    row_group_rows: usize,
+    state: State,
+}
+
+enum State {
+    Fresh,
+    Open(Box<Load>),
+    Done,
+    Failed,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            State::Fresh => "Fresh",
+            State::Open(_) => "Open",
+            State::Done => "Done",
+            State::Failed => "Failed",
+        })
+    }
+}
+
+/// A load between `begin` and `commit`. The place comes last: its drop removes the unfinished folder.
+struct Load {
+    request: LoadRequest,
+    schema: Schema,
+    shape: Shape,
+    parts: Parts,
+    quarantine: Quarantine,
+    place: Place,
+}
+
+impl FolderTarget {
+    /// Makes a target for a folder, which is created if it is missing.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        FolderTarget {
+            root: path.into(),
+            url_prefix: URL_PREFIX.to_owned(),
+            part_bytes: PART_BYTES,
+            row_group_rows: ROW_GROUP_ROWS,
+            state: State::Fresh,
+        }
+    }
+
+    /// Names the URL that the folder will be copied to, for the Redshift manifest. Default: `s3://BUCKET/PREFIX`, to be
+    /// filled in by hand.
+    #[must_use]
+    pub fn with_url_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.url_prefix = prefix.into().trim_end_matches('/').to_owned();
+        self
+    }
+
+    /// Sets the size of a part, in bytes, past which the next one is begun. Default: 128 MiB.
+    #[must_use]
+    pub fn with_part_bytes(mut self, bytes: u64) -> Self {
+        self.part_bytes = bytes;
+        self
+    }
+
+    /// Sets how many rows a row group has at most; at least 1. Default: 131,072.
+    #[must_use]
+    pub fn with_row_group_rows(mut self, rows: usize) -> Self {
+        self.row_group_rows = rows.max(1);
+        self
+    }
+
+    fn open(&mut self) -> Result<&mut Load> {
+        match &mut self.state {
+            State::Open(load) => Ok(load),
+            _ => Err(Error::config("there is no open load: it failed before, or was not begun")),
+        }
+    }
+}
+
+impl Target for FolderTarget {
+    fn begin(&mut self, schema: &Schema, request: &LoadRequest) -> Result<Begun> {
+        if !matches!(std::mem::replace(&mut self.state, State::Failed), State::Fresh) {
+            return Err(Error::config("a target takes one load: make a new one for the next"));
+        }
+        if request.load_id.is_empty() {
+            return Err(Error::config("a load id must not be empty"));
+        }
+        // Redshift refuses some names that Postgres takes, and the scripts are for both.
+        let table = TableName::parse(&request.table, Dialect::Redshift)?;
+        let mut place = Place::open(&self.root, &table, &request.load_id)?;
+        if let Some(found) = Manifest::read(&place.finished())? {
+            if found.load_id != request.load_id || found.table != table.quoted() {
+                let message = format!("{} holds another load or table", place.finished().display());
+                return Err(Error::new(ErrorKind::Conflict, message).with_hint("choose another folder or load id"));
+            }
+            self.state = State::Done;
+            return Ok(Begun::AlreadyLoaded(found.counts()));
+        }
+        if request.mode == Mode::FailIfExists && !place.loads()?.is_empty() {
+            let message = format!("table {} has loads in {}", table.quoted(), self.root.display());
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .with_hint("append to it, replace them, or choose another table"));
+        }
+        place.start()?;
+        let schema = shape::fitted(schema);
+        let shape = Shape::new(&schema)?;
+        let parts = Parts::new(place.unfinished(), &shape, self.part_bytes, self.row_group_rows);
+        let quarantine = Quarantine::new(place.unfinished(), &request.sources);
+        let encoder = Box::new(FolderEncoder::new(&shape));
+        let request = request.clone();
+        let load = Load { request, schema: schema.clone(), shape, parts, quarantine, place };
+        self.state = State::Open(Box::new(load));
+        Ok(Begun::Open { schema, encoder })
+    }
+
+    fn write(&mut self, rows: Prepared) -> Result<()> {
+        let Prepared::Batch(batch) = rows else {
+            return Err(Error::new(ErrorKind::Unsupported, "a folder takes batches, not rows as bytes"));
+        };
+        let load = self.open()?;
+        let batch = load.shape.convert(&batch)?;
+        let written = load.parts.write(&batch);
+        if written.is_err() {
+            self.state = State::Failed;
+        }
+        written
+    }
+
+    fn quarantine(&mut self, misfit: Misfit) -> Result<()> {
+        let load = self.open()?;
+        let kept = load.quarantine.push(&misfit).and_then(|rows| match load.request.max_quarantined {
+            Some(limit) if rows > limit => Err(too_many(limit)),
+            _ => Ok(()),
+        });
+        if kept.is_err() {
+            self.state = State::Failed;
+        }
+        kept
+    }
+
+    fn commit(&mut self, read: u64) -> Result<Counts> {
+        self.open()?;
+        let State::Open(load) = std::mem::replace(&mut self.state, State::Failed) else {
+            unreachable!("checked above")
+        };
+        let counts = load.commit(read, &self.url_prefix)?;
+        self.state = State::Done;
+        Ok(counts)
+    }
+}
+
+impl Load {
+    fn commit(self, read: u64, url_prefix: &str) -> Result<Counts> {
+        let Load { request, schema, parts, quarantine, mut place, .. } = self;
+        let sent = parts.sent();
+        let parts = parts.finish()?;
+        let quarantined = quarantine.finish()?;
+        // Without columns there is no part; such rows are counted by the manifest alone.
+        let loaded = if schema.columns.is_empty() { sent } else { parts.iter().map(|part| part.rows).sum() };
+        if loaded != sent || read != loaded + quarantined {
+            let message = format!(
+                "{read} records were read and {sent} rows sent, but the parts hold {loaded} rows and {quarantined} \
+                 records are quarantined; nothing was loaded"
+            );
+            return Err(Error::new(ErrorKind::NotConserved, message));
+        }
+        let counts = Counts { read, loaded, quarantined, deduplicated: 0 };
+        let table = TableName::parse(&request.table, Dialect::Redshift)?;
+        let manifest = Manifest::new(&table, &request, &schema, counts, parts);
+        let url = format!("{url_prefix}/{}", place.relative());
+        place.write("manifest.redshift.json", &manifest.for_redshift(&url)?)?;
+        for (name, text) in scripts::all(&table, &request, &schema, &manifest, &url) {
+            place.write(name, text.as_bytes())?;
+        }
+        place.write("manifest.json", &manifest.to_json()?)?;
+        place.commit(request.mode == Mode::Replace)?;
+        Ok(counts)
+    }
+}
+
+fn too_many(limit: u64) -> Error {
+    Error::new(ErrorKind::TooManyQuarantined, format!("more than {limit} records do not fit; nothing was loaded"))
+        .with_hint("look at what does not fit with a dry run, give the column a wider type, or raise the limit")
+}

@@ -1,0 +1,191 @@
+//! The SQL that brings a load's parts into a warehouse.
+
+use std::fmt::Write;
+
+use super::manifest::Manifest;
+use crate::error::Error;
+use crate::load::target::{LoadRequest, Mode};
+use crate::plan::{Dialect, Plan, TableName, fit, identifier, literal};
+use crate::schema::{Column, Schema, Type};
+
+/// The scripts, with their files' names.
+pub(super) fn all(
+    table: &TableName,
+    request: &LoadRequest,
+    schema: &Schema,
+    manifest: &Manifest,
+    url: &str,
+) -> Vec<(&'static str, String)> {
+    // Without columns there is no table to make, and no part to load.
+    if schema.columns.is_empty() {
+        return Vec::new();
+    }
+    let postgres = Plan::create(schema, Dialect::Postgres, &table.quoted());
+    let redshift = Plan::create(schema, Dialect::Redshift, &table.quoted());
+    let scripts = [
+        ("load.postgres.sql", postgres.as_ref().map(|_| for_postgres(table, request, schema, manifest))),
+        ("load.redshift.sql", redshift.as_ref().map(|_| for_redshift(table, request, schema, manifest, url))),
+        ("create.postgres.sql", postgres.as_ref().map(|plan| format!("{plan:#}"))),
+        ("create.redshift.sql", redshift.as_ref().map(|plan| format!("{plan:#}"))),
+    ];
+    // The parts are good for other readers also where a warehouse cannot have such a table.
+    let scripts = scripts.map(|(name, script)| (name, script.unwrap_or_else(impossible)));
+    scripts.into()
+}
+
+fn impossible(error: &Error) -> String {
+    let reason = error.to_string().replace(char::is_control, " ");
+    format!("-- This warehouse cannot have the table: {reason}\n")
+}
+
+/// The ledger beside a table, as SQL.
+fn ledger(table: &TableName) -> String {
+    TableName { schema: table.schema.clone(), name: "_longshore_loads".to_owned() }.quoted()
+}
+
+/// A statement that fails unless `count` is the number of rows of `table`: SQL has no plain way to say so.
+fn check_count(count: u64, table: &str) -> String {
+    format!("SELECT 1 / CASE WHEN count(*) = {count} THEN 1 ELSE 0 END AS every_row_is_there FROM {table};\n")
+}
+
+/// A script for Redshift. It may be run again: rows are added only if the ledger does not have the load.
+fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manifest: &Manifest, url: &str) -> String {
+    let text = |value: &str| literal(&value.replace('\0', ""), Dialect::Redshift);
+    let columns = fit(schema, Dialect::Redshift).columns;
+    let (target, ledger) = (table.quoted(), ledger(table));
+    let (name, id) = (text(&table.name), text(&request.load_id));
+    let loaded = format!("SELECT 1 FROM {ledger} WHERE table_name = {name} AND load_id = {id} AND replaced_by IS NULL");
+    let mut sql = format!(
+        "-- Loads {rows} rows into Redshift, once: run again, it adds nothing.\n\
+         -- Before: run create.redshift.sql, copy this folder to the place that manifest.redshift.json names, and give\n\
+         -- the cluster a role that may read it (here its default one). Run it in one session and stop at an error.\n\
+         CREATE TABLE IF NOT EXISTS {ledger} (\n    table_name VARCHAR(127) NOT NULL,\n    \
+         load_id VARCHAR(1024) NOT NULL,\n    committed_at TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),\n    \
+         read BIGINT NOT NULL,\n    loaded BIGINT NOT NULL,\n    quarantined BIGINT NOT NULL,\n    \
+         deduplicated BIGINT NOT NULL,\n    bytes BIGINT NOT NULL,\n    content_hash VARCHAR(256) NOT NULL,\n    \
+         longshore_version VARCHAR(64) NOT NULL,\n    replaced_by VARCHAR(1024)\n);\n\
+         BEGIN;\n\
+         -- Two sessions that run this take turns.\n\
+         LOCK {ledger};\n",
+        rows = manifest.loaded,
+    );
+    if !manifest.parts.is_empty() {
+        // The parts go through a table of their own: a JSON text that is copied into SUPER stays one string, a TIME
+        // cannot be copied from Parquet, and this way the rows can be counted before they are added.
+        let staging = identifier(&format!("_longshore_{}", &blake3::hash(request.load_id.as_bytes()).to_hex()[..16]));
+        let definitions = columns.iter().map(|column| format!("{} {}", identifier(&column.name), staged(column)));
+        let names: Vec<String> = columns.iter().map(|column| identifier(&column.name)).collect();
+        let names = names.join(", ");
+        let values = columns.iter().map(|column| {
+            let name = identifier(&column.name);
+            match column.ty {
+                Type::Json => format!("JSON_PARSE({name})"),
+                Type::Time => format!("CAST({name} AS TIME)"),
+                _ => name,
+            }
+        });
+        let manifest_url = text(&format!("{url}/manifest.redshift.json"));
+        let _ = write!(
+            sql,
+            "DROP TABLE IF EXISTS {staging};\n\
+             CREATE TEMP TABLE {staging} (\n    {}\n);\n\
+             COPY {staging} ({names}) FROM {manifest_url} IAM_ROLE default FORMAT AS PARQUET MANIFEST;\n{}",
+            definitions.collect::<Vec<_>>().join(",\n    "),
+            check_count(manifest.loaded, &staging),
+        );
+        if request.mode == Mode::Replace {
+            // TRUNCATE would commit.
+            let _ = writeln!(sql, "DELETE FROM {target} WHERE NOT EXISTS ({loaded});");
+        }
+        let _ = write!(
+            sql,
+            "INSERT INTO {target} ({names})\nSELECT {}\nFROM {staging}\nWHERE NOT EXISTS ({loaded});\n\
+             DROP TABLE {staging};\n",
+            values.collect::<Vec<_>>().join(", "),
+        );
+    } else if request.mode == Mode::Replace {
+        let _ = writeln!(sql, "DELETE FROM {target} WHERE NOT EXISTS ({loaded});");
+    }
+    if request.mode == Mode::Replace {
+        let _ = writeln!(
+            sql,
+            "UPDATE {ledger} SET replaced_by = {id} WHERE table_name = {name} AND load_id <> {id} \
+             AND replaced_by IS NULL AND NOT EXISTS ({loaded});"
+        );
+    }
+    let counts = manifest.counts();
+    let _ = write!(
+        sql,
+        "INSERT INTO {ledger} (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, \
+         longshore_version)\nSELECT {name}, {id}, {}, {}, {}, {}, {}, {}, {}\nWHERE NOT EXISTS ({loaded});\nCOMMIT;\n",
+        counts.read,
+        counts.loaded,
+        counts.quarantined,
+        counts.deduplicated,
+        manifest.bytes,
+        text(&manifest.content_hash),
+        text(env!("CARGO_PKG_VERSION")),
+    );
+    sql
+}
+
+/// The Redshift type that takes a part's column as it is.
+fn staged(column: &Column) -> String {
+    match column.ty {
+        Type::Boolean => "BOOLEAN",
+        Type::Int16 => "SMALLINT",
+        Type::Int32 => "INTEGER",
+        Type::Int64 => "BIGINT",
+        Type::Decimal { precision, scale } => return format!("DECIMAL({precision},{scale})"),
+        Type::Float64 => "DOUBLE PRECISION",
+        Type::Date => "DATE",
+        Type::Timestamp(_) => "TIMESTAMP",
+        Type::TimestampTz(_) => "TIMESTAMPTZ",
+        Type::Time => "VARCHAR(15)",
+        Type::Uuid => "VARCHAR(36)",
+        Type::Null | Type::Text | Type::Json => "VARCHAR(65535)",
+    }
+    .to_owned()
+}
+
+/// Postgres cannot read Parquet, so this is a script for DuckDB, which can, and writes to Postgres.
+fn for_postgres(table: &TableName, request: &LoadRequest, schema: &Schema, manifest: &Manifest) -> String {
+    let columns = fit(schema, Dialect::Postgres).columns;
+    let schema_name = table.schema.as_deref().unwrap_or("public");
+    let target = format!("warehouse.{}.{}", identifier(schema_name), identifier(&table.name));
+    let mut sql = format!(
+        "-- Postgres cannot read Parquet by itself. The shortest way is to load the input again with longshore, into\n\
+         -- a postgres:// URL. To load these parts, run create.postgres.sql there, and then this script in DuckDB, in\n\
+         -- this folder. It adds {} rows each time it is run.\n\
+         INSTALL postgres;\nLOAD postgres;\nATTACH '' AS warehouse (TYPE postgres); -- PGHOST, PGDATABASE, … say where\n\
+         BEGIN;\n",
+        manifest.loaded
+    );
+    if request.mode == Mode::Replace {
+        let _ = writeln!(sql, "DELETE FROM {target};");
+    }
+    if !manifest.parts.is_empty() {
+        let names: Vec<String> = columns.iter().map(|column| identifier(&column.name)).collect();
+        // Parts are read by their own names, which may differ from the table's.
+        let values = columns.iter().zip(&schema.columns).map(|(column, part)| {
+            let name = identifier(&part.name);
+            match column.ty {
+                Type::Uuid => format!("CAST({name} AS UUID)"),
+                Type::Time => format!("CAST({name} AS TIME)"),
+                Type::Json => format!("CAST({name} AS JSON)"),
+                _ => name,
+            }
+        });
+        let values: Vec<String> = values.collect();
+        let files: Vec<String> = manifest.parts.iter().map(|part| literal(&part.file, Dialect::Postgres)).collect();
+        let _ = write!(
+            sql,
+            "INSERT INTO {target} ({})\nSELECT {}\nFROM read_parquet([{}]);\n",
+            names.join(", "),
+            values.join(", "),
+            files.join(", "),
+        );
+    }
+    sql.push_str("COMMIT;\n");
+    sql
+}

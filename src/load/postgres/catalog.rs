@@ -1,0 +1,127 @@
+//! The table as the server's catalog has it.
+
+use ::postgres::Client;
+use ::postgres::types::Type as SqlType;
+
+use super::error::failed;
+use crate::error::{Error, ErrorKind, Result};
+use crate::plan::{ExistingColumn, ExistingTable, PgType, TableName};
+
+/// A column cannot be altered while a view's rule, a policy, a trigger, another column's generation expression or the
+/// partition key uses it.
+const COLUMNS: &str = "
+SELECT a.attname::text, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    (a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '', a.attgenerated <> '',
+    col_description(a.attrelid, a.attnum),
+    EXISTS (
+        SELECT FROM pg_depend d
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
+            AND (d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass)
+                OR d.classid = 'pg_attrdef'::regclass
+                    AND EXISTS (SELECT FROM pg_attrdef e WHERE e.oid = d.objid AND e.adnum <> a.attnum))
+    ) OR EXISTS (
+        SELECT FROM pg_partitioned_table p WHERE p.partrelid = a.attrelid AND a.attnum = ANY (p.partattrs)
+    )
+FROM pg_attribute a
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum";
+
+/// A table's number in the catalog, if it is there.
+///
+/// # Errors
+///
+/// [`ErrorKind::Conflict`] if the name is taken by something that rows cannot be loaded into.
+pub(super) fn find(client: &mut Client, table: &TableName) -> Result<Option<u32>> {
+    let sql = "SELECT c.oid, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE n.nspname = $1 AND c.relname = $2";
+    let schema = table.schema.as_deref().unwrap_or_default();
+    let row = client.query_typed_opt(sql, &[(&schema, SqlType::TEXT), (&table.name, SqlType::TEXT)]);
+    let Some(row) = row.map_err(unreadable)? else { return Ok(None) };
+    let kind = match row.get::<_, &str>(1) {
+        "r" | "p" => return Ok(Some(row.get(0))),
+        "v" => "a view",
+        "m" => "a materialized view",
+        "f" => "a foreign table",
+        "i" | "I" => "an index",
+        "S" => "a sequence",
+        _ => "no table",
+    };
+    Err(Error::new(ErrorKind::Conflict, format!("{} is {kind}, which cannot be loaded into", table.quoted()))
+        .with_hint("choose another table name"))
+}
+
+/// Reads a table. The caller holds a lock on it, so that it stays as it is read.
+pub(super) fn read(client: &mut Client, oid: u32, table: &TableName) -> Result<ExistingTable> {
+    let rows = client.query_typed(COLUMNS, &[(&oid, SqlType::OID)]).map_err(unreadable)?;
+    let columns = rows.iter().map(|row| ExistingColumn {
+        name: row.get(0),
+        ty: pg_type(row.get(1), row.get(2), row.get(3)),
+        not_null: row.get(4),
+        has_default: row.get(5),
+        generated: row.get(6),
+        comment: row.get(7),
+        used_by_view: row.get(8),
+    });
+    let columns = columns.collect();
+    let sql = "SELECT relnatts FROM pg_class WHERE oid = $1";
+    let slots: i16 = client.query_typed_one(sql, &[(&oid, SqlType::OID)]).map_err(unreadable)?.get(0);
+    let sql = format!("SELECT EXISTS (SELECT FROM {})", table.quoted());
+    let has_rows = client.query_typed_one(&sql, &[]).map_err(unreadable)?.get(0);
+    Ok(ExistingTable { columns, slots: usize::try_from(slots).unwrap_or_default(), has_rows })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
+fn unreadable(error: ::postgres::Error) -> Error {
+    failed("reading the catalog", &error)
+}
+
+/// A type from its number and modifier; by its name if it is none of those that are loaded into.
+fn pg_type(oid: u32, modifier: i32, name: String) -> PgType {
+    // Lengths count the 4 bytes of a header that is no longer there.
+    let length = u32::try_from(modifier - 4).ok();
+    let fraction = u8::try_from(modifier).ok();
+    match SqlType::from_oid(oid) {
+        Some(SqlType::BOOL) => PgType::Bool,
+        Some(SqlType::INT2) => PgType::Int2,
+        Some(SqlType::INT4) => PgType::Int4,
+        Some(SqlType::INT8) => PgType::Int8,
+        Some(SqlType::NUMERIC) => PgType::Numeric(length.map(precision_and_scale)),
+        Some(SqlType::FLOAT4) => PgType::Float4,
+        Some(SqlType::FLOAT8) => PgType::Float8,
+        Some(SqlType::TEXT) => PgType::Text,
+        Some(SqlType::VARCHAR) => PgType::Varchar(length),
+        Some(SqlType::BPCHAR) if length.is_some() => PgType::Char(length.unwrap_or_default()),
+        Some(SqlType::DATE) => PgType::Date,
+        Some(SqlType::TIME) => PgType::Time(fraction),
+        Some(SqlType::TIMESTAMP) => PgType::Timestamp(fraction),
+        Some(SqlType::TIMESTAMPTZ) => PgType::TimestampTz(fraction),
+        Some(SqlType::UUID) => PgType::Uuid,
+        Some(SqlType::JSON) => PgType::Json,
+        Some(SqlType::JSONB) => PgType::Jsonb,
+        Some(SqlType::BYTEA) => PgType::Bytea,
+        _ => PgType::Other(name),
+    }
+}
+
+/// `numeric(p, s)` packs the precision into the upper 16 bits and the scale, 11 bits with a sign, into the lower.
+fn precision_and_scale(packed: u32) -> (u16, i16) {
+    let scale = (packed & 0x7ff) as i16;
+    ((packed >> 16) as u16, (scale ^ 0x400) - 0x400)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modifiers_are_read_as_the_server_packs_them() {
+        let numeric = SqlType::NUMERIC.oid();
+        assert_eq!(pg_type(numeric, -1, String::new()), PgType::Numeric(None));
+        assert_eq!(pg_type(numeric, ((12 << 16) | 2) + 4, String::new()), PgType::Numeric(Some((12, 2))));
+        assert_eq!(pg_type(numeric, ((5 << 16) | 0x7fd) + 4, String::new()), PgType::Numeric(Some((5, -3))));
+        assert_eq!(pg_type(SqlType::VARCHAR.oid(), 44, String::new()), PgType::Varchar(Some(40)));
+        assert_eq!(pg_type(SqlType::VARCHAR.oid(), -1, String::new()), PgType::Varchar(None));
+        assert_eq!(pg_type(SqlType::TIMESTAMP.oid(), 0, String::new()), PgType::Timestamp(Some(0)));
+        assert_eq!(pg_type(SqlType::POINT.oid(), -1, "point".into()), PgType::Other("point".into()));
+    }
+}

@@ -1,0 +1,115 @@
+//! What the server says, without the values that it says it about.
+
+use std::error::Error as _;
+use std::fmt::Display;
+
+use ::postgres::error::DbError;
+
+use crate::error::{Error, ErrorKind, Location};
+
+/// Makes an error of a failed call. DETAIL is never shown, and of CONTEXT only the position: both hold values. For the
+/// same reason the client's error, whose text has all of it, is not kept as the cause.
+pub(super) fn failed(doing: impl Display, error: &::postgres::Error) -> Error {
+    let Some(refusal) = error.as_db_error() else {
+        let reason = match error.source() {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        };
+        let failure = Error::new(ErrorKind::Database, format!("{doing}: {reason}"));
+        return if reason.contains("password missing") {
+            failure.with_hint("put the password into the environment variable PGPASSWORD")
+        } else {
+            failure
+        };
+    };
+    let code = refusal.code().code();
+    let failure = Error::new(ErrorKind::Database, format!("{doing}: {} (SQLSTATE {code})", message(refusal)));
+    match hint(code) {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// Makes an error of a failed COPY, with the row and the column that the server stopped at.
+pub(super) fn failed_copy(doing: &str, columns: &[String], error: &::postgres::Error) -> Error {
+    let position = error.as_db_error().and_then(DbError::where_).map(|context| position(context, columns));
+    let Some((row, column)) = position else { return failed(doing, error) };
+    let failure = match row {
+        Some(row) => failed(format_args!("{doing}, row {row} as sent"), error),
+        None => failed(doing, error),
+    };
+    match column {
+        Some(column) => failure.with_location(Location { column: Some(column), ..Location::default() }),
+        None => failure,
+    }
+}
+
+/// The message without a value: data errors quote what they refuse, and a trigger can say anything.
+fn message(refusal: &DbError) -> String {
+    let text = refusal.message();
+    match refusal.code().code() {
+        "P0001" => "a trigger or function raised an exception".to_owned(),
+        code if code.starts_with("22") => text.split(": \"").next().unwrap_or(text).to_owned(),
+        _ => text.replace(['\n', '\r'], " "),
+    }
+}
+
+/// Row and column out of a CONTEXT such as `COPY orders, line 3, column total: "x"`.
+///
+/// Table and column names may hold any text, and a value may follow. So the column is looked for among those known,
+/// and the longest that matches is taken.
+fn position(context: &str, columns: &[String]) -> (Option<u64>, Option<String>) {
+    // The first one: behind it may come a value that looks the same. A table called `a, line 9` gives a wrong number.
+    let Some((row, rest)) = context.match_indices(", line ").find_map(|(at, found)| {
+        let digits = &context[at + found.len()..];
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        Some((digits[..end].parse().ok()?, &digits[end..]))
+    }) else {
+        return (None, None);
+    };
+    let column = rest.strip_prefix(", column ").and_then(|name| {
+        let matching = columns.iter().filter(|known| {
+            name.strip_prefix(known.as_str()).is_some_and(|end| end.is_empty() || end.starts_with([':', '\n']))
+        });
+        matching.max_by_key(|known| known.len()).cloned()
+    });
+    (Some(row), column)
+}
+
+fn hint(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "28P01" | "28000" => "check user and password; without one in the URL, PGPASSWORD is used",
+        "3D000" => "create the database first, or check its name in the URL",
+        "42501" => "grant the user CREATE on the schema, and SELECT, INSERT, and for replacing TRUNCATE, on the table",
+        "53100" => "free space on the server's disk, then run the same load again",
+        "53300" => "the server has no free connection: try again later, or raise max_connections",
+        "55P03" => "another session holds the table: try again later, or raise the lock timeout",
+        "40P01" | "40001" => "another session was in the way: run the same load again",
+        "57P01" | "57P02" | "57P03" => "the server is stopping or starting: run the same load again",
+        "25006" => "the server is read-only, perhaps a standby: connect to the primary",
+        "0A000" => "the table has something that COPY or ALTER cannot work with, such as row-level security",
+        "54000" => "the row is too wide for a page: load fewer columns, or keep nested ones as JSON",
+        "54011" => "a table has at most 1,600 columns, dropped ones included",
+        "23505" | "23502" | "23503" | "23514" => {
+            "the table's own constraint refuses a row: load into a table without it"
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_without_the_value() {
+        let columns = ["total", "total: \"x", "a, column b"].map(str::to_owned);
+        let found = |context: &str| position(context, &columns);
+        assert_eq!(found("COPY orders, line 3, column total"), (Some(3), Some("total".into())));
+        assert_eq!(found("COPY orders, line 3, column total: \"secret\""), (Some(3), Some("total".into())));
+        assert_eq!(found("COPY o, line 12, column a, column b\nSQL function"), (Some(12), Some("a, column b".into())));
+        assert_eq!(found("COPY o, line 12, column secret"), (Some(12), None));
+        assert_eq!(found("COPY o, line 12: \"secret, line 4\""), (Some(12), None));
+        assert_eq!(found("secret"), (None, None));
+    }
+}

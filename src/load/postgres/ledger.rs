@@ -1,0 +1,297 @@
+//! What was loaded when: the ledger's row, and the commit that it makes safe to repeat.
+
+use std::time::Duration;
+
+use ::postgres::Client;
+use ::postgres::error::{Severity, SqlState};
+use ::postgres::types::Type as SqlType;
+use serde_json::json;
+
+use super::connect::Endpoint;
+use super::error::failed;
+use crate::error::{Error, ErrorKind, Result};
+use crate::load::target::{Counts, LoadRequest};
+use crate::plan::{Fitted, TableName};
+
+/// The ledger's table.
+pub(super) const LOADS: &str = "_longshore_loads";
+/// The table of records that did not become rows.
+pub(super) const QUARANTINE: &str = "_longshore_quarantine";
+
+const CREATE_LOADS: &str = "(
+    table_name text NOT NULL,
+    load_id text NOT NULL,
+    committed_at timestamptz NOT NULL DEFAULT now(),
+    read bigint NOT NULL,
+    loaded bigint NOT NULL,
+    quarantined bigint NOT NULL,
+    deduplicated bigint NOT NULL,
+    bytes bigint NOT NULL,
+    content_hash text NOT NULL,
+    sources text[] NOT NULL,
+    schema jsonb NOT NULL,
+    longshore_version text NOT NULL,
+    replaced_by text,
+    PRIMARY KEY (table_name, load_id)
+)";
+
+const CREATE_QUARANTINE: &str = "(
+    table_name text NOT NULL,
+    load_id text NOT NULL,
+    quarantined_at timestamptz NOT NULL DEFAULT now(),
+    source text NOT NULL,
+    line bigint NOT NULL,
+    byte bigint NOT NULL,
+    path text,
+    reason text NOT NULL,
+    raw bytea NOT NULL,
+    raw_bytes bigint NOT NULL
+)";
+
+/// Which load into which table; the table with its schema.
+#[derive(Debug, Clone)]
+pub(super) struct LoadKey {
+    pub(super) target: TableName,
+    pub(super) load_id: String,
+}
+
+impl LoadKey {
+    /// The number under which loads into this table take turns.
+    pub(super) fn lock(&self) -> i64 {
+        lock_number(&["table", self.schema(), &self.target.name])
+    }
+
+    /// The number under which the ledger's tables and the schema are created.
+    pub(super) fn schema_lock(&self) -> i64 {
+        lock_number(&["schema", self.schema()])
+    }
+
+    pub(super) fn schema(&self) -> &str {
+        self.target.schema.as_deref().unwrap_or_default()
+    }
+
+    fn beside(&self, name: &str) -> TableName {
+        TableName { schema: self.target.schema.clone(), name: name.to_owned() }
+    }
+}
+
+/// The first 8 bytes of a hash over the parts, each with its length: stable over versions and machines.
+fn lock_number(parts: &[&str]) -> i64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"longshore lock 1");
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let hash = hasher.finalize();
+    hash.as_bytes().first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+}
+
+/// The ledger beside one table.
+pub(super) struct Ledger<'a> {
+    key: &'a LoadKey,
+    table: String,
+}
+
+impl<'a> Ledger<'a> {
+    pub(super) fn new(key: &'a LoadKey) -> Self {
+        Ledger { key, table: key.beside(LOADS).quoted() }
+    }
+
+    /// The tables that are still to be made, as statements.
+    pub(super) fn missing(&self, client: &mut Client) -> Result<Vec<String>> {
+        let mut statements = Vec::new();
+        for (name, columns) in [(LOADS, CREATE_LOADS), (QUARANTINE, CREATE_QUARANTINE)] {
+            let table = self.key.beside(name).quoted();
+            if !exists(client, &table)? {
+                statements.push(format!("CREATE TABLE IF NOT EXISTS {table} {columns}"));
+            }
+        }
+        Ok(statements)
+    }
+
+    /// The counts of this load, if its rows were committed and have not been replaced since.
+    pub(super) fn look_up(&self, client: &mut Client) -> Result<Option<Counts>> {
+        if !exists(client, &self.table)? {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT read, loaded, quarantined, deduplicated FROM {} \
+             WHERE table_name = $1 AND load_id = $2 AND replaced_by IS NULL",
+            self.table
+        );
+        let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
+            [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)];
+        let row = client.query_typed_opt(&sql, &parameters).map_err(|error| failed("reading the ledger", &error))?;
+        Ok(row.map(|row| {
+            let count = |i| u64::try_from(row.get::<_, i64>(i)).unwrap_or_default();
+            Counts { read: count(0), loaded: count(1), quarantined: count(2), deduplicated: count(3) }
+        }))
+    }
+
+    /// Marks the loads whose rows are gone: replaced by this load, or dropped with their table.
+    pub(super) fn mark_replaced(&self, client: &mut Client) -> Result<()> {
+        let sql = format!("UPDATE {} SET replaced_by = $2 WHERE table_name = $1 AND replaced_by IS NULL", self.table);
+        let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
+            [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)];
+        client.execute_typed(&sql, &parameters).map_err(|error| failed("writing the ledger", &error))?;
+        // Records kept aside by an earlier load under this id would be counted as this one's.
+        let quarantine = self.key.beside(QUARANTINE).quoted();
+        let sql = format!("DELETE FROM {quarantine} WHERE table_name = $1 AND load_id = $2");
+        client.execute_typed(&sql, &parameters).map_err(|error| failed("clearing the quarantine", &error))?;
+        Ok(())
+    }
+
+    /// Writes this load's row.
+    pub(super) fn insert(
+        &self,
+        client: &mut Client,
+        request: &LoadRequest,
+        columns: &[Fitted],
+        counts: Counts,
+    ) -> Result<()> {
+        // A row may be there under this id if its rows were replaced; it then takes the new load's values.
+        let sql = format!(
+            "INSERT INTO {} AS l (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, \
+             sources, schema, longshore_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11) \
+             ON CONFLICT (table_name, load_id) DO UPDATE SET committed_at = now(), read = excluded.read, \
+             loaded = excluded.loaded, quarantined = excluded.quarantined, deduplicated = excluded.deduplicated, \
+             bytes = excluded.bytes, content_hash = excluded.content_hash, sources = excluded.sources, \
+             schema = excluded.schema, longshore_version = excluded.longshore_version, replaced_by = NULL \
+             WHERE l.replaced_by IS NOT NULL",
+            self.table
+        );
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let sources: Vec<String> = request.sources.iter().map(|source| printable(source)).collect();
+        let (read, loaded) = (number(counts.read), number(counts.loaded));
+        let (quarantined, deduplicated) = (number(counts.quarantined), number(counts.deduplicated));
+        let schema = columns.iter().map(|fitted| {
+            let column = &fitted.column;
+            json!({
+                "path": printable(&column.path.to_string()),
+                "name": column.name,
+                "type": column.ty.to_string(),
+                "nullable": column.nullable,
+            })
+        });
+        let schema = serde_json::Value::from_iter(schema).to_string();
+        let written = client.execute_typed(
+            &sql,
+            &[
+                (&self.key.target.name, SqlType::TEXT),
+                (&self.key.load_id, SqlType::TEXT),
+                (&read, SqlType::INT8),
+                (&loaded, SqlType::INT8),
+                (&quarantined, SqlType::INT8),
+                (&deduplicated, SqlType::INT8),
+                (&number(request.bytes), SqlType::INT8),
+                (&printable(&request.content_hash), SqlType::TEXT),
+                (&sources, SqlType::TEXT_ARRAY),
+                (&schema, SqlType::TEXT),
+                (&env!("CARGO_PKG_VERSION"), SqlType::TEXT),
+            ],
+        );
+        match written.map_err(|error| failed("writing the ledger", &error))? {
+            1 => Ok(()),
+            _ => Err(Error::new(ErrorKind::Conflict, "the ledger has this load already; nothing was loaded")
+                .with_hint("something other than longshore wrote to the ledger while the load ran")),
+        }
+    }
+}
+
+/// Whether a table of this (quoted) name exists.
+fn exists(client: &mut Client, table: &str) -> Result<bool> {
+    let row = client.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&table, SqlType::TEXT)]);
+    Ok(row.map_err(|error| failed("reading the catalog", &error))?.get(0))
+}
+
+/// Text that Postgres can hold: without U+0000.
+fn printable(text: &str) -> String {
+    text.replace('\0', "\\u0000")
+}
+
+/// Commits, and makes sure that it was a commit.
+///
+/// The client library drops the tag that would tell COMMIT from the ROLLBACK that a failed transaction ends with. So
+/// the ledger is read afterwards: on the same session, or, if it was lost together with the answer, on a new one.
+pub(super) fn commit(mut client: Client, endpoint: &Endpoint, key: &LoadKey, counts: Counts) -> Result<Counts> {
+    let found = match client.batch_execute("COMMIT") {
+        Ok(()) => Ledger::new(key).look_up(&mut client).or_else(|_| recover(endpoint, key)),
+        Err(error) if outcome_is_unknown(&error) => recover(endpoint, key),
+        // The server refused: a constraint that is checked at the end. It has rolled back.
+        Err(error) => return Err(failed("committing", &error)),
+    };
+    match found? {
+        Some(stored) if stored == counts => Ok(counts),
+        Some(_) => Err(Error::new(ErrorKind::NotConserved, "the ledger holds other counts than this load's")
+            .with_hint("something other than longshore wrote to the ledger while the load ran")),
+        None => Err(Error::new(ErrorKind::Database, "the transaction did not commit; nothing was loaded")
+            .with_hint("run the same load again")),
+    }
+}
+
+fn outcome_is_unknown(error: &::postgres::Error) -> bool {
+    match error.as_db_error() {
+        // A server that is being stopped may say so before or after the commit.
+        Some(refusal) => {
+            !matches!(refusal.parsed_severity(), Some(Severity::Error)) || *refusal.code() == SqlState::ADMIN_SHUTDOWN
+        }
+        None => true,
+    }
+}
+
+/// Looks the load up on a new session.
+fn recover(endpoint: &Endpoint, key: &LoadKey) -> Result<Option<Counts>> {
+    let looked_up = (|| {
+        let mut client = endpoint.reconnect()?;
+        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+        client.batch_execute(begin).map_err(|error| failed("reading the ledger", &error))?;
+        // The old session may still be at work on the commit. It holds the table's lock until it has ended.
+        lock(&mut client, key.lock(), endpoint.options.recovery_timeout)?;
+        Ledger::new(key).look_up(&mut client)
+    })();
+    looked_up.map_err(|error: Error| {
+        let what = "the connection was lost while committing, and whether the load was committed is not known";
+        Error::new(ErrorKind::Database, format!("{what}: {}", error.message()))
+            .with_hint("run the same load again: if it was committed, the ledger says so and nothing is loaded twice")
+    })
+}
+
+/// Takes a lock that is held until the transaction ends.
+pub(super) fn lock(client: &mut Client, number: i64, timeout: Duration) -> Result<()> {
+    set_lock_timeout(client, timeout)?;
+    let locked = client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&number, SqlType::INT8)]);
+    match locked {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            let waited = timeout.as_secs_f64();
+            let message = format!("another load into the table is still running after {waited} s of waiting");
+            Err(Error::new(ErrorKind::Database, message).with_hint("run this one again when it has ended"))
+        }
+        Err(error) => Err(failed("waiting for other loads into the table", &error)),
+    }
+}
+
+/// Limits how long statements of this transaction wait for a lock.
+pub(super) fn set_lock_timeout(client: &mut Client, timeout: Duration) -> Result<()> {
+    // Zero would mean no limit.
+    let millis = timeout.as_millis().clamp(1, i32::MAX as u128);
+    let sql = format!("SET LOCAL lock_timeout = {millis}");
+    client.batch_execute(&sql).map_err(|error| failed("setting up the session", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_of_different_tables_differ_and_stay_the_same_over_versions() {
+        let key = |schema: &str, name: &str| LoadKey {
+            target: TableName { schema: Some(schema.into()), name: name.into() },
+            load_id: "1".into(),
+        };
+        assert_ne!(key("a", "bc").lock(), key("ab", "c").lock());
+        assert_ne!(key("a", "b").lock(), key("a", "b").schema_lock());
+        assert_eq!(key("public", "orders").lock(), 748_443_118_647_613_113);
+    }
+}

@@ -1,0 +1,181 @@
+//! The first half of a load: its transaction, the look into the ledger, and the table made ready for the rows.
+
+use ::postgres::Client;
+use ::postgres::error::SqlState;
+use ::postgres::types::Type as SqlType;
+
+use super::catalog;
+use super::connect::Endpoint;
+use super::error::failed;
+use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE, lock, set_lock_timeout};
+use crate::error::{Error, ErrorKind, Result};
+use crate::load::target::{Counts, LoadRequest, Mode};
+use crate::plan::{self, CreateOptions, Dialect, ExistingTable, Fitted, JsonType, Plan, TableName, identifier};
+use crate::schema::Schema;
+
+/// Settings last as long as the transaction, so that they are also right behind a pooler. The isolation level matters:
+/// after waiting for a lock, a statement has to see what the holder committed.
+const BEGIN: &str = "
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+SET LOCAL TimeZone = 'UTC';
+SET LOCAL DateStyle = 'ISO, YMD';
+SET LOCAL standard_conforming_strings = on;
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL client_min_messages = warning";
+
+/// What two sessions that create the same thing at the same time can meet.
+const RACES: [SqlState; 4] =
+    [SqlState::DUPLICATE_TABLE, SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_OBJECT, SqlState::DUPLICATE_SCHEMA];
+
+pub(super) enum Opened {
+    AlreadyLoaded(Counts),
+    Ready(Ready),
+}
+
+/// A table that waits for rows, in an open transaction.
+pub(super) struct Ready {
+    pub(super) key: LoadKey,
+    pub(super) columns: Vec<Fitted>,
+    /// Statements that make a table without columns, to be run once there is a row for it.
+    pub(super) deferred: Vec<String>,
+}
+
+pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, request: &LoadRequest) -> Result<Opened> {
+    let table = TableName::parse(&request.table, Dialect::Postgres)?;
+    if [LOADS, QUARANTINE].contains(&table.name.as_str()) {
+        return Err(
+            Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name")
+        );
+    }
+    if request.load_id.is_empty() || request.load_id.contains('\0') {
+        return Err(Error::config("a load id must not be empty or hold U+0000"));
+    }
+    client.batch_execute(BEGIN).map_err(|error| failed("opening a transaction", &error))?;
+    refuse_other_servers(client)?;
+    let key = LoadKey { target: resolve(client, table)?, load_id: request.load_id.clone() };
+    lock(client, key.lock(), endpoint.options.queue_timeout)?;
+
+    let found = catalog::find(client, &key.target)?;
+    if let Some(counts) = Ledger::new(&key).look_up(client)?
+        // Rows of a table that was dropped are gone, so the load is to be done again.
+        && (found.is_some() || counts.loaded == 0)
+    {
+        client.batch_execute("ROLLBACK").map_err(|error| failed("closing the transaction", &error))?;
+        return Ok(Opened::AlreadyLoaded(counts));
+    }
+    if found.is_some() && request.mode == Mode::FailIfExists {
+        return Err(Error::new(ErrorKind::Conflict, format!("table {} exists", key.target.quoted()))
+            .with_hint("append to it, replace its rows, or choose another table"));
+    }
+    create_surroundings(client, endpoint, &key)?;
+    set_lock_timeout(client, endpoint.options.lock_timeout)?;
+    let ready = match found {
+        Some(oid) => adapt(client, oid, key, schema, request.mode, endpoint.options.json)?,
+        None => create(client, key, schema, endpoint.options.json)?,
+    };
+    Ok(Opened::Ready(ready))
+}
+
+/// Redshift speaks the protocol, but has no COPY from the client.
+fn refuse_other_servers(client: &mut Client) -> Result<()> {
+    let version = client.simple_query("SELECT version()").map_err(|error| failed("asking for the version", &error))?;
+    let is_redshift = version.iter().any(|message| match message {
+        ::postgres::SimpleQueryMessage::Row(row) => row.get(0).is_some_and(|text| text.contains("Redshift")),
+        _ => false,
+    });
+    if !is_redshift {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Unsupported, "the server is Amazon Redshift, which takes no rows from a connection")
+        .with_hint("load into a folder, copy it to S3 and run its load.redshift.sql"))
+}
+
+/// Gives the table its schema: where the search path finds it, else where it would be created.
+fn resolve(client: &mut Client, table: TableName) -> Result<TableName> {
+    if table.schema.is_some() {
+        return Ok(table);
+    }
+    let sql = "SELECT coalesce((SELECT n.nspname FROM unnest(current_schemas(false)) WITH ORDINALITY AS s (name, nth) \
+               JOIN pg_namespace n ON n.nspname = s.name \
+               JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $1 ORDER BY nth LIMIT 1), \
+               current_schema())::text";
+    let row = client.query_typed_one(sql, &[(&table.name, SqlType::TEXT)]);
+    let schema: Option<String> = row.map_err(|error| failed("reading the search path", &error))?.get(0);
+    let Some(schema) = schema else {
+        return Err(Error::config("the server's search path names no schema that exists")
+            .with_hint("write the table as schema.table"));
+    };
+    Ok(TableName { schema: Some(schema), name: table.name })
+}
+
+/// Makes the schema and longshore's own tables where they are missing.
+fn create_surroundings(client: &mut Client, endpoint: &Endpoint, key: &LoadKey) -> Result<()> {
+    let ledger = Ledger::new(key);
+    let sql = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
+    let schema_exists = |client: &mut Client| -> Result<bool> {
+        let row = client.query_typed_one(sql, &[(&key.schema(), SqlType::TEXT)]);
+        Ok(row.map_err(|error| failed("reading the catalog", &error))?.get(0))
+    };
+    if schema_exists(client)? && ledger.missing(client)?.is_empty() {
+        return Ok(());
+    }
+    // IF NOT EXISTS is not safe against another session that creates the same.
+    lock(client, key.schema_lock(), endpoint.options.queue_timeout)?;
+    if !schema_exists(client)? {
+        create_tolerantly(client, &format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(key.schema())))?;
+    }
+    for statement in ledger.missing(client)? {
+        create_tolerantly(client, &statement)?;
+    }
+    Ok(())
+}
+
+/// Creates something that is as good if another session has just created it.
+fn create_tolerantly(client: &mut Client, statement: &str) -> Result<()> {
+    let refused = |error: ::postgres::Error| failed("creating longshore's tables", &error);
+    client.batch_execute("SAVEPOINT longshore_create").map_err(refused)?;
+    match client.batch_execute(statement) {
+        Ok(()) => client.batch_execute("RELEASE SAVEPOINT longshore_create").map_err(refused),
+        Err(error) if error.code().is_some_and(|code| RACES.contains(code)) => {
+            client.batch_execute("ROLLBACK TO SAVEPOINT longshore_create").map_err(refused)
+        }
+        Err(error) => Err(refused(error)),
+    }
+}
+
+fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: JsonType) -> Result<Ready> {
+    let options = CreateOptions::new(Dialect::Postgres).with_json(json);
+    let plan = Plan::create_with(schema, &key.target.quoted(), &options)?;
+    let statements: Vec<String> = plan.statements.into_iter().map(|statement| statement.sql).collect();
+    // An earlier table of this name is gone, and its rows with it.
+    Ledger::new(&key).mark_replaced(client)?;
+    if schema.columns.is_empty() {
+        // An input without any record gives no table; one with records `{}` gives one without columns.
+        return Ok(Ready { key, columns: Vec::new(), deferred: statements });
+    }
+    for statement in &statements {
+        client.batch_execute(statement).map_err(|error| failed("creating the table", &error))?;
+    }
+    Ok(Ready { key, columns: plan::fitted(schema, json), deferred: Vec::new() })
+}
+
+fn adapt(client: &mut Client, oid: u32, key: LoadKey, schema: &Schema, mode: Mode, json: JsonType) -> Result<Ready> {
+    let table = key.target.quoted();
+    // From here to the commit nobody else can change the table: binary rows for other types than those read now
+    // could be taken for something else without an error.
+    let (lock, doing) = match mode {
+        Mode::Replace => (format!("TRUNCATE TABLE {table}"), "emptying the table"),
+        _ => (format!("LOCK TABLE {table} IN ROW EXCLUSIVE MODE"), "locking the table"),
+    };
+    client.batch_execute(&lock).map_err(|error| failed(doing, &error))?;
+    if mode == Mode::Replace {
+        Ledger::new(&key).mark_replaced(client)?;
+    }
+    let existing: ExistingTable = catalog::read(client, oid, &key.target)?;
+    let evolution = plan::evolve(schema, &existing, &key.target, json)?;
+    for statement in &evolution.plan.statements {
+        client.batch_execute(&statement.sql).map_err(|error| failed("changing the table", &error))?;
+    }
+    Ok(Ready { key, columns: evolution.columns, deferred: Vec::new() })
+}

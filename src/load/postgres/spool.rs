@@ -1,0 +1,126 @@
+//! Quarantined records, kept aside until the COPY of the rows has ended and the connection is free for theirs.
+
+use std::io::{Read, Seek, Write};
+
+use ::postgres::Client;
+use tempfile::SpooledTempFile;
+
+use super::error::failed;
+use super::ledger::{LoadKey, QUARANTINE};
+use crate::batch::Misfit;
+use crate::error::{Error, Result};
+use crate::load::copy_binary::CopyEncoder;
+use crate::plan::{TableName, identifier};
+
+/// Bytes kept in memory before the spool goes to a temporary file, which only this user can read.
+const IN_MEMORY: usize = 8 << 20;
+/// Bytes collected before they are written to the spool.
+const PIECE: usize = 64 << 10;
+const COLUMNS: [&str; 9] = ["table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes"];
+
+/// Misfits as rows of the quarantine table, in COPY's binary form.
+pub(super) struct Spool {
+    file: SpooledTempFile,
+    pending: Vec<u8>,
+    rows: u64,
+    table: String,
+    load_id: String,
+    sources: Vec<String>,
+}
+
+impl Spool {
+    pub(super) fn new(key: &LoadKey, sources: &[String]) -> Self {
+        Spool {
+            file: SpooledTempFile::new(IN_MEMORY),
+            pending: Vec::new(),
+            rows: 0,
+            table: key.target.name.clone(),
+            load_id: key.load_id.clone(),
+            sources: sources.to_vec(),
+        }
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    pub(super) fn push(&mut self, misfit: &Misfit) -> Result<()> {
+        let row = &mut self.pending;
+        row.extend_from_slice(&(COLUMNS.len() as i16).to_be_bytes());
+        text(row, &self.table);
+        text(row, &self.load_id);
+        match self.sources.get(misfit.source as usize) {
+            Some(name) => text(row, name),
+            None => text(row, &format!("#{}", misfit.source)),
+        }
+        number(row, misfit.line);
+        number(row, misfit.byte);
+        match &misfit.path {
+            Some(path) => text(row, path),
+            None => row.extend_from_slice(&(-1_i32).to_be_bytes()),
+        }
+        text(row, &misfit.reason);
+        bytes(row, &misfit.raw);
+        number(row, misfit.raw_len);
+        self.rows += 1;
+        if self.pending.len() >= PIECE { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file.write_all(&self.pending).map_err(broken)?;
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Copies everything into the quarantine table; returns the server's count.
+    pub(super) fn copy_into(&mut self, client: &mut Client, target: &TableName) -> Result<u64> {
+        if self.rows == 0 {
+            return Ok(0);
+        }
+        self.flush()?;
+        self.file.rewind().map_err(broken)?;
+        let table = TableName { schema: target.schema.clone(), name: QUARANTINE.to_owned() };
+        let list = COLUMNS.map(identifier).join(", ");
+        let sql = format!("COPY {} ({list}) FROM STDIN (FORMAT binary)", table.quoted());
+        let doing = "copying quarantined records";
+        let refused = |error: &::postgres::Error| failed(doing, error);
+        let mut writer = client.copy_in(&sql).map_err(|error| refused(&error))?;
+        let unsent = |cause: std::io::Error| match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(error) => refused(error),
+            None => Error::io(doing, cause),
+        };
+        writer.write_all(CopyEncoder::header()).map_err(unsent)?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let len = self.file.read(&mut piece).map_err(broken)?;
+            if len == 0 {
+                break;
+            }
+            writer.write_all(&piece[..len]).map_err(unsent)?;
+        }
+        writer.write_all(CopyEncoder::trailer()).map_err(unsent)?;
+        writer.finish().map_err(|error| refused(&error))
+    }
+}
+
+fn broken(cause: std::io::Error) -> Error {
+    Error::io("keeping quarantined records in a temporary file", cause)
+        .with_hint("free space in the folder for temporary files, or name another one in TMPDIR")
+}
+
+fn bytes(row: &mut Vec<u8>, value: &[u8]) {
+    row.extend_from_slice(&(value.len() as u32).to_be_bytes());
+    row.extend_from_slice(value);
+}
+
+/// Text without U+0000, which Postgres does not hold: a JSON key may have one.
+fn text(row: &mut Vec<u8>, value: &str) {
+    match value.contains('\0') {
+        true => bytes(row, value.replace('\0', "\\u0000").as_bytes()),
+        false => bytes(row, value.as_bytes()),
+    }
+}
+
+fn number(row: &mut Vec<u8>, value: u64) {
+    bytes(row, &i64::try_from(value).unwrap_or(i64::MAX).to_be_bytes());
+}
