@@ -15,6 +15,8 @@ pub(crate) struct Rows {
     dialect: Dialect,
     body: u64,
     columns: Vec<NodeId>,
+    /// Cells that a row may have, the empty ones behind the header's last included.
+    widest: usize,
     fields: Vec<Field>,
 }
 
@@ -30,7 +32,8 @@ struct Row {
 impl Rows {
     /// Makes a reader of one input; `columns` are the paths of its cells.
     pub(crate) fn new(layout: &Layout, columns: Vec<NodeId>) -> Self {
-        Rows { dialect: layout.dialect, body: layout.body, columns, fields: Vec::new() }
+        let widest = columns.len() + layout.surplus as usize;
+        Rows { dialect: layout.dialect, body: layout.body, columns, widest, fields: Vec::new() }
     }
 
     /// Reads every row of a chunk that stands behind the header. Blank lines are nothing.
@@ -97,7 +100,7 @@ impl Rows {
             let (field, next) = self.cell(data, at);
             match self.columns.get(found) {
                 Some(node) => self.fields.push(Field { node: *node, ..field }),
-                // An empty cell too many holds nothing: a delimiter at the end of the line.
+                // An empty cell too many holds nothing where rows end in a delimiter.
                 None => surplus |= field.end > field.start || field.kind != Kind::Cell,
             }
             found += 1;
@@ -107,7 +110,7 @@ impl Rows {
             at = next + 1;
         }
         let expected = self.columns.len();
-        if found < expected || surplus {
+        if found < expected || found > self.widest || surplus {
             return Err(Fault::CellCount { found: found as u32, expected: expected as u32 });
         }
         Ok(())
