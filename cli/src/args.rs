@@ -364,7 +364,7 @@ pub(crate) struct Merge {
     #[arg(value_name = "SKETCH", required = true)]
     pub(crate) sketches: Vec<PathBuf>,
     /// Where to write the sketch of them all
-    #[arg(short, long = "output", value_name = "SKETCH")]
+    #[arg(short = 'o', long = "output", value_name = "SKETCH")]
     pub(crate) into: PathBuf,
     #[command(flatten)]
     pub(crate) output: Output,

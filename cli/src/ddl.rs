@@ -29,10 +29,9 @@ pub(crate) fn run(args: &Ddl) -> Result<Done, Failure> {
     }
     match evidence.sketch.bad().count() {
         0 => {}
-        n => warnings.push(format!(
-            "{} could not be read and nothing here comes from them; `longshore infer` lists them",
-            counted(n, "record")
-        )),
+        n => {
+            warnings.push(format!("{} could not be read; `longshore infer` shows where and why", counted(n, "record")))
+        }
     }
     for open in &schema.undecided {
         warnings.push(format!(

@@ -69,7 +69,9 @@ fn describe(column: &ColumnReport, explanation: &Explanation) -> String {
     ];
     let seen: Vec<String> = column.seen.iter().map(|(class, n)| format!("{} {class}", count(*n))).collect();
     lines.push(line("seen", if seen.is_empty() { "no value".into() } else { seen.join(", ") }.as_str()));
-    if let (Some(min), Some(max)) = (&column.min, &column.max) {
+    // The range of the numbers among texts would look like the range of all.
+    let ordered = !matches!(column.ty.as_str(), "text" | "json");
+    if let (Some(min), Some(max), true) = (&column.min, &column.max, ordered) {
         lines.push(line("range", &format!("{min} to {max}")));
     }
     if let Some(bytes) = column.max_bytes {

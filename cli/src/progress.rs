@@ -51,6 +51,7 @@ impl Drop for Bar {
 
 fn bar(progress: &Progress) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(progress.total(), ProgressDrawTarget::stderr());
+    bar.set_message("0 rows");
     let template = if progress.total().is_some() { WITH_TOTAL } else { WITHOUT_TOTAL };
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
@@ -72,12 +73,12 @@ impl Look {
         let pass = self.watch.pass().max(1);
         if pass != self.pass {
             self.pass = pass;
-            // The rate of one pass says nothing about the other.
-            self.bar.reset();
             self.bar.set_prefix(match self.passes {
                 1 => "reading".to_string(),
                 passes => format!("pass {pass} of {passes}, {}", if pass == 1 { "types" } else { "rows" }),
             });
+            // The rate of one pass says nothing about the other.
+            self.bar.reset();
         }
         // The counter goes over all passes, and each pass but the last reads everything.
         let before = self.progress.total().unwrap_or(0) * (pass - 1);
