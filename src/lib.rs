@@ -8,6 +8,7 @@ pub mod path;
 pub mod plan;
 pub mod records;
 pub mod schema;
+mod simd;
 pub mod sketch;
 pub mod source;
 pub mod value;
