@@ -14,9 +14,9 @@ pub mod source;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Location, Result};
-pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch};
+pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch, table_for};
 #[cfg(any(feature = "postgres", feature = "parquet"))]
-pub use front::{LoadReport, Loader};
+pub use front::{LoadReport, Loader, MAX_QUARANTINED_LISTED, Quarantined};
 pub use path::Path;
 pub use plan::{Dialect, Plan};
 pub use schema::{Column, Policy, Schema, Type};
