@@ -8,14 +8,15 @@ pub mod path;
 pub mod plan;
 pub mod records;
 pub mod schema;
+mod simd;
 pub mod sketch;
 pub mod source;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Location, Result};
-pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch};
+pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch, table_for};
 #[cfg(any(feature = "postgres", feature = "parquet"))]
-pub use front::{LoadReport, Loader};
+pub use front::{LoadReport, Loader, MAX_QUARANTINED_LISTED, Quarantined};
 pub use path::Path;
 pub use plan::{Dialect, Plan};
 pub use schema::{Column, Policy, Schema, Type};

@@ -1,2 +1,44 @@
 //! The `longshore` command.
-fn main() {}
+
+mod args;
+mod ddl;
+mod evidence;
+mod exit;
+mod explain;
+mod infer;
+mod json;
+mod load;
+mod merge;
+mod output;
+mod progress;
+#[cfg(unix)]
+mod temp;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::exit::{Done, Failure};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
+    let output = cli.command.output();
+    match run(&cli.command) {
+        Ok(done) => done.print(output),
+        Err(failure) => failure.print(output.json),
+    }
+}
+
+fn run(command: &Command) -> Result<Done, Failure> {
+    match command {
+        Command::Infer(args) => infer::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Ddl(args) => ddl::run(args),
+        Command::Load(args) => load::run(args),
+        Command::Merge(args) => merge::run(args),
+    }
+}

@@ -4,12 +4,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use super::infer::{Inference, content_hash};
+use super::name::table_for;
 use super::read::{Part, Parts, ReadOptions};
 use crate::batch::{Decoder, Misfit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::{Begun, Counts, Encode, LoadRequest, Mode, Prepared, Target};
 use crate::records::Reader;
 use crate::schema::{Policy, Schema};
+use crate::sketch::Sketch;
 use crate::source::{Gap, Piece, Source, ordered_map};
 
 /// Loads sources into a table. Every setting has a default.
@@ -54,8 +56,30 @@ pub struct LoadReport {
     pub already_loaded: bool,
     /// The columns as they were loaded.
     pub schema: Schema,
+    /// The evidence that the schema was made from; to explain the columns, or to keep for the next load.
+    pub sketch: Sketch,
+    /// The first records that were kept aside, at most [`MAX_QUARANTINED_LISTED`]; all of them are in the quarantine.
+    pub first_quarantined: Vec<Quarantined>,
     /// What was noticed on the way and is no error.
     pub warnings: Vec<String>,
+}
+
+/// How many quarantined records a [`LoadReport`] lists; all are counted, and kept by the target.
+pub const MAX_QUARANTINED_LISTED: usize = 1000;
+
+/// A record that was kept aside: where it stands and why, without its bytes, which are in the quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Quarantined {
+    /// The input's name.
+    pub source: String,
+    /// Physical line, from 1.
+    pub line: u64,
+    /// Byte offset in the decompressed, decoded input.
+    pub byte: u64,
+    /// The column whose value did not fit; `None` when the record itself is broken.
+    pub path: Option<String>,
+    /// Why.
+    pub reason: String,
 }
 
 impl Loader {
@@ -133,11 +157,13 @@ impl Loader {
         let inference = Inference::read(&source, &self.read, true)?;
         let schema = self.policy.resolve(&inference.sketch)?;
         let request = self.request(&source, &inference);
+        let mut first_quarantined = Vec::new();
         let (counts, schema, already_loaded) = match target.begin(&schema, &request)? {
             Begun::AlreadyLoaded(counts) => (counts, schema, true),
             Begun::Open { schema, encoder } => {
                 let schema = Arc::new(schema);
-                let read = self.send(&source, &inference, &schema, encoder.as_ref(), target.as_mut())?;
+                let mut aside = Aside { target: target.as_mut(), source: &source, first: &mut first_quarantined };
+                let read = self.send(&source, &inference, &schema, encoder.as_ref(), &mut aside)?;
                 (target.commit(read)?, Arc::unwrap_or_clone(schema), false)
             }
         };
@@ -149,6 +175,8 @@ impl Loader {
             load_id: request.load_id,
             already_loaded,
             schema,
+            sketch: inference.sketch,
+            first_quarantined,
             warnings: inference.warnings,
         })
     }
@@ -156,7 +184,7 @@ impl Loader {
     fn request(&self, source: &Source, inference: &Inference) -> LoadRequest {
         let content_hash = inference.content_hash.clone().unwrap_or_default();
         LoadRequest {
-            table: self.table.clone().unwrap_or_else(|| table_of(source.name(0))),
+            table: self.table.clone().unwrap_or_else(|| table_for(source.name(0))),
             load_id: self.load_id.clone().unwrap_or_else(|| content_hash.clone()),
             mode: self.mode,
             sources: source.names().map(str::to_string).collect(),
@@ -173,7 +201,7 @@ impl Loader {
         inference: &Inference,
         schema: &Arc<Schema>,
         encoder: &dyn Encode,
-        target: &mut dyn Target,
+        aside: &mut Aside<'_>,
     ) -> Result<u64> {
         let watch = &self.read.watch;
         watch.begin();
@@ -198,15 +226,37 @@ impl Loader {
             read += sent.read;
             watch.add(sent.read);
             if let Some(rows) = sent.rows {
-                target.write(rows)?;
+                aside.target.write(rows)?;
             }
-            sent.misfits.into_iter().try_for_each(|misfit| target.quarantine(misfit))
+            sent.misfits.into_iter().try_for_each(|misfit| aside.keep(misfit))
         })?;
         let found = found.lock().unwrap_or_else(PoisonError::into_inner);
         if inference.content_hash.as_ref() != Some(&content_hash(&found)) {
             return Err(changed());
         }
         Ok(read)
+    }
+}
+
+/// The target, with a list of the first records that it keeps aside.
+struct Aside<'a> {
+    target: &'a mut dyn Target,
+    source: &'a Source,
+    first: &'a mut Vec<Quarantined>,
+}
+
+impl Aside<'_> {
+    fn keep(&mut self, misfit: Misfit) -> Result<()> {
+        if self.first.len() < MAX_QUARANTINED_LISTED {
+            self.first.push(Quarantined {
+                source: self.source.name(misfit.source as usize).to_string(),
+                line: misfit.line,
+                byte: misfit.byte,
+                path: misfit.path.clone(),
+                reason: misfit.reason.clone(),
+            });
+        }
+        self.target.quarantine(misfit)
     }
 }
 
@@ -226,18 +276,6 @@ fn misfit(gap: Gap) -> Misfit {
         reason: gap.reason,
         raw: gap.head,
         raw_len: gap.len,
-    }
-}
-
-/// A table name made of a file's: `shop/orders-2024.ndjson.gz` is `orders_2024`.
-fn table_of(name: &str) -> String {
-    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    let stem = file.trim_start_matches('.').split('.').next().unwrap_or_default();
-    let clean: String = stem.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
-    match clean.trim_matches('_') {
-        "" => "records".to_string(),
-        name if name.starts_with(|c: char| c.is_numeric()) => format!("_{name}"),
-        name => name.to_string(),
     }
 }
 

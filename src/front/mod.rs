@@ -4,10 +4,12 @@ mod explain;
 mod infer;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 mod loader;
+mod name;
 mod read;
 
 pub use explain::{ColumnReport, Explanation};
 pub use infer::Inference;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
-pub use loader::{LoadReport, Loader};
+pub use loader::{LoadReport, Loader, MAX_QUARANTINED_LISTED, Quarantined};
+pub use name::table_for;
 pub use read::{ReadOptions, Watch};

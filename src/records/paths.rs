@@ -35,14 +35,14 @@ pub(crate) struct Extent {
 
 #[derive(Debug, Clone)]
 struct Node {
-    key: Box<str>,
+    key: Box<[u8]>,
     parent: NodeId,
     nth: u32,
     /// The child that came first in the last record: where to look first.
     first: NodeId,
     /// The sibling that came after this one in the last record.
     next: NodeId,
-    children: FxHashMap<Box<str>, NodeId>,
+    children: FxHashMap<Box<[u8]>, NodeId>,
     /// Whether more than [`MAX_KEYS`] keys were seen; then no more are told apart.
     collapsed: bool,
     /// The record that last held this path, to notice a key that stands twice.
@@ -50,7 +50,7 @@ struct Node {
 }
 
 impl Node {
-    fn new(key: &str, parent: NodeId, nth: u32) -> Self {
+    fn new(key: &[u8], parent: NodeId, nth: u32) -> Self {
         Node {
             key: key.into(),
             parent,
@@ -67,7 +67,7 @@ impl Node {
 impl Default for PathTable {
     fn default() -> Self {
         PathTable {
-            nodes: vec![Node::new("", ROOT, 1)],
+            nodes: vec![Node::new(b"", ROOT, 1)],
             again: FxHashMap::default(),
             new_maps: Vec::new(),
         }
@@ -90,7 +90,7 @@ impl PathTable {
         let mut keys = Vec::new();
         let mut at = node;
         while at != ROOT {
-            keys.push(self.nodes[at as usize].key.to_string());
+            keys.push(String::from_utf8_lossy(&self.nodes[at as usize].key).into_owned());
             at = self.nodes[at as usize].parent;
         }
         keys.reverse();
@@ -111,9 +111,9 @@ impl PathTable {
     pub fn insert(&mut self, path: &Path) -> NodeId {
         let mut node = ROOT;
         for key in path.keys() {
-            node = match self.nodes[node as usize].children.get(key.as_str()) {
+            node = match self.nodes[node as usize].children.get(key.as_bytes()) {
                 Some(child) => *child,
-                None => self.add(node, key),
+                None => self.add(node, key.as_bytes()),
             };
         }
         if path.ordinal() > 1 { self.nth(node, path.ordinal()) } else { node }
@@ -130,7 +130,7 @@ impl PathTable {
         found
     }
 
-    fn add(&mut self, parent: NodeId, key: &str) -> NodeId {
+    fn add(&mut self, parent: NodeId, key: &[u8]) -> NodeId {
         let id = self.nodes.len() as NodeId;
         self.nodes.push(Node::new(key, parent, 1));
         self.nodes[parent as usize].children.insert(key.into(), id);
@@ -142,7 +142,7 @@ impl PathTable {
     ///
     /// [`NO_NODE`] if the parent has too many keys to tell apart.
     #[inline]
-    pub(crate) fn child(&mut self, parent: NodeId, key: &str, before: NodeId) -> NodeId {
+    pub(crate) fn child(&mut self, parent: NodeId, key: &[u8], before: NodeId) -> NodeId {
         let guess =
             if before == NO_NODE { self.nodes[parent as usize].first } else { self.nodes[before as usize].next };
         // A guess may be of a record that was taken back, and its number in use for another path.
@@ -153,7 +153,7 @@ impl PathTable {
     }
 
     #[cold]
-    fn look_up(&mut self, parent: NodeId, key: &str, before: NodeId) -> NodeId {
+    fn look_up(&mut self, parent: NodeId, key: &[u8], before: NodeId) -> NodeId {
         let node = &mut self.nodes[parent as usize];
         let found = match node.children.get(key) {
             Some(child) => *child,
@@ -228,11 +228,11 @@ mod tests {
     fn a_map_with_too_many_keys_collapses() {
         let mut table = PathTable::default();
         for i in 0..MAX_KEYS {
-            assert_ne!(table.child(ROOT, &i.to_string(), NO_NODE), NO_NODE);
+            assert_ne!(table.child(ROOT, i.to_string().as_bytes(), NO_NODE), NO_NODE);
         }
         assert!(!table.is_collapsed(ROOT));
-        assert_eq!(table.child(ROOT, "one more", NO_NODE), NO_NODE);
+        assert_eq!(table.child(ROOT, b"one more", NO_NODE), NO_NODE);
         assert!(table.is_collapsed(ROOT));
-        assert_ne!(table.child(ROOT, "17", NO_NODE), NO_NODE);
+        assert_ne!(table.child(ROOT, b"17", NO_NODE), NO_NODE);
     }
 }

@@ -7,6 +7,7 @@
 mod class;
 mod cut;
 mod header;
+mod indexed;
 mod rows;
 pub(super) mod sniff;
 mod split;

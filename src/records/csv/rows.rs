@@ -12,12 +12,17 @@ use crate::source::Chunk;
 /// Reads chunks of CSV.
 #[derive(Debug)]
 pub(crate) struct Rows {
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
     body: u64,
-    columns: Vec<NodeId>,
-    /// Cells that a row may have, the empty ones behind the header's last included.
+    pub(super) columns: Vec<NodeId>,
+    /// Cells that a row may have, the empty ones behind the header\'s last included.
     widest: usize,
-    fields: Vec<Field>,
+    pub(super) fields: Vec<Field>,
+    /// Where cells end, for the indexed way.
+    pub(super) positions: Vec<u32>,
+    /// Whether rows are always read cell by cell, as the tests ask for.
+    #[cfg(test)]
+    pub(super) plain: bool,
 }
 
 /// A row's bytes and what is known of them.
@@ -33,7 +38,16 @@ impl Rows {
     /// Makes a reader of one input; `columns` are the paths of its cells.
     pub(crate) fn new(layout: &Layout, columns: Vec<NodeId>) -> Self {
         let widest = columns.len() + layout.surplus as usize;
-        Rows { dialect: layout.dialect, body: layout.body, columns, widest, fields: Vec::new() }
+        Rows {
+            dialect: layout.dialect,
+            body: layout.body,
+            columns,
+            widest,
+            fields: Vec::new(),
+            positions: Vec::new(),
+            #[cfg(test)]
+            plain: false,
+        }
     }
 
     /// Reads every row of a chunk that stands behind the header. Blank lines are nothing.
@@ -42,6 +56,9 @@ impl Rows {
         let clean = Clean { utf8: std::str::from_utf8(data).is_ok(), nul: memchr::memchr(0, data).is_none() };
         let mut start = usize::try_from(self.body.saturating_sub(chunk.offset)).unwrap_or(usize::MAX).min(data.len());
         let mut line = chunk.first_line + self.lines(&data[..start]);
+        if clean.utf8 && clean.nul && self.read_indexed(chunk, start, line, paths, limits, sink) {
+            return;
+        }
         while start < data.len() {
             let row = self.row(data, start, limits.max_record_bytes);
             let text = self.without_line_end(&data[row.start..row.end]);
@@ -109,6 +126,11 @@ impl Rows {
             }
             at = next + 1;
         }
+        self.check_count(found, surplus)
+    }
+
+    /// Whether a row has as many cells as the header. A surplus is cells too many that hold something.
+    pub(super) fn check_count(&self, found: usize, surplus: bool) -> Result<(), Fault> {
         let expected = self.columns.len();
         if found < expected || found > self.widest || surplus {
             return Err(Fault::CellCount { found: found as u32, expected: expected as u32 });
@@ -138,7 +160,7 @@ impl Rows {
         memchr::memchr(self.dialect.delimiter, &row[from..]).map_or(row.len(), |found| from + found)
     }
 
-    fn record<'a>(&'a self, data: &'a [u8], span: (usize, usize), place: (u32, u64, u64)) -> Record<'a> {
+    pub(super) fn record<'a>(&'a self, data: &'a [u8], span: (usize, usize), place: (u32, u64, u64)) -> Record<'a> {
         Record {
             bytes: data,
             fields: &self.fields,

@@ -101,7 +101,12 @@ fn scalar(text: &[u8], positions: &mut Vec<u32>) -> bool {
         escaped = byte == b'\\' && !was_escaped && !in_string;
         if in_string {
             match byte {
-                b'\\' => at += 1,
+                b'\\' => {
+                    at += 1;
+                    if text.get(at).is_some_and(|escaped| *escaped < 0x20) {
+                        return false;
+                    }
+                }
                 b'"' => {
                     in_string = false;
                     in_scalar = false;

@@ -202,8 +202,6 @@ impl<'a> Walk<'a> {
         if is_overfull(state) {
             return Ok(NO_NODE);
         }
-        // The index has checked the UTF-8 of the text, and unescaping keeps it; this cannot fail.
-        let text = std::str::from_utf8(text).map_err(|_| Fault::InvalidUtf8)?;
         let node = paths.child(open.node, text, open.before);
         if node != NO_NODE && paths.mark(node, state.record) {
             state.overwritten.push(node);

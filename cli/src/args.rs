@@ -1,0 +1,389 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use longshore::records::{FormatOptions, Kind};
+use longshore::schema::Naming;
+use longshore::{Dialect, Encoding, Policy, ReadOptions, Result, Sample, Watch};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done
+   2  the table cannot take the data as it is
+   3  more records quarantined than allowed (rolled back), or not one record could be loaded
+   4  rows read do not equal rows loaded plus rows quarantined (rolled back)
+   5  the warehouse refused or could not be reached
+  64  wrong usage
+  65  the input is damaged, or no data
+  66  no such input, or it cannot be opened
+  69  a program or feature is missing
+  74  another input or output error";
+
+/// Raw JSON and CSV records in, well-defined warehouse tables out.
+#[derive(Debug, Parser)]
+#[command(name = "longshore", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read the input and show the table it makes: columns, types, nulls, reasons
+    #[command(after_help = EXIT_CODES)]
+    Infer(Infer),
+    /// Show what was seen of each column, and the first record that forced its type
+    #[command(after_help = EXIT_CODES)]
+    Explain(Explain),
+    /// Print the SQL that creates the table
+    #[command(after_help = EXIT_CODES)]
+    Ddl(Ddl),
+    /// Load the input into a table, whole or not at all, once
+    #[command(after_help = EXIT_CODES)]
+    Load(Load),
+    /// Put sketch files together that `infer -w` wrote from parts of the input
+    #[command(after_help = EXIT_CODES)]
+    Merge(Merge),
+}
+
+impl Command {
+    pub(crate) fn output(&self) -> Output {
+        match self {
+            Command::Infer(args) => args.output,
+            Command::Explain(args) => args.output,
+            Command::Ddl(args) => args.output,
+            Command::Load(args) => args.output,
+            Command::Merge(args) => args.output,
+        }
+    }
+}
+
+/// How the answer is given.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Output {
+    /// Print one JSON object on standard output and nothing else, errors too
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress and no warnings
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// What is read, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Input {
+    /// Files, patterns such as 'events/*.json.gz', or `-` for standard input; gzip and zstd are recognised
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The format, rather than what the data looks like
+    #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
+    format: FormatArg,
+    /// What stands between CSV cells: one character, `\t` or `tab`
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    delimiter: Option<u8>,
+    /// What stands around CSV cells: one character, or `none`
+    #[arg(long, value_name = "CHAR", value_parser = quote)]
+    quote: Option<Quote>,
+    /// The first CSV record names the columns
+    #[arg(long, conflicts_with = "no_header")]
+    header: bool,
+    /// The first CSV record is data; columns are called column_1, column_2, …
+    #[arg(long)]
+    no_header: bool,
+    /// How the text is encoded
+    #[arg(long, value_enum, default_value_t = EncodingArg::Auto)]
+    encoding: EncodingArg,
+    /// How many cores to use [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Infer from about this many records of each input, rather than all
+    #[arg(long, value_name = "N", conflicts_with = "sample_bytes", value_parser = clap::value_parser!(u64).range(1..))]
+    sample_rows: Option<u64>,
+    /// Infer from about this many bytes of each input, rather than all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sample_bytes: Option<u64>,
+}
+
+impl Input {
+    pub(crate) fn options(&self, watch: Watch) -> ReadOptions {
+        let kind = match self.format {
+            FormatArg::Auto => None,
+            FormatArg::Ndjson => Some(Kind::Ndjson),
+            FormatArg::Json => Some(Kind::Json),
+            FormatArg::Csv => Some(Kind::Csv),
+        };
+        let header = (self.header || self.no_header).then_some(self.header);
+        let format =
+            FormatOptions { kind, delimiter: self.delimiter, quote: self.quote.map(|Quote(quote)| quote), header };
+        let sample = match (self.sample_rows, self.sample_bytes) {
+            (Some(rows), _) => Sample::Rows(rows),
+            (None, Some(bytes)) => Sample::Bytes(bytes),
+            (None, None) => Sample::All,
+        };
+        let threads = self.threads.map_or(0, usize::from);
+        ReadOptions::default().format(format).threads(threads).sample(sample).watch(watch)
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        match self.encoding {
+            EncodingArg::Auto => Encoding::Auto,
+            EncodingArg::Utf8 => Encoding::Utf8,
+            EncodingArg::Utf16le => Encoding::Utf16Le,
+            EncodingArg::Utf16be => Encoding::Utf16Be,
+            EncodingArg::Latin1 => Encoding::Latin1,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatArg {
+    Auto,
+    Ndjson,
+    Json,
+    Csv,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum EncodingArg {
+    Auto,
+    #[value(name = "utf-8", alias = "utf8")]
+    Utf8,
+    #[value(name = "utf-16le")]
+    Utf16le,
+    #[value(name = "utf-16be")]
+    Utf16be,
+    Latin1,
+}
+
+/// `Some` for a character, `None` for no quoting.
+#[derive(Debug, Clone, Copy)]
+struct Quote(Option<u8>);
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "\\t" | "tab" => Ok(b'\t'),
+        _ => one_byte(text).ok_or_else(|| "write one ASCII character, `\\t` or `tab`".to_string()),
+    }
+}
+
+fn quote(text: &str) -> Result<Quote, String> {
+    match text {
+        "none" => Ok(Quote(None)),
+        _ => one_byte(text)
+            .map(|byte| Quote(Some(byte)))
+            .ok_or_else(|| "write one ASCII character or `none`".to_string()),
+    }
+}
+
+fn one_byte(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        [byte] if byte.is_ascii() => Some(*byte),
+        _ => None,
+    }
+}
+
+/// What the evidence is to mean.
+#[derive(Debug, Args)]
+pub(crate) struct Meaning {
+    /// Give a column a type, whatever the data shows: PATH=TYPE or PATH=TYPE@READING; may be repeated
+    #[arg(long = "hint", value_name = "HINT")]
+    hints: Vec<String>,
+    /// How columns are named
+    #[arg(long, value_enum, default_value_t = NamingArg::Snake)]
+    naming: NamingArg,
+    /// Keep nested objects whole as JSON, rather than as columns by path
+    #[arg(long)]
+    no_flatten: bool,
+    /// How many columns a table may have before the rarest share one of JSON [default: 1200]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1600))]
+    max_columns: Option<u16>,
+}
+
+impl Meaning {
+    pub(crate) fn policy(&self) -> Result<Policy> {
+        let naming = match self.naming {
+            NamingArg::Snake => Naming::Snake,
+            NamingArg::Source => Naming::Source,
+        };
+        let mut policy = Policy::default().naming(naming).flatten(!self.no_flatten);
+        if let Some(columns) = self.max_columns {
+            policy = policy.max_columns(usize::from(columns));
+        }
+        for hint in &self.hints {
+            policy = policy.with_hint(hint.parse()?);
+        }
+        Ok(policy)
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum NamingArg {
+    /// Lower case with underscores: user.firstName is user_first_name
+    Snake,
+    /// The path as it is: user.firstName
+    Source,
+}
+
+/// Input, or a sketch in its place.
+#[derive(Debug, Args)]
+pub(crate) struct Evidence {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) meaning: Meaning,
+    /// Take the evidence from a sketch file rather than from data
+    #[arg(long, value_name = "SKETCH")]
+    pub(crate) sketch: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Infer {
+    #[command(flatten)]
+    pub(crate) evidence: Evidence,
+    /// Write the evidence to a sketch file, for `--sketch` and `merge`
+    #[arg(short, long, value_name = "SKETCH")]
+    pub(crate) write: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) evidence: Evidence,
+    /// Explain only this column, named by its path; may be repeated. A path may also stand behind the files
+    #[arg(short, long = "column", value_name = "PATH")]
+    pub(crate) columns: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ddl {
+    #[command(flatten)]
+    pub(crate) evidence: Evidence,
+    /// Whose SQL
+    #[arg(long, value_enum, default_value_t = DialectArg::Postgres)]
+    pub(crate) dialect: DialectArg,
+    /// The table: orders, analytics.orders, '"My Schema"."Orders"' [default: the first file's name]
+    #[arg(long)]
+    pub(crate) table: Option<String>,
+    /// Leave a table of that name as it is
+    #[arg(long)]
+    pub(crate) if_not_exists: bool,
+    /// Refuse NULL in columns that had a value in every record
+    #[arg(long)]
+    pub(crate) not_null: bool,
+    /// The Postgres type for JSON values
+    #[arg(long, value_enum)]
+    pub(crate) json_type: Option<JsonTypeArg>,
+    /// Redshift: spread the rows by the column at this path
+    #[arg(long, value_name = "PATH", conflicts_with = "diststyle")]
+    pub(crate) distkey: Option<String>,
+    /// Redshift: sort by the columns at these paths
+    #[arg(long, value_name = "PATH,…", value_delimiter = ',')]
+    pub(crate) sortkey: Vec<String>,
+    /// Redshift: how rows are spread
+    #[arg(long, value_enum)]
+    pub(crate) diststyle: Option<DistStyleArg>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DialectArg {
+    Postgres,
+    Redshift,
+}
+
+impl From<DialectArg> for Dialect {
+    fn from(dialect: DialectArg) -> Dialect {
+        match dialect {
+            DialectArg::Postgres => Dialect::Postgres,
+            DialectArg::Redshift => Dialect::Redshift,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum JsonTypeArg {
+    Jsonb,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DistStyleArg {
+    Auto,
+    Even,
+    All,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) meaning: Meaning,
+    /// Where to: postgres://user@host/database, dir:FOLDER, or `temp` for a throwaway Postgres server. Keep a
+    /// password out of the command line: PGPASSWORD is used
+    #[arg(long, value_name = "TARGET", default_value = "dir:longshore-out")]
+    pub(crate) to: String,
+    /// The table: orders, analytics.orders, '"My Schema"."Orders"' [default: the first file's name]
+    #[arg(long)]
+    pub(crate) table: Option<String>,
+    /// What happens to rows that are there
+    #[arg(long, value_enum, default_value_t = ModeArg::Append)]
+    pub(crate) mode: ModeArg,
+    /// The id of the load; under one id a table takes one load, ever [default: from the content]
+    #[arg(long, value_name = "ID")]
+    pub(crate) load_id: Option<String>,
+    /// Roll back when more records than this are quarantined [default: any number]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_quarantined: Option<u64>,
+    /// With `--to temp`: leave the server running, and say where it is and how to stop it
+    #[arg(long)]
+    pub(crate) keep: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// Keep them and add to them
+    Append,
+    /// Put the load in their place
+    Replace,
+    /// Refuse to load if the table exists
+    Fail,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// Sketch files that `infer -w` wrote
+    #[arg(value_name = "SKETCH", required = true)]
+    pub(crate) sketches: Vec<PathBuf>,
+    /// Where to write the sketch of them all
+    #[arg(short = 'o', long = "output", value_name = "SKETCH")]
+    pub(crate) into: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_delimiter_is_one_character_or_its_name() {
+        assert_eq!((delimiter("tab"), delimiter("\\t"), delimiter(";")), (Ok(b'\t'), Ok(b'\t'), Ok(b';')));
+        assert!(delimiter("::").is_err() && delimiter("é").is_err() && delimiter("").is_err());
+        assert!(matches!(quote("none"), Ok(Quote(None))));
+    }
+}

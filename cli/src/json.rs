@@ -1,0 +1,235 @@
+//! `--json`: one object, with the keys that the manual names, in that order.
+
+use longshore::plan::Statement;
+use longshore::records::{Dialect as Separators, Escape, Format, LineEnd};
+use longshore::schema::Undecided;
+use longshore::{
+    ColumnReport, Dialect, Error, ErrorKind, Explanation, LoadReport, Path, Plan, Quarantined, Schema, Sketch,
+};
+use serde::Serialize;
+
+use crate::evidence::{Evidence, bad_records, format_of_first, is_nullable};
+use crate::load::Kept;
+
+fn text(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// How a CSV input separates its cells.
+#[derive(Serialize)]
+struct DialectJson {
+    delimiter: char,
+    quote: Option<char>,
+    escape: Escape,
+    line_end: LineEnd,
+    header: bool,
+}
+
+fn dialect(format: Option<&Format>) -> Option<DialectJson> {
+    let Some(Format::Csv(layout)) = format else { return None };
+    let Separators { delimiter, quote, escape, line_end, header } = layout.dialect;
+    Some(DialectJson { delimiter: delimiter.into(), quote: quote.map(char::from), escape, line_end, header })
+}
+
+#[derive(Serialize)]
+struct ColumnJson {
+    path: String,
+    name: String,
+    #[serde(rename = "type")]
+    ty: String,
+    nullable: bool,
+    why: String,
+    /// The path as it is made up: text alone does not tell a key with a dot from a nested one.
+    keys: Vec<String>,
+    filled: u64,
+    max_bytes: Option<u64>,
+}
+
+fn columns(schema: &Schema, sketch: &Sketch) -> Vec<ColumnJson> {
+    let reports = Explanation::of(schema, sketch).columns;
+    let column = |(report, path): (ColumnReport, &Path)| ColumnJson {
+        nullable: is_nullable(&report),
+        path: report.path,
+        name: report.name,
+        ty: report.ty,
+        why: report.why,
+        keys: path.keys().to_vec(),
+        filled: report.filled,
+        max_bytes: report.max_bytes,
+    };
+    reports.into_iter().zip(schema.columns.iter().map(|column| &column.path)).map(column).collect()
+}
+
+#[derive(Serialize)]
+struct SourceJson<'a> {
+    name: &'a str,
+    format: Option<&'a str>,
+    dialect: Option<DialectJson>,
+    records: u64,
+    quarantined: u64,
+}
+
+fn sources(sketch: &Sketch) -> Vec<SourceJson<'_>> {
+    let source = |source: &'_ longshore::sketch::SourceEvidence| (source.records, source.bad);
+    let of = sketch.sources().iter().map(|evidence| {
+        let (records, quarantined) = source(evidence);
+        SourceJson {
+            name: &evidence.name,
+            format: evidence.format.as_ref().map(Format::as_str),
+            dialect: dialect(evidence.format.as_ref()),
+            records,
+            quarantined,
+        }
+    });
+    of.collect()
+}
+
+#[derive(Serialize)]
+struct InferJson<'a> {
+    format: Option<&'a str>,
+    dialect: Option<DialectJson>,
+    records: u64,
+    columns: Vec<ColumnJson>,
+    quarantined: Vec<Quarantined>,
+    quarantined_count: u64,
+    undecided: &'a [Undecided],
+    duplicate_keys: u64,
+    sources: Vec<SourceJson<'a>>,
+    warnings: &'a [String],
+}
+
+pub(crate) fn infer(evidence: &Evidence, schema: &Schema) -> String {
+    let sketch = &evidence.sketch;
+    let format = format_of_first(sketch, &evidence.first);
+    text(&InferJson {
+        format: format.map(Format::as_str),
+        dialect: dialect(format),
+        records: sketch.records(),
+        columns: columns(schema, sketch),
+        quarantined: bad_records(sketch),
+        quarantined_count: sketch.bad().count(),
+        undecided: &schema.undecided,
+        duplicate_keys: sketch.duplicate_keys().0,
+        sources: sources(sketch),
+        warnings: &evidence.warnings,
+    })
+}
+
+#[derive(Serialize)]
+struct ExplainJson<'a> {
+    format: Option<&'a str>,
+    records: u64,
+    #[serde(flatten)]
+    explanation: &'a Explanation,
+}
+
+pub(crate) fn explain(evidence: &Evidence, explanation: &Explanation) -> String {
+    let format = format_of_first(&evidence.sketch, &evidence.first).map(Format::as_str);
+    text(&ExplainJson { format, records: evidence.sketch.records(), explanation })
+}
+
+#[derive(Serialize)]
+struct DdlJson<'a> {
+    dialect: Dialect,
+    table: &'a str,
+    sql: String,
+    statements: &'a [Statement],
+    warnings: &'a [String],
+}
+
+pub(crate) fn ddl(plan: &Plan, dialect: Dialect, table: &str, warnings: &[String]) -> String {
+    text(&DdlJson { dialect, table, sql: plan.to_string(), statements: &plan.statements, warnings })
+}
+
+#[derive(Serialize)]
+struct LoadJson<'a> {
+    read: u64,
+    loaded: u64,
+    quarantined: u64,
+    deduplicated: u64,
+    bytes: u64,
+    seconds: f64,
+    table: &'a str,
+    load_id: &'a str,
+    columns: Vec<ColumnJson>,
+    already_loaded: bool,
+    target: &'a str,
+    first_quarantined: &'a [Quarantined],
+    undecided: &'a [Undecided],
+    sources: Vec<SourceJson<'a>>,
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<&'a Kept>,
+}
+
+pub(crate) fn load(report: &LoadReport, target: &str, server: Option<&Kept>) -> String {
+    text(&LoadJson {
+        read: report.counts.read,
+        loaded: report.counts.loaded,
+        quarantined: report.counts.quarantined,
+        deduplicated: report.counts.deduplicated,
+        bytes: report.bytes,
+        seconds: report.seconds,
+        table: &report.table,
+        load_id: &report.load_id,
+        columns: columns(&report.schema, &report.sketch),
+        already_loaded: report.already_loaded,
+        target,
+        first_quarantined: &report.first_quarantined,
+        undecided: &report.schema.undecided,
+        sources: sources(&report.sketch),
+        warnings: &report.warnings,
+        server,
+    })
+}
+
+#[derive(Serialize)]
+struct MergeJson {
+    sketches: usize,
+    sources: usize,
+    records: u64,
+    fields: usize,
+}
+
+pub(crate) fn merge(merged: &Sketch, sketches: usize) -> String {
+    let (sources, fields) = (merged.sources().len(), merged.fields().len());
+    text(&MergeJson { sketches, sources, records: merged.records(), fields })
+}
+
+#[derive(Serialize)]
+struct ErrorJson {
+    error: ErrorBody,
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    kind: &'static str,
+    message: String,
+    source: Option<String>,
+    line: Option<u64>,
+    byte: Option<u64>,
+    column: Option<String>,
+    hint: Option<String>,
+}
+
+/// An error; `redact` takes secrets out of every text.
+pub(crate) fn error(error: &Error, redact: impl Fn(&str) -> String) -> String {
+    let kind = match error.kind() {
+        ErrorKind::Config => "usage",
+        kind => kind.as_str(),
+    };
+    let place = error.location().cloned().unwrap_or_default();
+    text(&ErrorJson {
+        error: ErrorBody {
+            kind,
+            message: redact(error.message()),
+            source: place.source.as_deref().map(&redact),
+            line: place.line,
+            byte: place.byte,
+            column: place.column,
+            hint: error.hint().map(&redact),
+        },
+    })
+}

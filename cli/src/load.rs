@@ -1,0 +1,173 @@
+//! `longshore load`: the input into a table, whole or not at all, once.
+
+use std::fmt::Write;
+
+use longshore::load::Mode;
+use longshore::{Error, LoadReport, Loader, Watch};
+
+use crate::args::{Load, ModeArg};
+use crate::evidence::{describe_columns, describe_inputs, describe_quarantined, describe_undecided, source};
+use crate::exit::{self, Done, Failure};
+use crate::json;
+use crate::output::{clean, count, counted};
+use crate::progress::Bar;
+
+/// Where a load goes, and what is left of it when it is done.
+pub(crate) struct Place {
+    /// For the loader.
+    url: String,
+    /// For people: without a password.
+    shown: String,
+    /// Of a throwaway server that goes on running.
+    pub(crate) kept: Option<Kept>,
+    #[cfg(unix)]
+    cluster: Option<longshore::load::TempCluster>,
+}
+
+/// A throwaway server that goes on running.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Kept {
+    pub(crate) url: String,
+    pub(crate) folder: String,
+    pub(crate) stop: String,
+}
+
+pub(crate) fn run(args: &Load) -> Result<Done, Failure> {
+    let policy = args.meaning.policy()?;
+    check(args)?;
+    let mut source = source(&args.input.files, args.input.encoding())?;
+    let mut place = Place::of(args)?;
+    let watch = Watch::default();
+    {
+        let _bar = Bar::show(&source, &watch, 1, args.output.quiet);
+        source.spool()?;
+    }
+    let bar = Bar::show(&source, &watch, 2, args.output.quiet);
+    let mut loader =
+        Loader::new(place.url.as_str()).mode(mode(args.mode)).policy(policy).read(args.input.options(watch));
+    if let Some(table) = &args.table {
+        loader = loader.table(table);
+    }
+    if let Some(id) = &args.load_id {
+        loader = loader.load_id(id);
+    }
+    if let Some(records) = args.max_quarantined {
+        loader = loader.max_quarantined(records);
+    }
+    let loaded = loader.load(source);
+    drop(bar);
+    let report = loaded?;
+    place.keep(args.keep);
+    let text = if args.output.json {
+        json::load(&report, &place.shown, place.kept.as_ref())
+    } else {
+        describe(&report, &place)
+    };
+    let none = report.counts.read > 0 && report.counts.loaded == 0 && report.counts.deduplicated == 0;
+    let code = if none { exit::QUARANTINED } else { exit::OK };
+    Ok(Done { text, warnings: report.warnings, code })
+}
+
+/// What must be right before anything is read.
+fn check(args: &Load) -> Result<(), Failure> {
+    if args.keep && args.to != "temp" {
+        return Err(Error::config("`--keep` keeps a throwaway server running, and `--to` names none")
+            .with_hint("add `--to temp`, or leave `--keep` out")
+            .into());
+    }
+    if args.to == "dir:" {
+        return Err(Error::config("`--to dir:` names no folder").with_hint("write dir:FOLDER").into());
+    }
+    let known = ["dir:", "postgres://", "postgresql://"].iter().any(|scheme| args.to.starts_with(scheme));
+    if !known && args.to != "temp" {
+        return Err(Error::config("`--to` names no target that longshore knows")
+            .with_hint("write postgres://user@host/database, dir:FOLDER or temp")
+            .into());
+    }
+    Ok(())
+}
+
+fn mode(mode: ModeArg) -> Mode {
+    match mode {
+        ModeArg::Append => Mode::Append,
+        ModeArg::Replace => Mode::Replace,
+        ModeArg::Fail => Mode::FailIfExists,
+    }
+}
+
+impl Place {
+    #[cfg(unix)]
+    fn of(args: &Load) -> Result<Place, Failure> {
+        if args.to == "temp" {
+            let cluster = crate::temp::start()?;
+            let url = cluster.url().to_string();
+            return Ok(Place { url, shown: "temp".into(), kept: None, cluster: Some(cluster) });
+        }
+        Ok(Place { url: args.to.clone(), shown: shown(&args.to), kept: None, cluster: None })
+    }
+
+    #[cfg(not(unix))]
+    fn of(args: &Load) -> Result<Place, Failure> {
+        if args.to == "temp" {
+            let message = "a throwaway Postgres server can be started on Unix only";
+            return Err(Error::new(longshore::ErrorKind::Unsupported, message).into());
+        }
+        Ok(Place { url: args.to.clone(), shown: shown(&args.to), kept: None })
+    }
+
+    #[cfg(unix)]
+    fn keep(&mut self, keep: bool) {
+        if let Some(cluster) = self.cluster.take().filter(|_| keep) {
+            self.kept = Some(crate::temp::keep(cluster));
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn keep(&mut self, _: bool) {}
+}
+
+/// The target without what may be a secret: of a server's URL only its kind.
+fn shown(to: &str) -> String {
+    if to.starts_with("dir:") { to.to_string() } else { "postgres".to_string() }
+}
+
+fn describe(report: &LoadReport, place: &Place) -> String {
+    let counts = &report.counts;
+    let mut text = describe_inputs(&report.sketch);
+    text.push('\n');
+    text.push_str(&describe_columns(&report.schema, &report.sketch));
+    let listed = if report.already_loaded { 0 } else { counts.quarantined };
+    text.push_str(&describe_quarantined(&report.first_quarantined, listed));
+    text.push_str(&describe_undecided(&report.schema.undecided));
+    text.push('\n');
+    let mut line = |label: &str, value: String| {
+        let _ = writeln!(text, "{label:<12} {}", clean(&value));
+    };
+    line("table", report.table.clone());
+    line("target", place.shown.clone());
+    if let Some(folder) = folder(report, place) {
+        line("folder", folder);
+    }
+    line("load id", report.load_id.clone());
+    line("read", count(counts.read));
+    line("loaded", count(counts.loaded));
+    line("quarantined", count(counts.quarantined));
+    line("deduplicated", count(counts.deduplicated));
+    if report.already_loaded {
+        line("", "this load was made before, so nothing was done; the counts are the ones written down then".into());
+    } else {
+        line("input", format!("{} in {:.2} s", counted(report.bytes, "byte"), report.seconds));
+    }
+    if let Some(kept) = &place.kept {
+        line("server", kept.url.clone());
+        line("to stop it", kept.stop.clone());
+    }
+    text
+}
+
+/// The folder of the load, where it has the name that can be told from outside.
+fn folder(report: &LoadReport, place: &Place) -> Option<String> {
+    let root = std::path::Path::new(place.url.strip_prefix("dir:")?);
+    let folder = root.join(&report.table).join(&report.load_id);
+    folder.is_dir().then(|| folder.display().to_string())
+}

@@ -1,0 +1,10 @@
+//! Vector code, and the only place with `unsafe`.
+//!
+//! Each function has a scalar twin that gives the same answer; tests compare them at all lengths and offsets. Which
+//! one runs is found out once, when the process first asks.
+
+#![allow(unsafe_code, reason = "vector loads; each block says why it is sound")]
+
+mod csv;
+
+pub(crate) use csv::{Separators, separators};
