@@ -1,6 +1,6 @@
 //! Records → the rows of a batch, or misfits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
@@ -8,10 +8,11 @@ use arrow_schema::SchemaRef;
 
 use super::column::ColumnBuilder;
 use super::misfit::Misfit;
+use super::parse;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::Path;
 use crate::records::{Bad, Field, FieldKind, NodeId, PathTable, Record, Sink};
-use crate::schema::Schema;
+use crate::schema::{Schema, Type};
 
 /// Bytes of a record that a misfit keeps.
 const RAW_KEPT: usize = 16 << 20;
@@ -34,6 +35,8 @@ pub struct Decoder {
     read: u64,
     misfits: Vec<Misfit>,
     overflow: Vec<u8>,
+    /// The keys in the present record's overflow.
+    overflow_keys: HashSet<String>,
 }
 
 /// What a path is to the schema.
@@ -74,6 +77,7 @@ impl Decoder {
             read: 0,
             misfits: Vec::new(),
             overflow: Vec::new(),
+            overflow_keys: HashSet::new(),
         }
     }
 
@@ -118,6 +122,7 @@ impl Decoder {
     /// Takes the fields of a record into row `self.rows`. On an error some columns may have been written to.
     fn row(&mut self, paths: &PathTable, record: &Record<'_>) -> Result<(), (Option<String>, String)> {
         self.overflow.clear();
+        self.overflow_keys.clear();
         // Fields inside one that went into a column whole come right behind it.
         let mut inside = 0;
         for field in record.fields {
@@ -176,12 +181,19 @@ impl Decoder {
         if field.kind == FieldKind::Null || (field.kind == FieldKind::Cell && field.start == field.end) {
             return Ok(());
         }
-        let path = paths.path(field.node).to_string();
+        let mut path = paths.path(field.node);
         if self.schema.overflow.is_none() {
-            return Err((Some(path), "a field that the schema does not have".into()));
+            return Err((Some(path.to_string()), "a field that the schema does not have".into()));
+        }
+        if let Err(found) = parse::json_in_record(record.source_text(field), field.kind) {
+            return Err((Some(path.to_string()), format!("expected {}, found {found}", Type::Json)));
+        }
+        // Of two equal keys in one object a warehouse would keep only the last.
+        while !self.overflow_keys.insert(path.to_string()) {
+            path = path.marked();
         }
         self.overflow.push(if self.overflow.is_empty() { b'{' } else { b',' });
-        push_json_text(&mut self.overflow, &path);
+        push_json_text(&mut self.overflow, &path.to_string());
         self.overflow.push(b':');
         match field.kind {
             FieldKind::Cell | FieldKind::Quoted | FieldKind::EscapedQuoted => {
