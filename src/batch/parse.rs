@@ -34,13 +34,18 @@ impl<'a> Spelled<'a> {
     }
 
     /// Numbers in JSON strings are text, unless the reading says to look inside.
+    fn can_be_number(&self) -> bool {
+        !matches!(self.kind, FieldKind::True | FieldKind::False)
+            && !(self.is_string() && self.reading == Reading::Native)
+    }
+
     fn number(&self) -> Result<value::Number, Found> {
-        let number = match self.kind {
-            FieldKind::True | FieldKind::False => None,
-            _ if self.is_string() && self.reading == Reading::Native => None,
-            _ => value::number(self.text),
-        };
+        let number = if self.can_be_number() { value::number(self.text) } else { None };
         number.ok_or(found(self.kind, self.text))
+    }
+
+    fn simple(&self) -> Option<value::Simple> {
+        if self.can_be_number() { value::simple(self.text) } else { None }
     }
 
     pub(super) fn boolean(&self) -> Result<bool, Found> {
@@ -63,6 +68,9 @@ impl<'a> Spelled<'a> {
     }
 
     pub(super) fn integer(&self) -> Result<i128, Found> {
+        if let Some(simple) = self.simple().filter(|simple| !simple.point) {
+            return Ok(i128::from(simple.unscaled));
+        }
         let number = self.number()?;
         match (number.shape, value::decimal(self.text, &number)) {
             (Shape::Int, Some(exact)) => Ok(exact.unscaled),
@@ -87,6 +95,10 @@ impl<'a> Spelled<'a> {
     }
 
     pub(super) fn double(&self) -> Result<f64, Found> {
+        // Zero goes the long way, where it keeps its sign; whole numbers too, where they may be too wide.
+        if let Some(simple) = self.simple().filter(|simple| simple.point && simple.unscaled != 0) {
+            return Ok(simple.double());
+        }
         if matches!(self.kind, FieldKind::Cell | FieldKind::Quoted) {
             match self.text {
                 b"NaN" | b"nan" => return Ok(f64::NAN),

@@ -16,22 +16,33 @@ pub const NO_NODE: NodeId = u32::MAX;
 /// An object with more distinct keys than this over the whole input is no set of columns but a map.
 pub const MAX_KEYS: usize = 10_000;
 
-/// The paths seen by one reader, as a tree. Only grows, so ids stay valid.
+/// The paths seen by one reader, as a tree. What a good record showed stays, so ids stay valid.
 #[derive(Debug, Clone)]
 pub struct PathTable {
     nodes: Vec<Node>,
+    /// Columns under a name that another column has: the first one's node, which of them, and its own node.
+    again: FxHashMap<(NodeId, u32), NodeId>,
+    /// Objects that the present record showed to have too many keys.
+    new_maps: Vec<NodeId>,
+}
+
+/// How much of a table there was at a time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Extent {
+    nodes: usize,
+    new_maps: usize,
 }
 
 #[derive(Debug, Clone)]
 struct Node {
-    key: Box<str>,
+    key: Box<[u8]>,
     parent: NodeId,
     nth: u32,
     /// The child that came first in the last record: where to look first.
     first: NodeId,
     /// The sibling that came after this one in the last record.
     next: NodeId,
-    children: FxHashMap<Box<str>, NodeId>,
+    children: FxHashMap<Box<[u8]>, NodeId>,
     /// Whether more than [`MAX_KEYS`] keys were seen; then no more are told apart.
     collapsed: bool,
     /// The record that last held this path, to notice a key that stands twice.
@@ -39,7 +50,7 @@ struct Node {
 }
 
 impl Node {
-    fn new(key: &str, parent: NodeId, nth: u32) -> Self {
+    fn new(key: &[u8], parent: NodeId, nth: u32) -> Self {
         Node {
             key: key.into(),
             parent,
@@ -55,7 +66,11 @@ impl Node {
 
 impl Default for PathTable {
     fn default() -> Self {
-        PathTable { nodes: vec![Node::new("", ROOT, 1)] }
+        PathTable {
+            nodes: vec![Node::new(b"", ROOT, 1)],
+            again: FxHashMap::default(),
+            new_maps: Vec::new(),
+        }
     }
 }
 
@@ -75,7 +90,7 @@ impl PathTable {
         let mut keys = Vec::new();
         let mut at = node;
         while at != ROOT {
-            keys.push(self.nodes[at as usize].key.to_string());
+            keys.push(String::from_utf8_lossy(&self.nodes[at as usize].key).into_owned());
             at = self.nodes[at as usize].parent;
         }
         keys.reverse();
@@ -96,9 +111,9 @@ impl PathTable {
     pub fn insert(&mut self, path: &Path) -> NodeId {
         let mut node = ROOT;
         for key in path.keys() {
-            node = match self.nodes[node as usize].children.get(key.as_str()) {
+            node = match self.nodes[node as usize].children.get(key.as_bytes()) {
                 Some(child) => *child,
-                None => self.add(node, key),
+                None => self.add(node, key.as_bytes()),
             };
         }
         if path.ordinal() > 1 { self.nth(node, path.ordinal()) } else { node }
@@ -106,16 +121,16 @@ impl PathTable {
 
     /// The second, third, … column under the name that `first` has.
     fn nth(&mut self, first: NodeId, nth: u32) -> NodeId {
-        let (key, parent) = (self.nodes[first as usize].key.clone(), self.nodes[first as usize].parent);
-        let same = |node: &Node| node.parent == parent && node.nth == nth && node.key == key;
-        if let Some(found) = self.nodes.iter().position(same) {
-            return found as NodeId;
+        let Node { key, parent, .. } = &self.nodes[first as usize];
+        let (next, node) = (self.nodes.len() as NodeId, Node::new(key, *parent, nth));
+        let found = *self.again.entry((first, nth)).or_insert(next);
+        if found == next {
+            self.nodes.push(node);
         }
-        self.nodes.push(Node::new(&key, parent, nth));
-        (self.nodes.len() - 1) as NodeId
+        found
     }
 
-    fn add(&mut self, parent: NodeId, key: &str) -> NodeId {
+    fn add(&mut self, parent: NodeId, key: &[u8]) -> NodeId {
         let id = self.nodes.len() as NodeId;
         self.nodes.push(Node::new(key, parent, 1));
         self.nodes[parent as usize].children.insert(key.into(), id);
@@ -127,22 +142,25 @@ impl PathTable {
     ///
     /// [`NO_NODE`] if the parent has too many keys to tell apart.
     #[inline]
-    pub(crate) fn child(&mut self, parent: NodeId, key: &str, before: NodeId) -> NodeId {
+    pub(crate) fn child(&mut self, parent: NodeId, key: &[u8], before: NodeId) -> NodeId {
         let guess =
             if before == NO_NODE { self.nodes[parent as usize].first } else { self.nodes[before as usize].next };
-        if guess != NO_NODE && *self.nodes[guess as usize].key == *key {
-            return guess;
+        // A guess may be of a record that was taken back, and its number in use for another path.
+        match self.nodes.get(guess as usize) {
+            Some(node) if node.parent == parent && node.nth == 1 && *node.key == *key => guess,
+            _ => self.look_up(parent, key, before),
         }
-        self.look_up(parent, key, before)
     }
 
     #[cold]
-    fn look_up(&mut self, parent: NodeId, key: &str, before: NodeId) -> NodeId {
+    fn look_up(&mut self, parent: NodeId, key: &[u8], before: NodeId) -> NodeId {
         let node = &mut self.nodes[parent as usize];
         let found = match node.children.get(key) {
             Some(child) => *child,
             None if node.collapsed || node.children.len() >= MAX_KEYS => {
-                node.collapsed = true;
+                if !std::mem::replace(&mut node.collapsed, true) {
+                    self.new_maps.push(parent);
+                }
                 return NO_NODE;
             }
             None => self.add(parent, key),
@@ -153,6 +171,33 @@ impl PathTable {
             self.nodes[before as usize].next = found;
         }
         found
+    }
+
+    /// Begins a record.
+    #[inline]
+    pub(crate) fn begin(&mut self) -> Extent {
+        self.new_maps.clear();
+        self.extent()
+    }
+
+    /// How much there is now.
+    #[inline]
+    pub(crate) fn extent(&self) -> Extent {
+        Extent { nodes: self.nodes.len(), new_maps: self.new_maps.len() }
+    }
+
+    /// Takes back what the present record has added since then: what a broken record holds, or an object that is kept
+    /// whole, is no evidence of any path, and must not count towards [`MAX_KEYS`].
+    #[cold]
+    pub(crate) fn take_back(&mut self, to: Extent) {
+        for map in self.new_maps.drain(to.new_maps..) {
+            self.nodes[map as usize].collapsed = false;
+        }
+        while self.nodes.len() > to.nodes {
+            if let Some(node) = self.nodes.pop() {
+                self.nodes[node.parent as usize].children.remove(&node.key);
+            }
+        }
     }
 
     /// Notes that `node` stands in record number `record` (from 1) and says whether it stood there before.
@@ -183,11 +228,11 @@ mod tests {
     fn a_map_with_too_many_keys_collapses() {
         let mut table = PathTable::default();
         for i in 0..MAX_KEYS {
-            assert_ne!(table.child(ROOT, &i.to_string(), NO_NODE), NO_NODE);
+            assert_ne!(table.child(ROOT, i.to_string().as_bytes(), NO_NODE), NO_NODE);
         }
         assert!(!table.is_collapsed(ROOT));
-        assert_eq!(table.child(ROOT, "one more", NO_NODE), NO_NODE);
+        assert_eq!(table.child(ROOT, b"one more", NO_NODE), NO_NODE);
         assert!(table.is_collapsed(ROOT));
-        assert_ne!(table.child(ROOT, "17", NO_NODE), NO_NODE);
+        assert_ne!(table.child(ROOT, b"17", NO_NODE), NO_NODE);
     }
 }

@@ -15,7 +15,8 @@ pub const MAX_DEPTH: usize = 1000;
 /// the table of paths grow by as many.
 pub const MAX_FIELDS: usize = 10_000;
 
-/// Fields that a nested object may hold, over all its levels, to be taken apart; with more it is kept whole.
+/// Fields that a nested object may hold, over all its levels, to be taken apart; with more it is kept whole. The nested
+/// objects of one record that are taken apart hold at most [`MAX_FIELDS`] between them.
 pub const MAX_NESTED_FIELDS: usize = 1_000;
 
 /// What a reader takes.

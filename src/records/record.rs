@@ -69,8 +69,8 @@ pub struct Record<'a> {
     pub offset: u64,
     /// Physical line, from 1.
     pub line: u64,
-    /// How many keys stood twice in one object; the last value was kept.
-    pub duplicate_keys: u32,
+    /// The paths of keys that stood twice in one object, once for each value that was not kept: the last one was.
+    pub overwritten: &'a [NodeId],
     /// The dialect, when the record comes from CSV.
     pub dialect: Option<&'a Dialect>,
 }

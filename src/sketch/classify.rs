@@ -2,7 +2,7 @@
 
 use super::evidence::{Class, Evidence, Range};
 use crate::records::FieldKind;
-use crate::value::{self, Number, Shape, Stamp};
+use crate::value::{self, Number, Shape, Simple, Stamp};
 
 /// Digits past which they are not counted further.
 const MANY: i64 = 9_999;
@@ -21,7 +21,10 @@ pub(crate) fn observe(evidence: &mut Evidence, kind: FieldKind, text: &[u8]) -> 
     }
     let class = match kind {
         FieldKind::True | FieldKind::False => Class::Boolean,
-        FieldKind::Int | FieldKind::Real => json_number(evidence, text),
+        FieldKind::Int | FieldKind::Real => match value::simple(text) {
+            Some(number) => observe_simple(evidence, &number),
+            None => json_number(evidence, text),
+        },
         FieldKind::Str | FieldKind::EscapedStr => string(evidence, text),
         _ => cell(evidence, kind, text),
     };
@@ -44,6 +47,18 @@ fn json_number(evidence: &mut Evidence, text: &[u8]) -> Class {
     }
 }
 
+fn observe_simple(evidence: &mut Evidence, number: &Simple) -> Class {
+    evidence.int_digits = evidence.int_digits.max(number.int_digits);
+    evidence.scale = evidence.scale.max(number.scale);
+    if number.point {
+        // -0.0 and 0.0 are equal, so which of them came first must not show.
+        Range::add(&mut evidence.floats, number.double() + 0.0);
+        Class::Frac
+    } else {
+        integer(evidence, i128::from(number.unscaled))
+    }
+}
+
 fn observe_number(evidence: &mut Evidence, text: &[u8], number: &Number) -> Class {
     // Past 38 digits what counts is that it is past them; the bound keeps 1e999999 from overflowing a sum.
     evidence.int_digits = evidence.int_digits.max(number.int_digits.min(MANY) as u32);
@@ -57,24 +72,14 @@ fn observe_number(evidence: &mut Evidence, text: &[u8], number: &Number) -> Clas
         };
     }
     match number.shape {
-        Shape::Int => match small_int(text).or_else(|| value::decimal(text, number).map(|exact| exact.unscaled)) {
-            Some(int) => integer(evidence, int),
+        Shape::Int => match value::decimal(text, number) {
+            Some(exact) => integer(evidence, exact.unscaled),
             None => Class::NumberHuge,
         },
         _ if !value::double_gives_back(text, number) => Class::Exact,
         Shape::Frac => float(evidence, text, Class::Frac),
         Shape::Exp => float(evidence, text, Class::Exp),
     }
-}
-
-/// The value of an integer of at most 18 digits.
-fn small_int(text: &[u8]) -> Option<i128> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    if digits.len() > 18 {
-        return None;
-    }
-    let value = digits.iter().fold(0i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-    Some(i128::from(if digits.len() < text.len() { -value } else { value }))
 }
 
 fn integer(evidence: &mut Evidence, int: i128) -> Class {
@@ -146,6 +151,9 @@ fn cell(evidence: &mut Evidence, kind: FieldKind, text: &[u8]) -> Class {
 
 /// A cell that begins like a number, a day or a time.
 fn digits(evidence: &mut Evidence, text: &[u8]) -> Class {
+    if let Some(number) = value::simple(text) {
+        return observe_simple(evidence, &number);
+    }
     if let Some(number) = value::number(text) {
         return observe_number(evidence, text, &number);
     }
@@ -191,8 +199,12 @@ fn padded(text: &[u8]) -> Class {
 fn word(text: &[u8]) -> Class {
     match text.len() {
         1..=3 => {
-            let words: [&[u8]; 8] = [b"yes", b"no", b"y", b"n", b"on", b"off", b"t", b"f"];
-            if words.iter().any(|word| word.eq_ignore_ascii_case(text)) { Class::BooleanWord } else { Class::Text }
+            let mut lower = [0; 3];
+            lower.iter_mut().zip(text).for_each(|(to, from)| *to = from.to_ascii_lowercase());
+            match &lower[..text.len()] {
+                b"yes" | b"no" | b"y" | b"n" | b"on" | b"off" | b"t" | b"f" => Class::BooleanWord,
+                _ => Class::Text,
+            }
         }
         8..=10 if text[0].is_ascii_digit() => {
             match (value::day_first(text).is_some(), value::month_first(text).is_some()) {

@@ -11,8 +11,6 @@ pub struct Collector {
     evidence: Vec<Evidence>,
     /// Records and bad records of each input.
     sources: Vec<(u64, u64)>,
-    duplicate_keys: u64,
-    first_duplicate: Option<Position>,
     bad: BadRecords,
     /// The last chunk taken in, to know whether the present one comes after all others.
     last: Option<(u32, u64)>,
@@ -65,7 +63,7 @@ impl Collector {
             SourceEvidence { name: name.clone(), format: formats.get(i).cloned(), records, bad }
         };
         let sources = names.iter().enumerate().map(source).collect();
-        Sketch::assemble(sources, fields, self.bad, self.duplicate_keys, self.first_duplicate)
+        Sketch::assemble(sources, fields, self.bad)
     }
 
     fn source(&mut self, source: u32) -> &mut (u64, u64) {
@@ -84,9 +82,8 @@ impl Sink for Collector {
             self.evidence.resize_with(paths.len(), Evidence::default);
         }
         let position = Position { source: record.source, offset: record.offset, line: record.line };
-        if record.duplicate_keys > 0 {
-            self.duplicate_keys += u64::from(record.duplicate_keys);
-            self.first_duplicate = Some(self.first_duplicate.map_or(position, |first| first.min(position)));
+        for node in record.overwritten {
+            self.evidence[*node as usize].overwritten.add(position);
         }
         for field in record.fields {
             let evidence = &mut self.evidence[field.node as usize];

@@ -247,6 +247,24 @@ impl<T: Copy + PartialOrd> Range<T> {
     }
 }
 
+/// How often something was seen, and where first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Seen {
+    pub(crate) count: u64,
+    pub(crate) first: Option<Position>,
+}
+
+impl Seen {
+    pub(crate) fn add(&mut self, position: Position) {
+        self.merge(&Seen { count: 1, first: Some(position) });
+    }
+
+    pub(crate) fn merge(&mut self, other: &Seen) {
+        self.count += other.count;
+        self.first = self.first.into_iter().chain(other.first).min();
+    }
+}
+
 /// What is known of one field: counts and joins only, so that merging does not depend on order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
@@ -272,6 +290,8 @@ pub struct Evidence {
     pub(crate) null_words: u8,
     /// Whether an object had too many keys to tell apart.
     pub(crate) collapsed: bool,
+    /// Values that were not kept, because the key stood again in the same object.
+    pub(crate) overwritten: Seen,
 }
 
 impl Default for Evidence {
@@ -288,6 +308,7 @@ impl Default for Evidence {
             seconds: None,
             null_words: 0,
             collapsed: false,
+            overwritten: Seen::default(),
         }
     }
 }
@@ -374,5 +395,6 @@ impl Evidence {
         Range::merge(&mut self.seconds, &other.seconds);
         self.null_words |= other.null_words;
         self.collapsed |= other.collapsed;
+        self.overwritten.merge(&other.overwritten);
     }
 }

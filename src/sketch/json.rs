@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Class, Evidence, Position, Range};
+use super::evidence::{Class, Evidence, Position, Range, Seen};
 use super::merge::{BadRecords, FieldEvidence, Sketch, SourceEvidence};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::Path;
@@ -18,8 +18,6 @@ struct Stored {
     fields: Vec<StoredField>,
     bad: u64,
     bad_first: Vec<(u32, u64, u64, String)>,
-    duplicate_keys: u64,
-    duplicate_first: Option<(u32, u64, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +50,9 @@ struct StoredField {
     null_words: u8,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     collapsed: bool,
+    /// How many values were overwritten, and the first record with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overwritten: Option<(u64, u32, u64, u64)>,
 }
 
 fn one() -> u32 {
@@ -71,15 +72,12 @@ fn is_zero(bits: &u8) -> bool {
 impl Sketch {
     /// The sketch as bytes (JSON text): a few hundred bytes for each field, the same for equal sketches.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let position = |position: &Position| (position.source, position.offset, position.line);
         let stored = Stored {
             longshore_sketch: VERSION,
             sources: self.sources.iter().map(store_source).collect(),
             fields: self.fields.iter().map(store_field).collect(),
             bad: self.bad.count,
             bad_first: self.bad.first.iter().map(|(p, why)| (p.source, p.offset, p.line, why.clone())).collect(),
-            duplicate_keys: self.duplicate_keys,
-            duplicate_first: self.first_duplicate.as_ref().map(position),
         };
         serde_json::to_vec(&stored).unwrap_or_default()
     }
@@ -105,8 +103,6 @@ impl Sketch {
             stored.sources.into_iter().map(read_source).collect(),
             fields.ok_or_else(|| Error::new(ErrorKind::Syntax, "a sketch with a field that makes no sense"))?,
             BadRecords { count: stored.bad, first: bad_first },
-            stored.duplicate_keys,
-            stored.duplicate_first.map(position),
         ))
     }
 }
@@ -143,6 +139,10 @@ fn store_field(field: &FieldEvidence) -> StoredField {
         seconds: evidence.seconds.map(|range| (range.min, range.max)),
         null_words: evidence.null_words,
         collapsed: evidence.collapsed,
+        overwritten: evidence
+            .overwritten
+            .first
+            .map(|first| (evidence.overwritten.count, first.source, first.offset, first.line)),
     }
 }
 
@@ -157,6 +157,10 @@ fn read_field(stored: StoredField) -> Option<FieldEvidence> {
         seconds: stored.seconds.map(|(min, max)| Range { min, max }),
         null_words: stored.null_words,
         collapsed: stored.collapsed,
+        overwritten: stored.overwritten.map_or(Seen::default(), |(count, source, offset, line)| Seen {
+            count,
+            first: Some(Position { source, offset, line }),
+        }),
         ..Evidence::default()
     };
     for (class, count, source, offset, line) in stored.seen {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::evidence::{Evidence, Position};
+use super::evidence::{Evidence, Position, Seen};
 use crate::path::Path;
 use crate::records::{Format, MAX_KEYS};
 
@@ -84,20 +84,12 @@ pub struct Sketch {
     /// Sorted by path.
     pub(crate) fields: Vec<FieldEvidence>,
     pub(crate) bad: BadRecords,
-    pub(crate) duplicate_keys: u64,
-    pub(crate) first_duplicate: Option<Position>,
 }
 
 impl Sketch {
     /// Makes a sketch of parts in any order; fields and sources that stand twice are merged.
-    pub(crate) fn assemble(
-        sources: Vec<SourceEvidence>,
-        fields: Vec<FieldEvidence>,
-        bad: BadRecords,
-        duplicate_keys: u64,
-        first_duplicate: Option<Position>,
-    ) -> Sketch {
-        let mut sketch = Sketch { sources, fields, bad, duplicate_keys, first_duplicate };
+    pub(crate) fn assemble(sources: Vec<SourceEvidence>, fields: Vec<FieldEvidence>, bad: BadRecords) -> Sketch {
+        let mut sketch = Sketch { sources, fields, bad };
         sketch.sort_sources();
         sketch.sort_fields();
         sketch.bad.settle();
@@ -113,10 +105,7 @@ impl Sketch {
         self.fields.append(&mut other.fields);
         self.bad.count += other.bad.count;
         self.bad.first.append(&mut other.bad.first);
-        let first = [self.first_duplicate, other.first_duplicate];
-        self.duplicate_keys += other.duplicate_keys;
-        // Which of the two comes first is known once the inputs are in order.
-        self.sort_sources_with(&first.into_iter().flatten().collect::<Vec<_>>());
+        self.sort_sources();
         self.sort_fields();
         self.bad.settle();
         self
@@ -147,9 +136,12 @@ impl Sketch {
         &self.bad
     }
 
-    /// How many keys stood twice in one object (the last value counts), and the first record with one.
+    /// How many keys stood twice in one object (the last value counts), and the first record with one. Objects that are
+    /// kept whole are not looked into.
     pub fn duplicate_keys(&self) -> (u64, Option<Position>) {
-        (self.duplicate_keys, self.first_duplicate)
+        let mut all = Seen::default();
+        self.fields.iter().for_each(|field| all.merge(&field.evidence.overwritten));
+        (all.count, all.first)
     }
 
     /// The name of the input that a position is in.
@@ -159,11 +151,6 @@ impl Sketch {
 
     /// Brings the inputs into the order of their names and merges those with one name.
     fn sort_sources(&mut self) {
-        let duplicates: Vec<Position> = self.first_duplicate.into_iter().collect();
-        self.sort_sources_with(&duplicates);
-    }
-
-    fn sort_sources_with(&mut self, duplicates: &[Position]) {
         let mut by_name: BTreeMap<String, SourceEvidence> = BTreeMap::new();
         let names: Vec<String> = self.sources.iter().map(|source| source.name.clone()).collect();
         for source in std::mem::take(&mut self.sources) {
@@ -187,11 +174,8 @@ impl Sketch {
             let place = names.get(old as usize).and_then(|name| order.binary_search(&name).ok());
             place.map_or(u32::MAX, |place| place as u32)
         };
-        self.first_duplicate = None;
-        let first = duplicates.iter().map(|position| Position { source: number(position.source), ..*position }).min();
         let mapping: Vec<u32> = (0..names.len() as u32).map(number).collect();
         self.renumber(|source| mapping.get(source as usize).copied().unwrap_or(u32::MAX));
-        self.first_duplicate = first;
         self.sources = by_name.into_values().collect();
     }
 
@@ -199,12 +183,12 @@ impl Sketch {
         let renumber = |position: &mut Position| position.source = number(position.source);
         for field in &mut self.fields {
             field.evidence.first.iter_mut().for_each(|(_, position)| renumber(position));
+            field.evidence.overwritten.first.iter_mut().for_each(renumber);
             if field.evidence.appeared.0 != u32::MAX {
                 field.evidence.appeared.0 = number(field.evidence.appeared.0);
             }
         }
         self.bad.first.iter_mut().for_each(|(position, _)| renumber(position));
-        self.first_duplicate.iter_mut().for_each(renumber);
     }
 
     /// Sorts fields by path, merges those with one path, and drops what lies below an object with too many keys.

@@ -9,6 +9,6 @@ mod temporal;
 mod uuid;
 
 pub use null::{NULL_WORDS, null_word};
-pub use number::{Decimal, Number, Shape, decimal, double_gives_back, json_number, number};
+pub use number::{Decimal, Number, Shape, Simple, decimal, double_gives_back, json_number, number, simple};
 pub use temporal::{Stamp, date, day_first, month_first, time, timestamp};
 pub use uuid::uuid;

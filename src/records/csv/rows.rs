@@ -164,7 +164,7 @@ impl Rows {
             source: place.0,
             offset: place.1,
             line: place.2,
-            duplicate_keys: 0,
+            overwritten: &[],
             dialect: Some(&self.dialect),
         }
     }

@@ -114,7 +114,7 @@ impl Place {
                 source: self.source,
                 offset: self.offset,
                 line: self.line,
-                duplicate_keys: state.duplicate_keys,
+                overwritten: &state.overwritten,
                 dialect: None,
             },
         );

@@ -4,8 +4,8 @@
 //! checked. Nothing is allocated per record: fields and stacks are reused.
 
 use super::{escape, is_blank};
-use crate::records::paths::{NO_NODE, NodeId, PathTable, ROOT};
-use crate::records::reader::{Limits, MAX_FIELDS, MAX_NESTED_FIELDS};
+use crate::records::paths::{Extent, NO_NODE, NodeId, PathTable, ROOT};
+use crate::records::reader::{Limits, MAX_DEPTH, MAX_FIELDS, MAX_NESTED_FIELDS};
 use crate::records::record::{Fault, Field, Kind};
 use crate::value::{Shape, json_number};
 
@@ -13,12 +13,27 @@ use crate::value::{Shape, json_number};
 #[derive(Debug, Default)]
 pub(crate) struct WalkState {
     pub(crate) fields: Vec<Field>,
-    pub(crate) duplicate_keys: u32,
+    /// The paths of values that a later one under the same key took the place of.
+    pub(crate) overwritten: Vec<NodeId>,
     objects: Vec<Open>,
     containers: Vec<bool>,
+    /// Keys that are fields or would be, had their object not too many; so their number depends on the record only.
+    keys: usize,
+    /// Keys of the record itself.
+    top: usize,
+    /// What there was when the outermost nested object was opened.
+    outside: Outside,
     /// Records walked, to notice paths that stand twice in one.
     record: u64,
     key: Vec<u8>,
+}
+
+/// What a record had shown before an object that may have to be kept whole.
+#[derive(Debug, Clone, Copy, Default)]
+struct Outside {
+    keys: usize,
+    overwritten: usize,
+    paths: Extent,
 }
 
 /// An object whose fields are being read.
@@ -58,7 +73,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads the record that stands alone in `start..end`: one object and white space. False if there is only
-    /// white space.
+    /// white space. A broken record leaves no paths behind.
     pub(crate) fn record(
         &mut self,
         start: u32,
@@ -67,8 +82,26 @@ impl<'a> Walk<'a> {
         state: &mut WalkState,
         limits: &Limits,
     ) -> Step<bool> {
+        let before = paths.begin();
+        let outcome = self.object_alone(start, end, paths, state, limits);
+        if outcome.is_err() {
+            paths.take_back(before);
+        }
+        outcome
+    }
+
+    fn object_alone(
+        &mut self,
+        start: u32,
+        end: u32,
+        paths: &mut PathTable,
+        state: &mut WalkState,
+        limits: &Limits,
+    ) -> Step<bool> {
         state.fields.clear();
-        state.duplicate_keys = 0;
+        state.overwritten.clear();
+        state.keys = 0;
+        state.top = 0;
         state.objects.clear();
         state.record += 1;
         let Some(open) = self.peek(end) else {
@@ -84,8 +117,8 @@ impl<'a> Walk<'a> {
         if self.peek(end).is_some() {
             return malformed("something behind the closing brace");
         }
-        if state.duplicate_keys > 0 {
-            drop_overwritten(&mut state.fields, paths.len());
+        if !state.overwritten.is_empty() {
+            drop_overwritten(state, paths.len());
         }
         Ok(true)
     }
@@ -97,15 +130,22 @@ impl<'a> Walk<'a> {
             let position = self.next(end)?;
             match self.data[position as usize] {
                 b'}' if first => {
-                    self.close(position, state);
+                    self.close(position, paths, state);
                     first = false;
-                    self.after_value(end, state)?;
+                    self.after_value(end, paths, state)?;
                     continue;
                 }
                 b'"' => {}
                 _ => return malformed("expected a key"),
             }
             let key = self.string(position, end)?;
+            state.keys += 1;
+            if state.objects.len() == 1 {
+                state.top += 1;
+                if state.top > MAX_FIELDS {
+                    return Err(Fault::TooManyFields);
+                }
+            }
             let node = self.key(key, open, paths, state)?;
             if let Some(open) = state.objects.last_mut() {
                 // A key past the limit of a map has no node; the guess goes on from the last that had one.
@@ -114,28 +154,28 @@ impl<'a> Walk<'a> {
             if self.data[self.next(end)? as usize] != b':' {
                 return malformed("expected a colon behind a key");
             }
-            first = self.value(node, end, state, limits)?;
+            first = self.value(node, end, paths, state, limits)?;
             if !first {
-                self.after_value(end, state)?;
+                self.after_value(end, paths, state)?;
             }
         }
         Ok(())
     }
 
     /// Behind a value: a comma, or the end of one or more objects.
-    fn after_value(&mut self, end: u32, state: &mut WalkState) -> Step<()> {
+    fn after_value(&mut self, end: u32, paths: &mut PathTable, state: &mut WalkState) -> Step<()> {
         while !state.objects.is_empty() {
             let position = self.next(end)?;
             match self.data[position as usize] {
                 b',' => return Ok(()),
-                b'}' => self.close(position, state),
+                b'}' => self.close(position, paths, state),
                 _ => return malformed("expected a comma or a closing brace"),
             }
         }
         Ok(())
     }
 
-    fn close(&mut self, position: u32, state: &mut WalkState) {
+    fn close(&mut self, position: u32, paths: &mut PathTable, state: &mut WalkState) {
         let whole = state.objects.len() == 2 && is_overfull(state);
         if let Some(open) = state.objects.pop() {
             let field = &mut state.fields[open.field as usize];
@@ -143,6 +183,9 @@ impl<'a> Walk<'a> {
             if whole {
                 field.kind = Kind::WholeObject;
                 state.fields.truncate(open.field as usize + 1);
+                state.overwritten.truncate(state.outside.overwritten);
+                state.keys = state.outside.keys;
+                paths.take_back(state.outside.paths);
             }
         }
     }
@@ -159,31 +202,41 @@ impl<'a> Walk<'a> {
         if is_overfull(state) {
             return Ok(NO_NODE);
         }
-        // The index has checked the UTF-8 of the text, and unescaping keeps it; this cannot fail.
-        let text = std::str::from_utf8(text).map_err(|_| Fault::InvalidUtf8)?;
         let node = paths.child(open.node, text, open.before);
         if node != NO_NODE && paths.mark(node, state.record) {
-            state.duplicate_keys += 1;
+            state.overwritten.push(node);
         }
         Ok(node)
     }
 
     /// Reads the value of a field. True if it opened an object whose fields come next.
-    fn value(&mut self, node: NodeId, end: u32, state: &mut WalkState, limits: &Limits) -> Step<bool> {
+    fn value(
+        &mut self,
+        node: NodeId,
+        end: u32,
+        paths: &PathTable,
+        state: &mut WalkState,
+        limits: &Limits,
+    ) -> Step<bool> {
         let start = self.next(end)?;
         let (kind, from, to) = match self.data[start as usize] {
             b'"' => {
                 let (from, to, escaped) = self.string(start, end)?;
                 (if escaped { Kind::EscapedStr } else { Kind::Str }, from, to)
             }
-            b'{' if node != NO_NODE && state.objects.len() < limits.flatten_depth => {
+            b'{' if node != NO_NODE && state.objects.len() < limits.flatten_depth.min(MAX_DEPTH) => {
                 let field = state.fields.len() as u32;
-                self.push(Field { node, kind: Kind::Object, start, end: start }, state)?;
+                if state.objects.len() == 1 {
+                    let (keys, overwritten) = (state.keys, state.overwritten.len());
+                    state.outside = Outside { keys, overwritten, paths: paths.extent() };
+                }
+                state.fields.push(Field { node, kind: Kind::Object, start, end: start });
                 state.objects.push(Open { node, before: NO_NODE, field });
                 return Ok(true);
             }
             b'{' | b'[' => {
-                let close = self.container(start, end, state)?;
+                let levels = if node == NO_NODE { limits.flatten_depth.saturating_sub(state.objects.len()) } else { 0 };
+                let close = self.container(start, end, levels, state)?;
                 (if self.data[start as usize] == b'{' { Kind::WholeObject } else { Kind::Array }, start, close)
             }
             _ => {
@@ -192,23 +245,18 @@ impl<'a> Walk<'a> {
             }
         };
         if node != NO_NODE {
-            self.push(Field { node, kind, start: from, end: to }, state)?;
+            state.fields.push(Field { node, kind, start: from, end: to });
         }
         Ok(false)
     }
 
-    fn push(&self, field: Field, state: &mut WalkState) -> Step<()> {
-        // Nested objects have a limit of their own, so this one is for the top level.
-        if state.fields.len() > MAX_FIELDS && state.objects.len() == 1 {
-            return Err(Fault::TooManyFields);
-        }
-        state.fields.push(field);
-        Ok(())
-    }
-
-    /// Checks a value that is kept whole, from its opening bracket on; returns where it ends.
-    fn container(&mut self, start: u32, end: u32, state: &mut WalkState) -> Step<u32> {
+    /// Checks a value that is kept whole, from its opening bracket on; returns where it ends. The keys of the outermost
+    /// `levels` of objects would be fields, had their parent not too many keys.
+    fn container(&mut self, start: u32, end: u32, levels: usize, state: &mut WalkState) -> Step<u32> {
         let depth = state.objects.len();
+        if depth >= MAX_DEPTH {
+            return Err(Fault::TooDeep);
+        }
         let stack = &mut state.containers;
         stack.clear();
         stack.push(self.data[start as usize] == b'{');
@@ -224,6 +272,7 @@ impl<'a> Walk<'a> {
                         return malformed("expected a key");
                     }
                     self.string(position, end)?;
+                    state.keys += usize::from(stack.len() <= levels && stack.iter().all(|is_object| *is_object));
                     if self.data[self.next(end)? as usize] != b':' {
                         return malformed("expected a colon behind a key");
                     }
@@ -234,7 +283,7 @@ impl<'a> Walk<'a> {
                         self.string(position, end)?;
                     }
                     open @ (b'{' | b'[') => {
-                        if stack.len() + depth >= crate::records::MAX_DEPTH {
+                        if stack.len() + depth >= MAX_DEPTH {
                             return Err(Fault::TooDeep);
                         }
                         stack.push(open == b'{');
@@ -329,26 +378,29 @@ impl<'a> Walk<'a> {
 
 /// Whether the outermost nested object that is open holds more fields than are taken apart.
 fn is_overfull(state: &WalkState) -> bool {
-    state.objects.get(1).is_some_and(|open| state.fields.len() - open.field as usize > MAX_NESTED_FIELDS)
+    state.objects.len() > 1
+        && (state.keys - state.outside.keys > MAX_NESTED_FIELDS || state.keys - state.top > MAX_FIELDS)
 }
 
 /// Keeps, of the values that one path has in a record, only the last, and with a dropped object what is in it.
 #[cold]
-fn drop_overwritten(fields: &mut Vec<Field>, nodes: usize) {
-    let mut kept = vec![false; nodes];
-    let mut dropped: Vec<(u32, u32)> = Vec::new();
-    let mut keep = vec![true; fields.len()];
-    for (i, field) in fields.iter().enumerate().rev() {
-        let seen = std::mem::replace(&mut kept[field.node as usize], true);
-        if seen {
-            keep[i] = false;
-            dropped.push((field.start, field.end));
+fn drop_overwritten(state: &mut WalkState, nodes: usize) {
+    let mut last = vec![usize::MAX; nodes];
+    for (at, field) in state.fields.iter().enumerate() {
+        last[field.node as usize] = at;
+    }
+    // What is inside a dropped object follows it.
+    let (mut at, mut inside) = (0, 0);
+    state.fields.retain(|field| {
+        let kept = field.start >= inside && last[field.node as usize] == at;
+        at += 1;
+        if !kept {
+            inside = inside.max(field.end);
         }
-    }
-    let inside = |field: &Field| dropped.iter().any(|(from, to)| *from < field.start && field.end <= *to);
-    for (i, field) in fields.iter().enumerate() {
-        keep[i] &= !inside(field);
-    }
-    let mut keep = keep.into_iter();
-    fields.retain(|_| keep.next().unwrap_or(true));
+        kept
+    });
+    // A path that stood twice only inside a dropped object is not in the record at all.
+    last.fill(usize::MAX);
+    state.fields.iter().for_each(|field| last[field.node as usize] = 0);
+    state.overwritten.retain(|node| last[*node as usize] == 0);
 }

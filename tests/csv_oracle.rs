@@ -1,0 +1,317 @@
+//! CSV is read as an independent reader reads it: the same rows, the same cells, in the same places.
+//!
+//! Differences that are meant: a quote that never closes costs its line and no more; a backslash escapes a quote and
+//! itself only; a row with too few cells, or with filled cells too many, is bad, and so is one with invalid UTF-8 or a
+//! NUL character; a lone carriage return is data.
+
+#[path = "support/inputs.rs"]
+mod inputs;
+
+use inputs::{Item, Stored, fixtures, format_of, read, shared};
+use longshore::records::{Dialect, Escape, Fault, FieldKind, Format, FormatOptions, Kind, Layout, LineEnd};
+use proptest::prelude::*;
+use serde_json::Value;
+
+/// A row as the independent reader has it.
+#[derive(Debug)]
+struct Row {
+    offset: usize,
+    /// Behind its line end.
+    end: usize,
+    /// `None` for a line with a quote that never closes.
+    cells: Option<Vec<Vec<u8>>>,
+}
+
+fn independent(dialect: &Dialect) -> csv::ReaderBuilder {
+    let mut builder = csv::ReaderBuilder::new();
+    builder.has_headers(false).flexible(true).delimiter(dialect.delimiter).quoting(dialect.quote.is_some());
+    builder.quote(dialect.quote.unwrap_or(b'"')).escape((dialect.escape == Escape::Backslash).then_some(b'\\'));
+    builder.terminator(csv::Terminator::Any(terminator(dialect)));
+    builder
+}
+
+fn terminator(dialect: &Dialect) -> u8 {
+    if dialect.line_end == LineEnd::Newline { b'\n' } else { b'\r' }
+}
+
+/// The rows from `body` on. Behind a quote that never closes the independent reader starts again on the next line.
+fn rows(input: &[u8], body: usize, dialect: &Dialect) -> Vec<Row> {
+    // A last row that shows whether the one before it was closed.
+    const LAST: &[u8] = b"#END#";
+    let end_of_line = terminator(dialect);
+    let mut text = input[body..].to_vec();
+    text.push(end_of_line);
+    text.extend_from_slice(LAST);
+    let mut found = Vec::new();
+    let mut start = 0;
+    'again: loop {
+        let mut reader = independent(dialect).from_reader(&text[start..]);
+        let mut record = csv::ByteRecord::new();
+        while reader.read_byte_record(&mut record).unwrap() {
+            let mut offset = start + record.position().unwrap().byte() as usize;
+            // Blank lines, which the independent reader counts to the row behind them.
+            while text[offset..].starts_with(&[end_of_line]) || text[offset..].starts_with(b"\r\n") {
+                offset += 1 + usize::from(text[offset] != end_of_line);
+            }
+            let end = start + reader.position().byte() as usize;
+            let mut cells: Vec<Vec<u8>> = record.iter().map(<[u8]>::to_vec).collect();
+            if end == text.len() {
+                if cells.len() == 1 && cells[0] == LAST {
+                    break 'again;
+                }
+                let line = text[offset..].iter().position(|byte| *byte == end_of_line).map_or(text.len(), |at| offset + at + 1);
+                found.push(Row { offset: body + offset, end: (body + line).min(input.len()), cells: None });
+                start = line;
+                continue 'again;
+            }
+            if let Some(last) = cells.last_mut().filter(|last| last.ends_with(b"\r") && text[..end].ends_with(b"\r\n")) {
+                last.pop();
+            }
+            // A line that held a return alone.
+            if cells.len() > 1 || !text[offset..end].iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+                found.push(Row { offset: body + offset, end: (body + end).min(input.len()), cells: Some(cells) });
+            }
+        }
+    }
+    found
+}
+
+/// What is wrong with how an input is read, or how many rows are right.
+fn check(input: &[u8], layout: &Layout, chunk_bytes: usize) -> Result<usize, String> {
+    let items = read(&Format::Csv(layout.clone()), input, chunk_bytes);
+    let rows = rows(input, layout.body as usize, &layout.dialect);
+    for (item, row) in items.iter().zip(&rows) {
+        judge(item, row, input, layout).map_err(|wrong| {
+            let shown = String::from_utf8_lossy(&input[row.offset..row.end]).chars().take(300).collect::<String>();
+            format!("byte {}: {wrong}: {shown:?}", row.offset)
+        })?;
+    }
+    if items.len() != rows.len() {
+        return Err(format!("{} rows, wanted {}", items.len(), rows.len()));
+    }
+    Ok(items.len())
+}
+
+fn judge(item: &Item, row: &Row, input: &[u8], layout: &Layout) -> Result<(), String> {
+    let text = &input[row.offset..row.end];
+    let text = text.strip_suffix(&[terminator(&layout.dialect)]).unwrap_or(text);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let newlines = input[..row.offset].iter().filter(|byte| **byte == terminator(&layout.dialect)).count();
+    if (item.offset as usize, item.line as usize, item.raw.as_slice()) != (row.offset, newlines + 1, text) {
+        return Err(format!("found {:?} at line {}, byte {}", item.raw, item.line, item.offset));
+    }
+    let columns = layout.columns.len();
+    let has_quote = layout.dialect.quote.is_some_and(|quote| text.contains(&quote));
+    let wanted = match &row.cells {
+        _ if std::str::from_utf8(text).is_err() => Err(Fault::InvalidUtf8),
+        _ if text.contains(&0) => Err(Fault::Nul),
+        None => Err(Fault::UnclosedQuote),
+        Some(cells) if cells.len() < columns || cells[columns..].iter().any(|cell| !cell.is_empty()) => {
+            Err(Fault::CellCount { found: cells.len() as u32, expected: columns as u32 })
+        }
+        Some(cells) => Ok(cells),
+    };
+    match (wanted, &item.content) {
+        (Err(wanted), Err(fault)) if wanted == *fault => Ok(()),
+        // Too many cells, all empty: fine without quotes, and the independent reader does not tell.
+        (Ok(cells), Err(Fault::CellCount { .. })) if cells.len() > columns && has_quote => Ok(()),
+        (Ok(cells), Ok(leaves)) => {
+            for (at, (leaf, cell)) in leaves.iter().zip(cells).enumerate() {
+                let quoted = leaf.kind != FieldKind::Cell;
+                let begins = input[leaf.offset as usize..].starts_with(&leaf.source_text)
+                    && (!quoted || Some(input[leaf.offset as usize - 1]) == layout.dialect.quote);
+                if leaf.text != *cell || leaf.path.keys() != [layout.columns[at].clone()] || !begins {
+                    return Err(format!("cell {at} is {leaf:?}, wanted {:?}", String::from_utf8_lossy(cell)));
+                }
+            }
+            Ok(())
+        }
+        (wanted, found) => Err(format!("{found:?}, wanted {wanted:?}")),
+    }
+}
+
+fn layout_of(stored: &Stored, options: &FormatOptions) -> Option<(Layout, Vec<u8>)> {
+    let bytes = stored.decoded().filter(|bytes| bytes.len() < 16 << 20 && !bytes.starts_with(&[0x1F, 0x8B]))?;
+    match format_of(&stored.name, &bytes, options).ok()? {
+        Format::Csv(layout) => Some((layout, bytes)),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_csv_input_is_read_as_the_csv_crate_reads_it() {
+    let mut stored = fixtures();
+    for folder in
+        ["csv-real", "csv-spectrum", "pollock/polluted/csv", "pollock/survey/csv", "duckdb-csv", "arrow-csv",
+         "arrow-testing", "clevercsv", "csvkit", "readr", "tabulator", "frictionless", "messy", "poison"]
+    {
+        stored.extend(shared(folder));
+    }
+    let (mut wrong, mut rows, mut files) = (Vec::new(), 0, 0);
+    for stored in &stored {
+        let Some((layout, bytes)) = layout_of(stored, &FormatOptions::default()) else { continue };
+        files += 1;
+        for chunk_bytes in [1 << 10, 16 << 20] {
+            match check(&bytes, &layout, chunk_bytes) {
+                Ok(count) => rows += count,
+                Err(error) => wrong.push(format!("{}: {error}", stored.name)),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {files}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(rows > 600, "only {rows} rows were compared");
+}
+
+/// All cells of an input, its header's first.
+fn cells(layout: &Layout, bytes: &[u8]) -> Vec<Vec<String>> {
+    let mut table = vec![layout.columns.clone()];
+    for item in read(&Format::Csv(layout.clone()), bytes, 1 << 20) {
+        let leaves = item.content.unwrap_or_default();
+        table.push(leaves.into_iter().map(|leaf| String::from_utf8(leaf.text).unwrap()).collect());
+    }
+    table
+}
+
+#[test]
+fn the_spectrum_of_csv_is_read_as_it_says() {
+    for stored in shared("csv-spectrum") {
+        let Some(name) = stored.name.strip_suffix(".csv") else { continue };
+        let json = shared("csv-spectrum").into_iter().find(|other| other.name == format!("{name}.json")).unwrap();
+        let options = FormatOptions { kind: Some(Kind::Csv), header: Some(true), ..FormatOptions::default() };
+        let (layout, bytes) = layout_of(&stored, &options).unwrap();
+        let wanted: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(&json.bytes).unwrap();
+        let table = cells(&layout, &bytes);
+        assert_eq!(table.len(), wanted.len() + 1, "{name}");
+        for (row, wanted) in table[1..].iter().zip(wanted) {
+            for (column, cell) in layout.columns.iter().zip(row) {
+                // The table's authors kept line ends in cells as the files had them on their machines.
+                let plain = |text: &str| text.replace("\r\n", "\n");
+                assert_eq!(plain(cell), plain(wanted[column].as_str().unwrap()), "{name}, `{column}`");
+            }
+        }
+    }
+}
+
+/// Every polluted file, read in the dialect that it is said to have, against what its makers say its cells are.
+#[test]
+fn polluted_files_have_the_cells_their_makers_say() {
+    let clean = shared("pollock/polluted/clean");
+    let parameters = shared("pollock/polluted/parameters");
+    let (mut right, mut wrong) = (0, Vec::new());
+    for stored in shared("pollock/polluted/csv") {
+        let file = stored.name.rsplit('/').next().unwrap();
+        let named = |list: &[Stored], end: &str| list.iter().find(|other| other.name.ends_with(end)).cloned();
+        let Some(clean) = named(&clean, &format!("/{file}")) else { continue };
+        let Some(parameters) = named(&parameters, &format!("/{file}_parameters.json")) else { continue };
+        let parameters: Value = serde_json::from_slice(&parameters.bytes).unwrap();
+        let byte = |name: &str| parameters[name].as_str().filter(|text| text.len() == 1).map(|text| text.as_bytes()[0]);
+        let (Some(delimiter), Some(quote)) = (byte("delimiter"), byte("quotechar")) else { continue };
+        let Some(bytes) = stored.decoded() else { continue };
+        let options = FormatOptions {
+            kind: Some(Kind::Csv),
+            delimiter: Some(delimiter),
+            quote: Some(Some(quote)),
+            header: Some(parameters["header_lines"] != 0),
+        };
+        let Ok(Format::Csv(layout)) = format_of("x.csv", &bytes, &options) else { continue };
+        let dialect = Dialect::default();
+        let wanted: Vec<Vec<String>> = rows(&clean.bytes, 0, &dialect)
+            .into_iter()
+            .filter_map(|row| row.cells)
+            .map(|cells| cells.into_iter().map(|cell| String::from_utf8_lossy(&cell).into_owned()).collect())
+            .collect();
+        let mut table = cells(&layout, &bytes);
+        if parameters["header_lines"] == 0 {
+            table.remove(0);
+        }
+        if table == wanted {
+            right += 1;
+        } else {
+            let at = table.iter().zip(&wanted).position(|(a, b)| a != b);
+            wrong.push(format!("{file}: {} rows, wanted {}; differs at {at:?}: {:?} {:?}", table.len(), wanted.len(),
+                at.map(|at| &table[at]), at.map(|at| &wanted[at])));
+        }
+    }
+    println!("{right} right, {} wrong\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn dialects() -> impl Strategy<Value = Dialect> {
+    let quote = prop_oneof![4 => Just(Some(b'"')), 1 => Just(Some(b'\'')), 1 => Just(None)];
+    (prop::sample::select(b",;\t|".to_vec()), quote)
+        .prop_map(|(delimiter, quote)| Dialect { delimiter, quote, header: false, ..Dialect::default() })
+}
+
+fn layout(dialect: Dialect, columns: usize) -> Layout {
+    Layout { dialect, columns: (1..=columns).map(|at| format!("c{at}")).collect(), body: 0, preamble: 0 }
+}
+
+/// Rows as a careful writer writes them, with the cells they hold.
+fn written() -> impl Strategy<Value = (Dialect, Vec<Vec<String>>, Vec<u8>)> {
+    let cell = prop_oneof![
+        3 => "[a-z0-9 .\\-]{0,6}",
+        2 => "[a-z,;\t|\"'\n\\\\éあ]{0,8}",
+        1 => "[a-z]{0,3}\r?\n[\"a-z]{1,3}",
+    ];
+    let dialect = dialects().prop_filter("quotes are needed", |dialect| dialect.quote.is_some());
+    let table = (1usize..5, 0usize..6).prop_flat_map(move |(columns, rows)| {
+        prop::collection::vec(prop::collection::vec(cell.clone(), columns), rows)
+    });
+    (dialect, table, any::<bool>(), any::<bool>()).prop_map(|(dialect, table, always, crlf)| {
+        let mut writer = csv::WriterBuilder::new()
+            .delimiter(dialect.delimiter)
+            .quote(dialect.quote.unwrap())
+            .quote_style(if always { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary })
+            .terminator(if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') })
+            .from_writer(Vec::new());
+        table.iter().for_each(|row| writer.write_record(row).unwrap());
+        let bytes = writer.into_inner().unwrap();
+        (dialect, table, bytes)
+    })
+}
+
+/// Bytes that CSV is made of, in any order.
+fn any_csv(alphabet: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![20 => prop::sample::select(alphabet.to_vec()), 1 => any::<u8>()];
+    prop::collection::vec(byte, 0..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_a_writer_wrote_is_read_back((dialect, table, bytes) in written(), chunk in 1usize..100) {
+        let layout = layout(dialect, table.first().map_or(1, Vec::len));
+        prop_assert_eq!(check(&bytes, &layout, chunk).err(), None);
+        let found = cells(&layout, &bytes);
+        prop_assert_eq!(&found[1..], &table[..]);
+    }
+
+    #[test]
+    fn any_text_is_read_as_the_csv_crate_reads_it(
+        input in any_csv(b"\"\"\",,,,;\n\n\nab'\t|"), dialect in dialects(), columns in 1usize..4, chunk in 1usize..60
+    ) {
+        let input: Vec<u8> = input.into_iter().filter(|byte| *byte != b'\r').collect();
+        prop_assert_eq!(check(&input, &layout(dialect, columns), chunk).err(), None);
+    }
+
+    /// Whatever the bytes and the dialect: no panic, nothing depends on where chunks end, and no byte is lost.
+    #[test]
+    fn any_bytes_give_the_same_items_at_all_chunk_sizes(
+        input in any_csv(b"\"\",,\n\r\\ab"), dialect in dialects(), backslash in any::<bool>(), returns in any::<bool>(),
+        columns in 1usize..4, chunk in 1usize..60
+    ) {
+        let escape = if backslash { Escape::Backslash } else { Escape::Doubled };
+        let line_end = if returns { LineEnd::CarriageReturn } else { LineEnd::Newline };
+        let layout = layout(Dialect { escape, line_end, ..dialect }, columns);
+        let whole = read(&Format::Csv(layout.clone()), &input, 1 << 20);
+        prop_assert_eq!(&read(&Format::Csv(layout.clone()), &input, chunk), &whole);
+        let mut at = 0;
+        for item in &whole {
+            let skipped = &input[at..item.offset as usize];
+            prop_assert!(skipped.iter().all(|byte| matches!(byte, b'\r' | b'\n')), "{:?} is lost", skipped);
+            prop_assert_eq!(&input[item.offset as usize..][..item.raw.len()], &item.raw[..]);
+            at = item.offset as usize + item.raw.len();
+        }
+        prop_assert!(input[at..].iter().all(|byte| matches!(byte, b'\r' | b'\n')));
+    }
+}
