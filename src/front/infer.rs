@@ -57,7 +57,8 @@ impl Inference {
         options.watch.begin();
         let parts = Parts::first_pass(source, options, hashed);
         let (found, buffers) = (parts.found(), parts.buffers());
-        let worker = || Worker { reader: Reader::new(options.limits), collector: Collector::default() };
+        let names: Vec<&str> = source.names().collect();
+        let worker = || Worker { reader: Reader::new(options.limits), collector: Collector::new(&names) };
         let rows = match options.sample {
             Sample::Rows(rows) => Some(rows),
             _ => None,
@@ -71,7 +72,12 @@ impl Inference {
         let mut workers = match rows {
             // Counting needs one after another; a sample is small.
             Some(rows) => vec![first_rows(parts, rows, worker(), &buffers)?],
-            None => ordered_map(parts, options.threads, worker, work, |()| Ok(()))?,
+            None => {
+                let mut workers = ordered_map(parts, options.threads, worker, work, |()| Ok(()))?;
+                // Inputs without a record need nobody's work, but are inputs all the same.
+                workers.push(worker());
+                workers
+            }
         };
         if workers.is_empty() {
             // Nothing to do for anybody, but the inputs and their formats are to be known all the same.
@@ -85,7 +91,7 @@ impl Inference {
         let names: Vec<String> = source.names().map(str::to_string).collect();
         let formats: Vec<Format> = found.formats.iter().map(|format| format.as_ref().clone()).collect();
         let sketches =
-            workers.into_iter().map(|worker| worker.collector.finish(worker.reader.paths(), &names, &formats));
+            workers.into_iter().map(|worker| worker.collector.finish(worker.reader.paths(), &formats));
         Inference {
             sketch: Sketch::merge_all(sketches),
             stored_bytes: found.ends.iter().map(|end| end.stored_bytes).sum(),
@@ -109,7 +115,12 @@ fn take(worker: &mut Worker, part: Part, buffers: &crate::source::Buffers) {
 }
 
 /// Reads whole chunks until there are `rows` records of each input.
-fn first_rows(parts: Parts<'_>, rows: u64, mut worker: Worker, buffers: &crate::source::Buffers) -> Result<Worker> {
+fn first_rows(
+    parts: Parts<'_>,
+    rows: u64,
+    mut worker: Worker,
+    buffers: &crate::source::Buffers,
+) -> Result<Worker> {
     for part in parts {
         let part = part?;
         let source = match &part.piece {
