@@ -69,7 +69,7 @@ impl Inference {
             options.watch.add(worker.collector.records() - before);
             Ok(())
         };
-        let workers = match rows {
+        let mut workers = match rows {
             // Counting needs one after another; a sample is small.
             Some(rows) => vec![first_rows(parts, rows, worker(), &buffers)?],
             None => {
@@ -79,6 +79,10 @@ impl Inference {
                 workers
             }
         };
+        if workers.is_empty() {
+            // Nothing to do for anybody, but the inputs and their formats are to be known all the same.
+            workers.push(worker());
+        }
         let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Inference::assemble(source, workers, found, hashed))
     }
@@ -148,5 +152,17 @@ impl Sketch {
     /// As [`Inference::of`].
     pub fn of(source: &Source) -> Result<Sketch> {
         Ok(Inference::of(source, &ReadOptions::default())?.sketch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_input_is_an_input_on_any_number_of_threads() {
+        let of = |threads| Inference::of(&Source::bytes(""), &ReadOptions::default().threads(threads)).unwrap().sketch;
+        assert_eq!(of(1), of(4));
+        assert_eq!(of(4).sources().len(), 1);
     }
 }
