@@ -29,6 +29,8 @@ pub struct Decoder {
     /// The columns that every row needs a value in.
     required: Vec<usize>,
     by_path: HashMap<(Vec<String>, u32), usize>,
+    /// The paths that columns are below of.
+    above: HashSet<Vec<String>>,
     /// What each path of the reader's table is to this schema.
     roles: Vec<Role>,
     rows: usize,
@@ -65,9 +67,11 @@ impl Decoder {
     /// Makes a decoder for a schema.
     pub fn new(schema: Arc<Schema>) -> Self {
         let key = |path: &Path| (path.keys().to_vec(), path.ordinal());
-        let columns = schema.columns.iter().enumerate().filter(|(at, _)| schema.overflow != Some(*at));
+        let columns = || schema.columns.iter().enumerate().filter(|(at, _)| schema.overflow != Some(*at));
+        let above = |path: &Path| (1..path.keys().len()).map(|len| path.keys()[..len].to_vec()).collect::<Vec<_>>();
         Decoder {
-            by_path: columns.map(|(at, column)| (key(&column.path), at)).collect(),
+            by_path: columns().map(|(at, column)| (key(&column.path), at)).collect(),
+            above: columns().flat_map(|(_, column)| above(&column.path)).collect(),
             required: (0..schema.columns.len()).filter(|at| schema.columns[*at].required).collect(),
             builders: schema.columns.iter().map(ColumnBuilder::new).collect(),
             arrow: schema.arrow(),
@@ -107,16 +111,11 @@ impl Decoder {
             let path = paths.path(node as NodeId);
             let role = match self.by_path.get(&(path.keys().to_vec(), path.ordinal())) {
                 Some(column) => Role::Column(*column),
-                None if self.has_columns_below(&path) => Role::Above,
+                None if path.keys().is_empty() || self.above.contains(path.keys()) => Role::Above,
                 None => Role::Unknown,
             };
             self.roles.push(role);
         }
-    }
-
-    fn has_columns_below(&self, path: &Path) -> bool {
-        let below = |keys: &Vec<String>| keys.len() > path.keys().len() && keys.starts_with(path.keys());
-        path.keys().is_empty() || self.by_path.keys().any(|(keys, _)| below(keys))
     }
 
     /// Takes the fields of a record into row `self.rows`. On an error some columns may have been written to.

@@ -74,8 +74,10 @@ impl Inference {
             Some(rows) => vec![first_rows(parts, rows, worker(), &buffers)?],
             None => {
                 let mut workers = ordered_map(parts, options.threads, worker, work, |()| Ok(()))?;
-                // Inputs without a record need nobody's work, but are inputs all the same.
-                workers.push(worker());
+                if workers.is_empty() {
+                    // Inputs without a record need nobody's work, but are inputs all the same.
+                    workers.push(worker());
+                }
                 workers
             }
         };
