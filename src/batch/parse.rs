@@ -35,8 +35,10 @@ impl<'a> Spelled<'a> {
 
     /// Numbers in JSON strings are text, unless the reading says to look inside.
     fn can_be_number(&self) -> bool {
-        !matches!(self.kind, FieldKind::True | FieldKind::False)
-            && !(self.is_string() && self.reading == Reading::Native)
+        match self.kind {
+            FieldKind::True | FieldKind::False => false,
+            _ => !self.is_string() || self.reading != Reading::Native,
+        }
     }
 
     fn number(&self) -> Result<value::Number, Found> {
