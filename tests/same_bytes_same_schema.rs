@@ -127,6 +127,25 @@ fn maps_and_broken_records_give_the_same_sketch_however_they_are_cut() {
     assert_eq!(sketch.duplicate_keys().0, 40);
 }
 
+/// A sample jumps over most of a file; what it says of lines must be right all the same, or 0 for not known.
+#[test]
+fn a_sample_never_names_a_wrong_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sampled.ndjson");
+    let line = |at: usize| if at % 10 == 3 { "{broken\n".to_string() } else { format!("{{\"a\":{at},\"b\":\"x\"}}\n") };
+    let text: String = (0..40_000).map(line).collect();
+    std::fs::write(&path, &text).unwrap();
+    let options = ReadOptions::default().threads(1).sample(longshore::Sample::Bytes(16 << 10));
+    let sketch = Inference::of(&Source::path(&path), &options).unwrap().sketch;
+    assert!(sketch.records() < 4_000 && sketch.bad().count() > 10);
+    let jumped = sketch.bad().first().iter().filter(|(position, _)| {
+        let before = text[..position.offset as usize].matches('\n').count() as u64;
+        assert!(position.line == 0 || position.line == before + 1, "{position:?} is line {}", before + 1);
+        position.line == 0
+    });
+    assert!(jumped.count() > 0);
+}
+
 fn value() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
         "null",
