@@ -60,12 +60,16 @@ fn rows(input: &[u8], body: usize, dialect: &Dialect) -> Vec<Row> {
                 if cells.len() == 1 && cells[0] == LAST {
                     break 'again;
                 }
-                let line = text[offset..].iter().position(|byte| *byte == end_of_line).map_or(text.len(), |at| offset + at + 1);
+                let line = text[offset..]
+                    .iter()
+                    .position(|byte| *byte == end_of_line)
+                    .map_or(text.len(), |at| offset + at + 1);
                 found.push(Row { offset: body + offset, line: 0, end: (body + line).min(input.len()), cells: None });
                 start = line;
                 continue 'again;
             }
-            if let Some(last) = cells.last_mut().filter(|last| last.ends_with(b"\r") && text[..end].ends_with(b"\r\n")) {
+            if let Some(last) = cells.last_mut().filter(|last| last.ends_with(b"\r") && text[..end].ends_with(b"\r\n"))
+            {
                 last.pop();
             }
             // A line that holds returns alone is blank too.
@@ -113,7 +117,11 @@ fn judge(item: &Item, row: &Row, input: &[u8], layout: &Layout) -> Result<(), St
         _ if std::str::from_utf8(text).is_err() => Err(Fault::InvalidUtf8),
         _ if text.contains(&0) => Err(Fault::Nul),
         None => Err(Fault::UnclosedQuote),
-        Some(cells) if cells.len() < columns || cells.len() > widest || cells[columns..].iter().any(|cell| !cell.is_empty()) => {
+        Some(cells)
+            if cells.len() < columns
+                || cells.len() > widest
+                || cells[columns..].iter().any(|cell| !cell.is_empty()) =>
+        {
             Err(Fault::CellCount { found: cells.len() as u32, expected: columns as u32 })
         }
         Some(cells) => Ok(cells),
@@ -155,10 +163,22 @@ fn layout_of(stored: &Stored, options: &FormatOptions) -> Option<(Layout, Vec<u8
 #[test]
 fn every_csv_input_is_read_as_the_csv_crate_reads_it() {
     let mut stored = fixtures();
-    for folder in
-        ["csv-real", "csv-spectrum", "pollock/polluted/csv", "pollock/survey/csv", "duckdb-csv", "arrow-csv",
-         "arrow-testing", "clevercsv", "csvkit", "readr", "tabulator", "frictionless", "messy", "poison"]
-    {
+    for folder in [
+        "csv-real",
+        "csv-spectrum",
+        "pollock/polluted/csv",
+        "pollock/survey/csv",
+        "duckdb-csv",
+        "arrow-csv",
+        "arrow-testing",
+        "clevercsv",
+        "csvkit",
+        "readr",
+        "tabulator",
+        "frictionless",
+        "messy",
+        "poison",
+    ] {
         stored.extend(shared(folder));
     }
     let (mut wrong, mut rows, mut files) = (Vec::new(), 0, 0);
@@ -223,7 +243,10 @@ fn a_polluted_row_is_quarantined_or_right_and_no_other_row_suffers() {
         // Headers of several lines, several tables in one file and quotes escaped by another quote are out of scope.
         // Where only the header lacks a delimiter, its file looks like one whose rows all end in a delimiter.
         let escape = byte("escapechar");
-        if file.contains("multi") || file.starts_with("row_less_sep_row0") || escape.is_some_and(|escape| escape != quote && escape != b'\\') {
+        if file.contains("multi")
+            || file.starts_with("row_less_sep_row0")
+            || escape.is_some_and(|escape| escape != quote && escape != b'\\')
+        {
             continue;
         }
         let Some(bytes) = stored.decoded() else { continue };
@@ -261,8 +284,12 @@ fn a_polluted_row_is_quarantined_or_right_and_no_other_row_suffers() {
 
 fn dialects() -> impl Strategy<Value = Dialect> {
     let quote = prop_oneof![4 => Just(Some(b'"')), 1 => Just(Some(b'\'')), 1 => Just(None)];
-    (prop::sample::select(b",;\t|".to_vec()), quote)
-        .prop_map(|(delimiter, quote)| Dialect { delimiter, quote, header: false, ..Dialect::default() })
+    (prop::sample::select(b",;\t|".to_vec()), quote).prop_map(|(delimiter, quote)| Dialect {
+        delimiter,
+        quote,
+        header: false,
+        ..Dialect::default()
+    })
 }
 
 fn layout(dialect: Dialect, columns: usize) -> Layout {

@@ -90,8 +90,7 @@ impl Inference {
     fn assemble(source: &Source, workers: Vec<Worker>, found: Found, hashed: bool) -> Inference {
         let names: Vec<String> = source.names().map(str::to_string).collect();
         let formats: Vec<Format> = found.formats.iter().map(|format| format.as_ref().clone()).collect();
-        let sketches =
-            workers.into_iter().map(|worker| worker.collector.finish(worker.reader.paths(), &formats));
+        let sketches = workers.into_iter().map(|worker| worker.collector.finish(worker.reader.paths(), &formats));
         Inference {
             sketch: Sketch::merge_all(sketches),
             stored_bytes: found.ends.iter().map(|end| end.stored_bytes).sum(),
@@ -115,12 +114,7 @@ fn take(worker: &mut Worker, part: Part, buffers: &crate::source::Buffers) {
 }
 
 /// Reads whole chunks until there are `rows` records of each input.
-fn first_rows(
-    parts: Parts<'_>,
-    rows: u64,
-    mut worker: Worker,
-    buffers: &crate::source::Buffers,
-) -> Result<Worker> {
+fn first_rows(parts: Parts<'_>, rows: u64, mut worker: Worker, buffers: &crate::source::Buffers) -> Result<Worker> {
     for part in parts {
         let part = part?;
         let source = match &part.piece {
