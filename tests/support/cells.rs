@@ -1,12 +1,12 @@
 //! Cells of a batch against what a record says, by means that share nothing with the decoder: digits as text, days and
 //! instants by chrono, JSON by `serde_json`.
 
+use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float64Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType,
     TimestampMicrosecondType, TimestampNanosecondType,
 };
-use arrow_array::ArrayRef;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use longshore::Type;
 use longshore::records::FieldKind;
