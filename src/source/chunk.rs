@@ -108,6 +108,12 @@ pub trait Cut: Send {
         b'\n'
     }
 
+    /// What is wrong with an input that ended here, if something is: records may be missing behind it. Asked once,
+    /// when all of the input has been cut off.
+    fn missing_end(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether a record can begin at any line start, so that reading may go on in the middle of an input.
     fn can_resync(&self) -> bool {
         false

@@ -77,6 +77,8 @@ pub struct Pieces {
     want: usize,
     /// Whether the input has no more bytes than the window holds.
     ended: bool,
+    /// Whether the end has been looked at.
+    over: bool,
     failed: bool,
     source: u32,
     sequence: u64,
@@ -105,6 +107,7 @@ impl Pieces {
             window: Window::over(Vec::new()),
             want: chunk_bytes,
             ended: false,
+            over: false,
             failed: false,
             source,
             sequence: 0,
@@ -181,7 +184,7 @@ impl Pieces {
             let view = self.window.first(self.want);
             let len = view.len();
             if len == 0 {
-                return Ok(None);
+                return Ok(self.missing_end().map(Piece::Gap));
             }
             let at_end = self.ended && len == self.window.len();
             let cut = self.cut.cut(view, at_end).min(len);
@@ -235,6 +238,13 @@ impl Pieces {
     }
 
     /// Skips the record that fills the window and goes on, to its line end. Nothing of it is kept but the head.
+    /// An input that stops where it should go on is counted as one record that could not be had.
+    fn missing_end(&mut self) -> Option<Gap> {
+        let reason = self.cut.missing_end().filter(|_| !std::mem::replace(&mut self.over, true))?;
+        let (source, offset, line) = (self.source, self.offset, self.line);
+        Some(Gap { source, offset, line, len: 0, head: Vec::new(), reason: reason.to_string() })
+    }
+
     fn skip(&mut self) -> Result<Gap> {
         let line_end = self.cut.line_end();
         let mut gap = Gap {

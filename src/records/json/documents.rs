@@ -116,7 +116,12 @@ impl Cut for DocumentCut {
             border = end;
             self.in_array = scanner.in_array;
         }
-        if at_end { buffer.len() } else { border }
+        if !at_end {
+            return border;
+        }
+        // A value that is cut off is a broken record, which says enough.
+        self.in_array = scanner.in_array && scanner.value.is_none();
+        buffer.len()
     }
 
     fn give_up(&mut self, _buffer: &[u8]) -> usize {
@@ -125,6 +130,10 @@ impl Cut for DocumentCut {
 
     fn state(&self) -> u8 {
         u8::from(self.in_array)
+    }
+
+    fn missing_end(&self) -> Option<&'static str> {
+        self.in_array.then_some("the input ends inside its top-level array, so records may be missing")
     }
 }
 
@@ -174,6 +183,25 @@ mod tests {
         assert_eq!(values("[1, \"x\",{}] [ ]"), ["1", "\"x\"", "{}"]);
         assert_eq!(values("{\"a\":"), ["{\"a\":"]);
         assert!(values(" \n").is_empty());
+    }
+
+    #[test]
+    fn an_array_that_is_never_closed_is_noticed_once() {
+        for (text, missing) in [
+            ("[{\"a\":1},{\"a\":2}]\n", false),
+            ("[{\"a\":1},{\"a\":2}", true),
+            ("[{\"a\":1},", true),
+            ("[", true),
+            ("[{\"a\":1},{\"a\":", false),
+            ("{\"a\":1}{\"a\":2}", false),
+        ] {
+            let mut cut = DocumentCut::default();
+            let n = cut.cut(text.as_bytes(), false);
+            if n < text.len() {
+                cut.cut(&text.as_bytes()[n..], true);
+            }
+            assert_eq!(cut.missing_end().is_some(), missing, "{text}");
+        }
     }
 
     #[test]
