@@ -24,3 +24,8 @@ pub use plan::{Dialect, Plan};
 pub use schema::{Column, Policy, Schema, Type};
 pub use sketch::Sketch;
 pub use source::{Encoding, Sample, Source};
+
+/// The program in the manual is compiled with the documentation tests.
+#[cfg(all(doctest, feature = "postgres"))]
+#[doc = include_str!("../README.md")]
+struct Manual;

@@ -99,7 +99,9 @@ fn same(leaf: &Leaf, wanted: &Wanted) -> bool {
         }
         Tree::Array(_) => leaf.kind == FieldKind::Array && Tree::parse(&leaf.text).unwrap() == *tree,
         Tree::Object(_) if wanted.whole != (leaf.kind == FieldKind::WholeObject) => false,
-        Tree::Object(_) => matches!(leaf.kind, FieldKind::Object | FieldKind::WholeObject) && Tree::parse(&leaf.text).unwrap() == *tree,
+        Tree::Object(_) => {
+            matches!(leaf.kind, FieldKind::Object | FieldKind::WholeObject) && Tree::parse(&leaf.text).unwrap() == *tree
+        }
     }
 }
 

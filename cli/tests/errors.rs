@@ -80,6 +80,8 @@ fn an_empty_input_is_no_error() {
         let run = longshore(args);
         assert_eq!(run.code, 0, "{args:?}: {}", run.stderr);
     }
+    let found = longshore(&["infer", "--json", "-"]).json();
+    assert_eq!((&found["format"], &found["records"], &found["columns"]), (&json!("ndjson"), &json!(0), &json!([])));
 }
 
 #[test]

@@ -45,18 +45,30 @@ enum Values {
 }
 
 impl Values {
-    fn new(ty: Type) -> Self {
+    /// No values yet, with room for as many as the last batch had.
+    fn new(ty: Type, rows: usize, text_bytes: usize) -> Self {
         match ty {
-            Type::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
-            Type::Int16 => Values::Int16(Vec::new()),
-            Type::Int32 => Values::Int32(Vec::new()),
-            Type::Int64 => Values::Int64(Vec::new()),
-            Type::Decimal { .. } => Values::Decimal(Vec::new()),
-            Type::Float64 => Values::Float64(Vec::new()),
-            Type::Date => Values::Days(Vec::new()),
-            Type::Time | Type::Timestamp(_) | Type::TimestampTz(_) => Values::Ticks(Vec::new()),
-            Type::Uuid => Values::Uuid(Vec::new()),
-            Type::Null | Type::Text | Type::Json => Values::Text { ends: vec![0], data: Vec::new() },
+            Type::Boolean => Values::Boolean(BooleanBufferBuilder::new(rows)),
+            Type::Int16 => Values::Int16(Vec::with_capacity(rows)),
+            Type::Int32 => Values::Int32(Vec::with_capacity(rows)),
+            Type::Int64 => Values::Int64(Vec::with_capacity(rows)),
+            Type::Decimal { .. } => Values::Decimal(Vec::with_capacity(rows)),
+            Type::Float64 => Values::Float64(Vec::with_capacity(rows)),
+            Type::Date => Values::Days(Vec::with_capacity(rows)),
+            Type::Time | Type::Timestamp(_) | Type::TimestampTz(_) => Values::Ticks(Vec::with_capacity(rows)),
+            Type::Uuid => Values::Uuid(Vec::with_capacity(16 * rows)),
+            Type::Null | Type::Text | Type::Json => {
+                let mut ends = Vec::with_capacity(rows + 1);
+                ends.push(0);
+                Values::Text { ends, data: Vec::with_capacity(text_bytes) }
+            }
+        }
+    }
+
+    fn text_bytes(&self) -> usize {
+        match self {
+            Values::Text { data, .. } => data.len(),
+            _ => 0,
         }
     }
 
@@ -97,7 +109,7 @@ impl ColumnBuilder {
             ty: column.ty,
             reading: column.reading,
             max_chars: column.max_chars,
-            values: Values::new(column.ty),
+            values: Values::new(column.ty, 0, 0),
             valid: BooleanBufferBuilder::new(0),
         }
     }
@@ -203,7 +215,9 @@ impl ColumnBuilder {
         self.pad(rows);
         let valid = NullBuffer::new(self.valid.finish());
         let nulls = (valid.null_count() > 0).then_some(valid);
-        let values = std::mem::replace(&mut self.values, Values::new(self.ty));
+        // One long record must not make every later batch reserve as much.
+        let text_bytes = self.values.text_bytes().min(ROOM);
+        let values = std::mem::replace(&mut self.values, Values::new(self.ty, rows.min(ROOM / 16), text_bytes));
         let ticks = |values: Vec<i64>| ScalarBuffer::from(values);
         match (values, self.ty) {
             (Values::Boolean(mut values), _) => Arc::new(BooleanArray::new(values.finish(), nulls)),
@@ -230,6 +244,9 @@ impl ColumnBuilder {
         }
     }
 }
+
+/// The most bytes that a column reserves for the next batch.
+const ROOM: usize = 1 << 20;
 
 const TOO_WIDE: Found = "a wider whole number";
 

@@ -1,6 +1,6 @@
 //! Records → the rows of a batch, or misfits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
@@ -8,10 +8,11 @@ use arrow_schema::SchemaRef;
 
 use super::column::ColumnBuilder;
 use super::misfit::Misfit;
+use super::parse;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::Path;
 use crate::records::{Bad, Field, FieldKind, NodeId, PathTable, Record, Sink};
-use crate::schema::Schema;
+use crate::schema::{Schema, Type};
 
 /// Bytes of a record that a misfit keeps.
 const RAW_KEPT: usize = 16 << 20;
@@ -28,12 +29,16 @@ pub struct Decoder {
     /// The columns that every row needs a value in.
     required: Vec<usize>,
     by_path: HashMap<(Vec<String>, u32), usize>,
+    /// The paths that columns are below of.
+    above: HashSet<Vec<String>>,
     /// What each path of the reader's table is to this schema.
     roles: Vec<Role>,
     rows: usize,
     read: u64,
     misfits: Vec<Misfit>,
     overflow: Vec<u8>,
+    /// The keys in the present record's overflow.
+    overflow_keys: HashSet<String>,
 }
 
 /// What a path is to the schema.
@@ -62,9 +67,11 @@ impl Decoder {
     /// Makes a decoder for a schema.
     pub fn new(schema: Arc<Schema>) -> Self {
         let key = |path: &Path| (path.keys().to_vec(), path.ordinal());
-        let columns = schema.columns.iter().enumerate().filter(|(at, _)| schema.overflow != Some(*at));
+        let columns = || schema.columns.iter().enumerate().filter(|(at, _)| schema.overflow != Some(*at));
+        let above = |path: &Path| (1..path.keys().len()).map(|len| path.keys()[..len].to_vec()).collect::<Vec<_>>();
         Decoder {
-            by_path: columns.map(|(at, column)| (key(&column.path), at)).collect(),
+            by_path: columns().map(|(at, column)| (key(&column.path), at)).collect(),
+            above: columns().flat_map(|(_, column)| above(&column.path)).collect(),
             required: (0..schema.columns.len()).filter(|at| schema.columns[*at].required).collect(),
             builders: schema.columns.iter().map(ColumnBuilder::new).collect(),
             arrow: schema.arrow(),
@@ -74,6 +81,7 @@ impl Decoder {
             read: 0,
             misfits: Vec::new(),
             overflow: Vec::new(),
+            overflow_keys: HashSet::new(),
         }
     }
 
@@ -103,21 +111,17 @@ impl Decoder {
             let path = paths.path(node as NodeId);
             let role = match self.by_path.get(&(path.keys().to_vec(), path.ordinal())) {
                 Some(column) => Role::Column(*column),
-                None if self.has_columns_below(&path) => Role::Above,
+                None if path.keys().is_empty() || self.above.contains(path.keys()) => Role::Above,
                 None => Role::Unknown,
             };
             self.roles.push(role);
         }
     }
 
-    fn has_columns_below(&self, path: &Path) -> bool {
-        let below = |keys: &Vec<String>| keys.len() > path.keys().len() && keys.starts_with(path.keys());
-        path.keys().is_empty() || self.by_path.keys().any(|(keys, _)| below(keys))
-    }
-
     /// Takes the fields of a record into row `self.rows`. On an error some columns may have been written to.
     fn row(&mut self, paths: &PathTable, record: &Record<'_>) -> Result<(), (Option<String>, String)> {
         self.overflow.clear();
+        self.overflow_keys.clear();
         // Fields inside one that went into a column whole come right behind it.
         let mut inside = 0;
         for field in record.fields {
@@ -176,12 +180,19 @@ impl Decoder {
         if field.kind == FieldKind::Null || (field.kind == FieldKind::Cell && field.start == field.end) {
             return Ok(());
         }
-        let path = paths.path(field.node).to_string();
+        let mut path = paths.path(field.node);
         if self.schema.overflow.is_none() {
-            return Err((Some(path), "a field that the schema does not have".into()));
+            return Err((Some(path.to_string()), "a field that the schema does not have".into()));
+        }
+        if let Err(found) = parse::json_in_record(record.source_text(field), field.kind) {
+            return Err((Some(path.to_string()), format!("expected {}, found {found}", Type::Json)));
+        }
+        // Of two equal keys in one object a warehouse would keep only the last.
+        while !self.overflow_keys.insert(path.to_string()) {
+            path = path.marked();
         }
         self.overflow.push(if self.overflow.is_empty() { b'{' } else { b',' });
-        push_json_text(&mut self.overflow, &path);
+        push_json_text(&mut self.overflow, &path.to_string());
         self.overflow.push(b':');
         match field.kind {
             FieldKind::Cell | FieldKind::Quoted | FieldKind::EscapedQuoted => {

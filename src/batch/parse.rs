@@ -1,7 +1,7 @@
 //! One spelled value → a value of a type, exactly or not at all.
 
 use super::column::Found;
-use crate::records::FieldKind;
+use crate::records::{Fault, FieldKind, check_json};
 use crate::schema::{Reading, TimeUnit};
 use crate::value::{self, Shape};
 
@@ -35,8 +35,10 @@ impl<'a> Spelled<'a> {
 
     /// Numbers in JSON strings are text, unless the reading says to look inside.
     fn can_be_number(&self) -> bool {
-        !matches!(self.kind, FieldKind::True | FieldKind::False)
-            && !(self.is_string() && self.reading == Reading::Native)
+        match self.kind {
+            FieldKind::True | FieldKind::False => false,
+            _ => !self.is_string() || self.reading != Reading::Native,
+        }
     }
 
     fn number(&self) -> Result<value::Number, Found> {
@@ -169,20 +171,27 @@ fn ticks(stamp: &value::Stamp, unit: TimeUnit) -> Result<i64, Found> {
 
 /// The JSON text of a field. Fields of JSON records are JSON already; a CSV cell must hold some.
 pub(super) fn json<'a>(kind: FieldKind, source: &'a [u8], text: &'a [u8]) -> Result<&'a [u8], Found> {
-    let json = match kind {
-        FieldKind::Cell | FieldKind::Quoted | FieldKind::EscapedQuoted => {
-            serde_json::from_slice::<serde::de::IgnoredAny>(text).map_err(|_| "text that is no JSON")?;
-            if text.windows(6).any(|escape| escape == b"\\u0000") {
-                return Err("JSON with a NUL character");
-            }
-            text
-        }
-        _ => source,
-    };
-    if has_monster_number(json) {
-        return Err("JSON with a number past what a warehouse can hold");
+    if !is_cell(kind) {
+        return json_in_record(source, kind).map(|()| source);
     }
-    Ok(json)
+    check_json(text).map_err(|fault| match fault {
+        Fault::Nul => "JSON with a NUL character",
+        Fault::LoneSurrogate => "JSON with half a surrogate pair",
+        Fault::TooDeep => "JSON that is nested too deep",
+        _ => "text that is no JSON",
+    })?;
+    if has_monster_number(text) { Err(MONSTER) } else { Ok(text) }
+}
+
+/// Whether a field of a record can be a part of JSON that a warehouse takes. A cell can, as a string.
+pub(super) fn json_in_record(source: &[u8], kind: FieldKind) -> Result<(), Found> {
+    if !is_cell(kind) && has_monster_number(source) { Err(MONSTER) } else { Ok(()) }
+}
+
+const MONSTER: Found = "JSON with a number past what a warehouse can hold";
+
+fn is_cell(kind: FieldKind) -> bool {
+    matches!(kind, FieldKind::Cell | FieldKind::Quoted | FieldKind::EscapedQuoted)
 }
 
 /// Whether a number in valid JSON text is past what Postgres' `numeric` holds, to which `jsonb` turns it.

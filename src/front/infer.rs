@@ -57,7 +57,8 @@ impl Inference {
         options.watch.begin();
         let parts = Parts::first_pass(source, options, hashed);
         let (found, buffers) = (parts.found(), parts.buffers());
-        let worker = || Worker { reader: Reader::new(options.limits), collector: Collector::default() };
+        let names: Vec<&str> = source.names().collect();
+        let worker = || Worker { reader: Reader::new(options.limits), collector: Collector::new(&names) };
         let rows = match options.sample {
             Sample::Rows(rows) => Some(rows),
             _ => None,
@@ -68,11 +69,22 @@ impl Inference {
             options.watch.add(worker.collector.records() - before);
             Ok(())
         };
-        let workers = match rows {
+        let mut workers = match rows {
             // Counting needs one after another; a sample is small.
             Some(rows) => vec![first_rows(parts, rows, worker(), &buffers)?],
-            None => ordered_map(parts, options.threads, worker, work, |()| Ok(()))?,
+            None => {
+                let mut workers = ordered_map(parts, options.threads, worker, work, |()| Ok(()))?;
+                if workers.is_empty() {
+                    // Inputs without a record need nobody's work, but are inputs all the same.
+                    workers.push(worker());
+                }
+                workers
+            }
         };
+        if workers.is_empty() {
+            // Nothing to do for anybody, but the inputs and their formats are to be known all the same.
+            workers.push(worker());
+        }
         let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Inference::assemble(source, workers, found, hashed))
     }
@@ -80,8 +92,7 @@ impl Inference {
     fn assemble(source: &Source, workers: Vec<Worker>, found: Found, hashed: bool) -> Inference {
         let names: Vec<String> = source.names().map(str::to_string).collect();
         let formats: Vec<Format> = found.formats.iter().map(|format| format.as_ref().clone()).collect();
-        let sketches =
-            workers.into_iter().map(|worker| worker.collector.finish(worker.reader.paths(), &names, &formats));
+        let sketches = workers.into_iter().map(|worker| worker.collector.finish(worker.reader.paths(), &formats));
         Inference {
             sketch: Sketch::merge_all(sketches),
             stored_bytes: found.ends.iter().map(|end| end.stored_bytes).sum(),
@@ -143,5 +154,17 @@ impl Sketch {
     /// As [`Inference::of`].
     pub fn of(source: &Source) -> Result<Sketch> {
         Ok(Inference::of(source, &ReadOptions::default())?.sketch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_input_is_an_input_on_any_number_of_threads() {
+        let of = |threads| Inference::of(&Source::bytes(""), &ReadOptions::default().threads(threads)).unwrap().sketch;
+        assert_eq!(of(1), of(4));
+        assert_eq!(of(4).sources().len(), 1);
     }
 }

@@ -61,6 +61,11 @@ pub struct Layout {
     pub columns: Vec<String>,
     /// Byte offset at which the data records begin: behind the preamble and the header.
     pub body: u64,
+    /// How many empty cells a row may have behind the header's last: as many as the usual row has, 0 in a regular file.
+    /// Without that habit a cell too many means that a delimiter slipped in, and all cells behind it are in the wrong
+    /// column.
+    #[serde(default)]
+    pub surplus: u32,
     /// How many lines stand before the header and are neither header nor data (titles, blank lines).
     pub preamble: u64,
 }

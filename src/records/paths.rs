@@ -66,11 +66,7 @@ impl Node {
 
 impl Default for PathTable {
     fn default() -> Self {
-        PathTable {
-            nodes: vec![Node::new(b"", ROOT, 1)],
-            again: FxHashMap::default(),
-            new_maps: Vec::new(),
-        }
+        PathTable { nodes: vec![Node::new(b"", ROOT, 1)], again: FxHashMap::default(), new_maps: Vec::new() }
     }
 }
 

@@ -6,8 +6,12 @@ use super::merge::{BadRecords, FieldEvidence, Sketch, SourceEvidence};
 use crate::records::{Bad, Format, PathTable, ROOT, Record, Sink, csv_paths};
 
 /// Collects the evidence of one reader's records. One per thread; the sketches of all threads are merged at the end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Collector {
+    /// The inputs' names, sorted.
+    names: Vec<String>,
+    /// The place of each input in that order.
+    ranks: Vec<u32>,
     evidence: Vec<Evidence>,
     /// Records and bad records of each input.
     sources: Vec<(u64, u64)>,
@@ -18,10 +22,35 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Says which chunk the next records come from. Chunks may come in any order; in ascending order it is faster.
+    /// Makes a collector for inputs with these names, in the order of their numbers.
+    pub fn new(names: &[&str]) -> Self {
+        let mut order: Vec<u32> = (0..names.len() as u32).collect();
+        order.sort_by_key(|source| names[*source as usize]);
+        let mut ranks = vec![0; names.len()];
+        order.iter().zip(0..).for_each(|(source, rank)| ranks[*source as usize] = rank);
+        let names = order.iter().map(|source| names[*source as usize].to_string()).collect();
+        Collector {
+            names,
+            ranks,
+            evidence: Vec::new(),
+            sources: Vec::new(),
+            bad: BadRecords::default(),
+            last: None,
+            in_order: true,
+        }
+    }
+
+    /// Says which chunk the next records come from. Chunks may come in any order; in that of the inputs' names and of
+    /// their numbers it is faster.
     pub fn begin(&mut self, source: u32, sequence: u64) {
-        self.in_order = self.last.is_none_or(|last| last < (source, sequence));
-        self.last = self.last.max(Some((source, sequence)));
+        let place = (self.rank(source), sequence);
+        self.in_order = self.last.is_none_or(|last| last < place);
+        self.last = self.last.max(Some(place));
+    }
+
+    /// The number of an input in the order of names, by which evidence is compared.
+    fn rank(&self, source: u32) -> u32 {
+        self.ranks.get(source as usize).copied().unwrap_or(source)
     }
 
     /// The records taken in so far.
@@ -37,13 +66,13 @@ impl Collector {
     /// Counts a stretch of input that the source layer could not hold.
     pub fn gap(&mut self, source: u32, offset: u64, line: u64, reason: &str) {
         self.source(source).1 += 1;
-        self.bad.add(Position { source, offset, line }, reason.to_string());
+        self.bad.add(Position { source: self.rank(source), offset, line }, reason.to_string());
     }
 
-    /// The evidence as a sketch. `names` and `formats` are those of the inputs, in the order of their numbers.
-    pub fn finish(self, paths: &PathTable, names: &[String], formats: &[Format]) -> Sketch {
+    /// The evidence as a sketch. `formats` are those of the inputs, in the order of their numbers.
+    pub fn finish(mut self, paths: &PathTable, formats: &[Format]) -> Sketch {
         let mut fields: Vec<FieldEvidence> = Vec::new();
-        for (node, evidence) in self.evidence.into_iter().enumerate() {
+        for (node, evidence) in std::mem::take(&mut self.evidence).into_iter().enumerate() {
             let node = node as u32;
             let collapsed = paths.is_collapsed(node);
             if collapsed || (node != ROOT && evidence.appeared.0 != u32::MAX) {
@@ -54,15 +83,17 @@ impl Collector {
             let Format::Csv(layout) = format else { continue };
             // A header declares its columns, also when there is no row; they appear in its order.
             for (column, path) in csv_paths(&layout.columns).into_iter().enumerate() {
-                let appeared = (source as u32, column as u64);
+                let appeared = (self.rank(source as u32), column as u64);
                 fields.push(FieldEvidence { path, evidence: Evidence { appeared, ..Evidence::default() } });
             }
         }
-        let source = |(i, name): (usize, &String)| {
-            let (records, bad) = self.sources.get(i).copied().unwrap_or_default();
-            SourceEvidence { name: name.clone(), format: formats.get(i).cloned(), records, bad }
-        };
-        let sources = names.iter().enumerate().map(source).collect();
+        let named = |name: String| SourceEvidence { name, format: None, records: 0, bad: 0 };
+        let mut sources: Vec<SourceEvidence> = std::mem::take(&mut self.names).into_iter().map(named).collect();
+        for (source, rank) in self.ranks.iter().enumerate() {
+            let (records, bad) = self.sources.get(source).copied().unwrap_or_default();
+            let format = formats.get(source).cloned();
+            sources[*rank as usize] = SourceEvidence { format, records, bad, ..sources[*rank as usize].clone() };
+        }
         Sketch::assemble(sources, fields, self.bad)
     }
 
@@ -78,10 +109,11 @@ impl Collector {
 impl Sink for Collector {
     fn record(&mut self, paths: &PathTable, record: &Record<'_>) {
         self.source(record.source).0 += 1;
+        let source = self.rank(record.source);
         if self.evidence.len() < paths.len() {
             self.evidence.resize_with(paths.len(), Evidence::default);
         }
-        let position = Position { source: record.source, offset: record.offset, line: record.line };
+        let position = Position { source, offset: record.offset, line: record.line };
         for node in record.overwritten {
             self.evidence[*node as usize].overwritten.add(position);
         }
@@ -93,14 +125,14 @@ impl Sink for Collector {
             if *count == 1 || !self.in_order {
                 evidence.note_first(class, position);
                 // A CSV column appears with its header, which `finish` notes; its offset comes before any cell's.
-                evidence.appeared = evidence.appeared.min((record.source, record.offset_of(field)));
+                evidence.appeared = evidence.appeared.min((source, record.offset_of(field)));
             }
         }
     }
 
     fn bad(&mut self, bad: &Bad<'_>) {
         self.source(bad.source).1 += 1;
-        let position = Position { source: bad.source, offset: bad.offset, line: bad.line };
+        let position = Position { source: self.rank(bad.source), offset: bad.offset, line: bad.line };
         self.bad.add(position, bad.fault.to_string());
     }
 }

@@ -1,6 +1,7 @@
 //! A sketch: the evidence of any part of any inputs, and putting such parts together.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::evidence::{Evidence, Position, Seen};
 use crate::path::Path;
@@ -195,30 +196,37 @@ impl Sketch {
     fn sort_fields(&mut self) {
         let mut by_path: BTreeMap<Path, Evidence> = BTreeMap::new();
         for field in std::mem::take(&mut self.fields) {
-            match by_path.get_mut(&field.path) {
-                Some(evidence) => evidence.merge(&field.evidence),
-                None => {
-                    by_path.insert(field.path, field.evidence);
+            match by_path.entry(field.path) {
+                Entry::Occupied(mut known) => known.get_mut().merge(&field.evidence),
+                Entry::Vacant(place) => {
+                    place.insert(field.evidence);
                 }
             }
+        }
+        // Columns that CSV headers name are no keys of a map, however many they are.
+        let all_csv = self.sources.iter().all(|source| matches!(source.format, None | Some(Format::Csv(_))));
+        if by_path.len() > MAX_KEYS && !all_csv {
+            mark_maps(&mut by_path);
         }
         collapse(&mut by_path);
         self.fields = by_path.into_iter().map(|(path, evidence)| FieldEvidence { path, evidence }).collect();
     }
 }
 
-/// Marks objects that hold more than [`MAX_KEYS`] different keys between them, and drops what is below a mark. The
-/// mark depends on the union of the keys only, so it does not matter in which part it was noticed.
-fn collapse(fields: &mut BTreeMap<Path, Evidence>) {
-    if fields.len() > MAX_KEYS {
-        let mut children: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-        for path in fields.keys().filter(|path| !path.keys().is_empty()) {
-            *children.entry(path.keys()[..path.keys().len() - 1].to_vec()).or_default() += 1;
-        }
-        for (keys, _) in children.into_iter().filter(|(_, count)| *count > MAX_KEYS) {
-            fields.entry(Path::new(keys)).or_default().collapsed = true;
-        }
+/// Marks objects that hold more than [`MAX_KEYS`] different keys between them. The mark depends on the union of the keys
+/// only, so it does not matter in which part it was noticed.
+fn mark_maps(fields: &mut BTreeMap<Path, Evidence>) {
+    let mut children: BTreeMap<Vec<String>, usize> = BTreeMap::new();
+    for path in fields.keys().filter(|path| !path.keys().is_empty()) {
+        *children.entry(path.keys()[..path.keys().len() - 1].to_vec()).or_default() += 1;
     }
+    for (keys, _) in children.into_iter().filter(|(_, count)| *count > MAX_KEYS) {
+        fields.entry(Path::new(keys)).or_default().collapsed = true;
+    }
+}
+
+/// Drops what is below a mark.
+fn collapse(fields: &mut BTreeMap<Path, Evidence>) {
     let marked: Vec<Vec<String>> =
         fields.iter().filter(|(_, evidence)| evidence.collapsed).map(|(path, _)| path.keys().to_vec()).collect();
     if !marked.is_empty() {

@@ -15,6 +15,8 @@ pub(crate) struct Rows {
     pub(super) dialect: Dialect,
     body: u64,
     pub(super) columns: Vec<NodeId>,
+    /// Cells that a row may have, the empty ones behind the header\'s last included.
+    widest: usize,
     pub(super) fields: Vec<Field>,
     /// Where cells end, for the indexed way.
     pub(super) positions: Vec<u32>,
@@ -35,10 +37,12 @@ struct Row {
 impl Rows {
     /// Makes a reader of one input; `columns` are the paths of its cells.
     pub(crate) fn new(layout: &Layout, columns: Vec<NodeId>) -> Self {
+        let widest = columns.len() + layout.surplus as usize;
         Rows {
             dialect: layout.dialect,
             body: layout.body,
             columns,
+            widest,
             fields: Vec::new(),
             positions: Vec::new(),
             #[cfg(test)]
@@ -113,7 +117,7 @@ impl Rows {
             let (field, next) = self.cell(data, at);
             match self.columns.get(found) {
                 Some(node) => self.fields.push(Field { node: *node, ..field }),
-                // An empty cell too many holds nothing: a delimiter at the end of the line.
+                // An empty cell too many holds nothing where rows end in a delimiter.
                 None => surplus |= field.end > field.start || field.kind != Kind::Cell,
             }
             found += 1;
@@ -128,7 +132,7 @@ impl Rows {
     /// Whether a row has as many cells as the header. A surplus is cells too many that hold something.
     pub(super) fn check_count(&self, found: usize, surplus: bool) -> Result<(), Fault> {
         let expected = self.columns.len();
-        if found < expected || surplus {
+        if found < expected || found > self.widest || surplus {
             return Err(Fault::CellCount { found: found as u32, expected: expected as u32 });
         }
         Ok(())

@@ -42,7 +42,7 @@ pub(in crate::records) fn sniff(
         let delimiter = options.delimiter.or(named).unwrap_or(b',');
         let dialect = Dialect { delimiter, header: options.header.unwrap_or(true), ..Dialect::default() };
         let lines = memchr_iter(b'\n', head).count() as u64;
-        return Ok(Layout { dialect, columns: Vec::new(), body: head.len() as u64, preamble: lines });
+        return Ok(Layout { dialect, body: head.len() as u64, preamble: lines, ..Layout::default() });
     }
     let best = find(&Search { head, complete, named, options });
     if best.rows.all().is_empty() {
@@ -309,12 +309,13 @@ impl Reading {
         let start = table.start(forced);
         let first = &rows.all()[start.row];
         dialect.header = start.header;
-        let columns = if start.header {
+        let columns: Vec<String> = if start.header {
             rows.cells(first).iter().map(|cell| cell.decoded(head, &dialect)).collect()
         } else {
             (1..=width).map(|at| format!("column_{at}")).collect()
         };
         let body = if start.header { first.end } else { first.start };
-        Layout { dialect, columns, body: body as u64, preamble: lines(first.start) }
+        let surplus = width.saturating_sub(columns.len()) as u32;
+        Layout { dialect, columns, body: body as u64, surplus, preamble: lines(first.start) }
     }
 }

@@ -123,6 +123,20 @@ impl<'a> Walk<'a> {
         Ok(true)
     }
 
+    /// Checks that there is one value before `end` and nothing else.
+    pub(crate) fn value_alone(&mut self, end: u32, state: &mut WalkState) -> Step<()> {
+        let start = self.next(end)?;
+        match self.data[start as usize] {
+            b'"' => self.string(start, end).map(|_| ())?,
+            b'{' | b'[' => self.container(start, end, 0, state).map(|_| ())?,
+            _ => self.scalar(start, end).map(|_| ())?,
+        }
+        if self.peek(end).is_some() {
+            return malformed("something behind the value");
+        }
+        Ok(())
+    }
+
     /// Reads fields until every open object is closed.
     fn objects(&mut self, end: u32, paths: &mut PathTable, state: &mut WalkState, limits: &Limits) -> Step<()> {
         let mut first = true;
