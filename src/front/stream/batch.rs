@@ -33,7 +33,8 @@ impl<'a> Batch<'a> {
 
     /// The evidence of all records.
     pub(super) fn sketch(&self, names: &[String]) -> Result<Sketch> {
-        let worker = || (Reader::new(self.settings.read.limits), Collector::default());
+        let inputs: Vec<&str> = names.iter().map(String::as_str).collect();
+        let worker = || (Reader::new(self.settings.read.limits), Collector::new(&inputs));
         let work = |(reader, collector): &mut (Reader, Collector), piece: &Piece| {
             let mut chunk = self.buffer.chunk(piece);
             collector.begin(chunk.source, chunk.sequence);
@@ -42,7 +43,7 @@ impl<'a> Batch<'a> {
         };
         let workers = ordered_map(self.pieces.iter().map(Ok), self.threads(), worker, work, |()| Ok(()))?;
         let formats = vec![self.format.clone(); names.len()];
-        let sketch = |(reader, collector): (Reader, Collector)| collector.finish(reader.paths(), names, &formats);
+        let sketch = |(reader, collector): (Reader, Collector)| collector.finish(reader.paths(), &formats);
         Ok(Sketch::merge_all(workers.into_iter().map(sketch)))
     }
 

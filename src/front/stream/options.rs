@@ -144,7 +144,7 @@ impl StreamOptions {
             quote: told.quote.unwrap_or(usual.quote),
             ..usual
         };
-        Ok(Format::Csv(Layout { dialect, columns, body: 0, preamble: 0 }))
+        Ok(Format::Csv(Layout { dialect, columns, ..Layout::default() }))
     }
 }
 
