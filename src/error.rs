@@ -108,12 +108,14 @@ struct Inner {
     location: Option<Location>,
     hint: Option<String>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    temporary: bool,
 }
 
 impl Error {
     /// Makes an error of a kind. `message` is one line, lower case, without a final full stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), location: None, hint: None, cause: None }))
+        let message = message.into();
+        Error(Box::new(Inner { kind, message, location: None, hint: None, cause: None, temporary: false }))
     }
 
     /// Makes an [`ErrorKind::Io`] error that names what was being done.
@@ -152,6 +154,19 @@ impl Error {
     pub fn with_cause(mut self, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.0.cause = Some(Box::new(cause));
         self
+    }
+
+    /// Says whether the same call may succeed later, with nothing else changed.
+    #[must_use]
+    pub fn with_temporary(mut self, temporary: bool) -> Self {
+        self.0.temporary = temporary;
+        self
+    }
+
+    /// Whether the same call may succeed later, with nothing else changed: the connection was lost, the server is
+    /// starting or full, another session was in the way. False unless it is known.
+    pub fn is_temporary(&self) -> bool {
+        self.0.temporary
     }
 
     /// What kind of failure this is.

@@ -9,6 +9,9 @@ mod infer_only;
 mod load_into_postgres;
 #[path = "../examples/merge_sketches.rs"]
 mod merge_sketches;
+#[cfg(all(unix, feature = "postgres"))]
+#[path = "../examples/stream_into_postgres.rs"]
+mod stream_into_postgres;
 
 #[test]
 fn infer_only_runs() {
@@ -29,4 +32,10 @@ fn merge_sketches_runs() {
 #[test]
 fn load_into_postgres_runs() {
     load_into_postgres::main().unwrap();
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn stream_into_postgres_runs() {
+    stream_into_postgres::main().unwrap();
 }

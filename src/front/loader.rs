@@ -30,13 +30,13 @@ use crate::source::{Gap, Piece, Source, ordered_map};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Loader {
-    url: String,
-    table: Option<String>,
-    load_id: Option<String>,
-    mode: Mode,
-    policy: Policy,
-    read: ReadOptions,
-    max_quarantined: Option<u64>,
+    pub(super) url: String,
+    pub(super) table: Option<String>,
+    pub(super) load_id: Option<String>,
+    pub(super) mode: Mode,
+    pub(super) policy: Policy,
+    pub(super) read: ReadOptions,
+    pub(super) max_quarantined: Option<u64>,
 }
 
 /// What a load did.

@@ -6,6 +6,8 @@ mod infer;
 mod loader;
 mod name;
 mod read;
+#[cfg(feature = "postgres")]
+mod stream;
 
 pub use explain::{ColumnReport, Explanation};
 pub use infer::Inference;
@@ -13,3 +15,5 @@ pub use infer::Inference;
 pub use loader::{LoadReport, Loader, MAX_QUARANTINED_LISTED, Quarantined};
 pub use name::table_for;
 pub use read::{ReadOptions, Watch};
+#[cfg(feature = "postgres")]
+pub use stream::{Offset, Receipt, StreamLoader, StreamOptions, StreamTotals};

@@ -13,7 +13,9 @@ pub use copy_binary::CopyEncoder;
 #[cfg(feature = "parquet")]
 pub use folder::FolderTarget;
 #[cfg(feature = "postgres")]
+pub(crate) use postgres::{OpenBatch, PostgresStream, Step, StreamBegun};
+#[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
-pub use target::{Begun, Counts, Encode, LoadRequest, Mode, Prepared, Target};
+pub use target::{Begun, Contract, Counts, Encode, LoadRequest, Mode, OnChange, Prepared, Target};
 #[cfg(all(unix, feature = "postgres"))]
 pub use temp::{TempCluster, TempOptions};

@@ -80,7 +80,7 @@ impl Drop for CopyStream {
 }
 
 fn lost() -> Error {
-    Error::new(ErrorKind::Database, "the load's connection is gone; nothing was loaded")
+    Error::new(ErrorKind::Database, "the load's connection is gone; nothing was loaded").with_temporary(true)
 }
 
 fn run(mut client: Client, sql: &str, names: &[String], messages: &Receiver<Message>) -> Result<(Client, u64)> {

@@ -15,7 +15,8 @@ pub(super) fn failed(doing: impl Display, error: &::postgres::Error) -> Error {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         };
-        let failure = Error::new(ErrorKind::Database, format!("{doing}: {reason}"));
+        let lost = error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>());
+        let failure = Error::new(ErrorKind::Database, format!("{doing}: {reason}")).with_temporary(lost);
         return if reason.contains("password missing") {
             failure.with_hint("put the password into the environment variable PGPASSWORD")
         } else {
@@ -23,11 +24,18 @@ pub(super) fn failed(doing: impl Display, error: &::postgres::Error) -> Error {
         };
     };
     let code = refusal.code().code();
-    let failure = Error::new(ErrorKind::Database, format!("{doing}: {} (SQLSTATE {code})", message(refusal)));
+    let failure = Error::new(ErrorKind::Database, format!("{doing}: {} (SQLSTATE {code})", message(refusal)))
+        .with_temporary(may_pass(code));
     match hint(code) {
         Some(hint) => failure.with_hint(hint),
         None => failure,
     }
+}
+
+/// Whether what the server refuses for this reason may go through a moment later, in a transaction of its own.
+fn may_pass(code: &str) -> bool {
+    const PASSING: [&str; 8] = ["40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57P05", "53300"];
+    code.starts_with("08") || PASSING.contains(&code)
 }
 
 /// Makes an error of a failed COPY, with the row and the column that the server stopped at.
@@ -100,6 +108,12 @@ fn hint(code: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_what_does_not() {
+        assert!(["08006", "40001", "40P01", "55P03", "57P01", "57P03", "53300"].into_iter().all(may_pass));
+        assert!(!["28P01", "3D000", "42501", "22P02", "23505", "53100", "57014"].into_iter().any(may_pass));
+    }
 
     #[test]
     fn a_position_is_read_without_the_value() {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::connect::Endpoint;
 use super::error::failed;
+use super::offsets::{CREATE_OFFSETS, OFFSETS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::target::{Counts, LoadRequest};
 use crate::plan::{Fitted, TableName};
@@ -70,7 +71,8 @@ impl LoadKey {
         self.target.schema.as_deref().unwrap_or_default()
     }
 
-    fn beside(&self, name: &str) -> TableName {
+    /// A table of ours beside the target.
+    pub(super) fn beside(&self, name: &str) -> TableName {
         TableName { schema: self.target.schema.clone(), name: name.to_owned() }
     }
 }
@@ -98,10 +100,11 @@ impl<'a> Ledger<'a> {
         Ledger { key, table: key.beside(LOADS).quoted() }
     }
 
-    /// The tables that are still to be made, as statements.
-    pub(super) fn missing(&self, client: &mut Client) -> Result<Vec<String>> {
+    /// The tables that are still to be made, as statements; that of the offsets only where they are wanted.
+    pub(super) fn missing(&self, client: &mut Client, offsets: bool) -> Result<Vec<String>> {
         let mut statements = Vec::new();
-        for (name, columns) in [(LOADS, CREATE_LOADS), (QUARANTINE, CREATE_QUARANTINE)] {
+        let tables = [(LOADS, CREATE_LOADS), (QUARANTINE, CREATE_QUARANTINE), (OFFSETS, CREATE_OFFSETS)];
+        for (name, columns) in tables.into_iter().take(if offsets { 3 } else { 2 }) {
             let table = self.key.beside(name).quoted();
             if !exists(client, &table)? {
                 statements.push(format!("CREATE TABLE IF NOT EXISTS {table} {columns}"));
@@ -127,6 +130,19 @@ impl<'a> Ledger<'a> {
             let count = |i| u64::try_from(row.get::<_, i64>(i)).unwrap_or_default();
             Counts { read: count(0), loaded: count(1), quarantined: count(2), deduplicated: count(3) }
         }))
+    }
+
+    /// Whether some load's rows should be in the table. If the table is not there, they went with it.
+    pub(super) fn counts_on_rows(&self, client: &mut Client) -> Result<bool> {
+        if !exists(client, &self.table)? {
+            return Ok(false);
+        }
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM {} WHERE table_name = $1 AND loaded > 0 AND replaced_by IS NULL)",
+            self.table
+        );
+        let row = client.query_typed_one(&sql, &[(&self.key.target.name, SqlType::TEXT)]);
+        Ok(row.map_err(|error| failed("reading the ledger", &error))?.get(0))
     }
 
     /// Marks the loads whose rows are gone: replaced by this load, or dropped with their table.
@@ -200,7 +216,7 @@ impl<'a> Ledger<'a> {
 }
 
 /// Whether a table of this (quoted) name exists.
-fn exists(client: &mut Client, table: &str) -> Result<bool> {
+pub(super) fn exists(client: &mut Client, table: &str) -> Result<bool> {
     let row = client.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&table, SqlType::TEXT)]);
     Ok(row.map_err(|error| failed("reading the catalog", &error))?.get(0))
 }
@@ -214,19 +230,30 @@ fn printable(text: &str) -> String {
 ///
 /// The client library drops the tag that would tell COMMIT from the ROLLBACK that a failed transaction ends with. So
 /// the ledger is read afterwards: on the same session, or, if it was lost together with the answer, on a new one.
-pub(super) fn commit(mut client: Client, endpoint: &Endpoint, key: &LoadKey, counts: Counts) -> Result<Counts> {
-    let found = match client.batch_execute("COMMIT") {
-        Ok(()) => Ledger::new(key).look_up(&mut client).or_else(|_| recover(endpoint, key)),
-        Err(error) if outcome_is_unknown(&error) => recover(endpoint, key),
+///
+/// Returns the session to go on with.
+pub(super) fn commit(
+    mut client: Client,
+    endpoint: &Endpoint,
+    key: &LoadKey,
+    counts: Counts,
+) -> Result<(Client, Counts)> {
+    let (client, found) = match client.batch_execute("COMMIT") {
+        Ok(()) => match Ledger::new(key).look_up(&mut client) {
+            Ok(found) => (client, found),
+            Err(_) => recover(endpoint, key)?,
+        },
+        Err(error) if outcome_is_unknown(&error) => recover(endpoint, key)?,
         // The server refused: a constraint that is checked at the end. It has rolled back.
         Err(error) => return Err(failed("committing", &error)),
     };
-    match found? {
-        Some(stored) if stored == counts => Ok(counts),
+    match found {
+        Some(stored) if stored == counts => Ok((client, counts)),
         Some(_) => Err(Error::new(ErrorKind::NotConserved, "the ledger holds other counts than this load's")
             .with_hint("something other than longshore wrote to the ledger while the load ran")),
         None => Err(Error::new(ErrorKind::Database, "the transaction did not commit; nothing was loaded")
-            .with_hint("run the same load again")),
+            .with_hint("run the same load again")
+            .with_temporary(true)),
     }
 }
 
@@ -240,20 +267,23 @@ fn outcome_is_unknown(error: &::postgres::Error) -> bool {
     }
 }
 
-/// Looks the load up on a new session.
-fn recover(endpoint: &Endpoint, key: &LoadKey) -> Result<Option<Counts>> {
+/// Looks the load up on a new session, and returns that too.
+fn recover(endpoint: &Endpoint, key: &LoadKey) -> Result<(Client, Option<Counts>)> {
     let looked_up = (|| {
         let mut client = endpoint.reconnect()?;
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
         client.batch_execute(begin).map_err(|error| failed("reading the ledger", &error))?;
         // The old session may still be at work on the commit. It holds the table's lock until it has ended.
         lock(&mut client, key.lock(), endpoint.options.recovery_timeout)?;
-        Ledger::new(key).look_up(&mut client)
+        let found = Ledger::new(key).look_up(&mut client)?;
+        client.batch_execute("ROLLBACK").map_err(|error| failed("reading the ledger", &error))?;
+        Ok((client, found))
     })();
     looked_up.map_err(|error: Error| {
         let what = "the connection was lost while committing, and whether the load was committed is not known";
         Error::new(ErrorKind::Database, format!("{what}: {}", error.message()))
             .with_hint("run the same load again: if it was committed, the ledger says so and nothing is loaded twice")
+            .with_temporary(true)
     })
 }
 
@@ -266,7 +296,9 @@ pub(super) fn lock(client: &mut Client, number: i64, timeout: Duration) -> Resul
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
             let waited = timeout.as_secs_f64();
             let message = format!("another load into the table is still running after {waited} s of waiting");
-            Err(Error::new(ErrorKind::Database, message).with_hint("run this one again when it has ended"))
+            Err(Error::new(ErrorKind::Database, message)
+                .with_hint("run this one again when it has ended")
+                .with_temporary(true))
         }
         Err(error) => Err(failed("waiting for other loads into the table", &error)),
     }

@@ -2,25 +2,29 @@
 
 mod catalog;
 mod connect;
+mod contract;
 mod copy;
 mod error;
 mod ledger;
+mod offsets;
 mod open;
+mod rows;
 mod spool;
+mod stream;
+
+pub(crate) use self::offsets::Step;
+pub(crate) use self::stream::{OpenBatch, PostgresStream, StreamBegun};
 
 use std::time::Duration;
 
 use ::postgres::Client;
 
 use self::connect::Endpoint;
-use self::copy::CopyStream;
-use self::ledger::{Ledger, LoadKey};
-use self::spool::Spool;
-use super::copy_binary::CopyEncoder;
+use self::rows::Load;
 use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::{Fitted, JsonType};
+use crate::plan::JsonType;
 use crate::schema::Schema;
 
 /// How a [`PostgresTarget`] behaves.
@@ -89,26 +93,6 @@ impl std::fmt::Debug for State {
     }
 }
 
-/// A load between `begin` and `commit`.
-struct Load {
-    key: LoadKey,
-    request: LoadRequest,
-    columns: Vec<Fitted>,
-    encoder: CopyEncoder,
-    rows: Rows,
-    sent: u64,
-    spool: Spool,
-}
-
-/// Where rows go.
-enum Rows {
-    /// Into a COPY that is under way.
-    Stream(CopyStream),
-    /// Nowhere: without columns there is nothing to copy, and rows are only counted. The statements make the table,
-    /// once it is known that there are rows.
-    Counted { client: Box<Client>, create: Vec<String> },
-}
-
 impl PostgresTarget {
     /// Connects to a server.
     ///
@@ -160,41 +144,14 @@ impl Target for PostgresTarget {
                 return Err(error);
             }
         };
-        let encoder = CopyEncoder::of(&opened.columns)?;
-        let rows = if opened.columns.is_empty() {
-            Rows::Counted { client, create: opened.deferred }
-        } else {
-            Rows::Stream(CopyStream::start(*client, &opened.key.target, &opened.columns)?)
-        };
-        let columns = opened.columns;
-        let overflow = schema
-            .overflow
-            .and_then(|i| schema.columns.get(i))
-            .and_then(|overflow| columns.iter().position(|fitted| fitted.column.path == overflow.path));
-        let decoded = columns.iter().map(|fitted| fitted.column.clone()).collect();
-        let fitted = Schema { columns: decoded, overflow, undecided: schema.undecided.clone() };
-        let spool = Spool::new(&opened.key, &request.sources);
-        let request = request.clone();
-        let boxed: Box<dyn Encode> = Box::new(encoder.clone());
-        self.state = State::Open(Box::new(Load { key: opened.key, request, columns, encoder, rows, sent: 0, spool }));
+        let (load, fitted) = Load::start(client, opened, schema, request.clone(), &request.sources)?;
+        let boxed: Box<dyn Encode> = Box::new(load.encoder().clone());
+        self.state = State::Open(Box::new(load));
         Ok(Begun::Open { schema: fitted, encoder: boxed })
     }
 
     fn write(&mut self, rows: Prepared) -> Result<()> {
-        let load = self.open()?;
-        let (bytes, count) = match rows {
-            Prepared::Bytes { bytes, rows } => (bytes, rows),
-            Prepared::Batch(batch) => {
-                let mut bytes = Vec::new();
-                load.encoder.encode(&batch, &mut bytes)?;
-                (bytes, batch.num_rows() as u64)
-            }
-        };
-        load.sent += count;
-        let sent = match &mut load.rows {
-            Rows::Stream(stream) => stream.send(bytes),
-            Rows::Counted { .. } => Ok(()),
-        };
+        let sent = self.open()?.write(rows);
         if sent.is_err() {
             self.state = State::Failed;
         }
@@ -202,15 +159,12 @@ impl Target for PostgresTarget {
     }
 
     fn quarantine(&mut self, misfit: Misfit) -> Result<()> {
-        let load = self.open()?;
-        load.spool.push(&misfit)?;
-        let limit = load.request.max_quarantined;
-        if limit.is_some_and(|limit| load.spool.rows() > limit) {
+        let kept = self.open()?.quarantine(&misfit);
+        if kept.is_err() {
             // Going on could only make it more; the transaction ends with the connection.
             self.state = State::Failed;
-            return Err(too_many(limit.unwrap_or_default()));
         }
-        Ok(())
+        kept
     }
 
     fn commit(&mut self, read: u64) -> Result<Counts> {
@@ -218,68 +172,8 @@ impl Target for PostgresTarget {
         let State::Open(load) = std::mem::replace(&mut self.state, State::Failed) else {
             unreachable!("checked above")
         };
-        let counts = load.commit(&self.endpoint, read)?;
+        let (_, counts) = load.commit(&self.endpoint, read, &[])?;
         self.state = State::Done;
         Ok(counts)
-    }
-}
-
-impl Load {
-    fn commit(self, endpoint: &Endpoint, read: u64) -> Result<Counts> {
-        let Load { key, request, columns, rows, sent, mut spool, .. } = self;
-        let (mut client, loaded) = match rows {
-            Rows::Stream(stream) => stream.finish()?,
-            Rows::Counted { mut client, create } => {
-                let loaded = copy::insert_empty_rows(&mut client, &key.target, &create, sent)?;
-                (*client, loaded)
-            }
-        };
-        let done = (|| {
-            let quarantined = spool.copy_into(&mut client, &key.target)?;
-            let counts = conserved(read, (sent, loaded), (spool.rows(), quarantined))?;
-            Ledger::new(&key).insert(&mut client, &request, &columns, counts)?;
-            Ok(counts)
-        })();
-        match done {
-            Ok(counts) => ledger::commit(client, endpoint, &key, counts),
-            Err(error) => {
-                let _ = client.batch_execute("ROLLBACK");
-                Err(error)
-            }
-        }
-    }
-}
-
-/// Holds the server's counts against ours. Both pairs are (sent, counted by the server).
-fn conserved(read: u64, rows: (u64, u64), kept: (u64, u64)) -> Result<Counts> {
-    let complaint = if rows.0 != rows.1 {
-        format!("the server stored {} of {} rows sent", rows.1, rows.0)
-    } else if kept.0 != kept.1 {
-        format!("the server stored {} of {} quarantined records", kept.1, kept.0)
-    } else if read != rows.1 + kept.1 {
-        format!("{read} records were read, but {} rows loaded and {} quarantined", rows.1, kept.1)
-    } else {
-        return Ok(Counts { read, loaded: rows.1, quarantined: kept.1, deduplicated: 0 });
-    };
-    let error = Error::new(ErrorKind::NotConserved, format!("{complaint}; nothing was loaded"));
-    Err(if rows.0 != rows.1 { error.with_hint("a trigger on the table may drop rows") } else { error })
-}
-
-fn too_many(limit: u64) -> Error {
-    Error::new(ErrorKind::TooManyQuarantined, format!("more than {limit} records do not fit; nothing was loaded"))
-        .with_hint("look at what does not fit with a dry run, give the column a wider type, or raise the limit")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_that_differ_anywhere_are_not_conserved() {
-        let counts = Counts { read: 5, loaded: 3, quarantined: 2, deduplicated: 0 };
-        assert_eq!(conserved(5, (3, 3), (2, 2)).unwrap(), counts);
-        for (read, rows, kept) in [(5, (3, 2), (2, 2)), (5, (3, 3), (2, 1)), (6, (3, 3), (2, 2)), (4, (3, 3), (2, 2))] {
-            assert_eq!(conserved(read, rows, kept).unwrap_err().kind(), ErrorKind::NotConserved);
-        }
     }
 }

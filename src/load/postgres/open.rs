@@ -8,9 +8,12 @@ use super::catalog;
 use super::connect::Endpoint;
 use super::error::failed;
 use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE, lock, set_lock_timeout};
+use super::offsets::OFFSETS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::target::{Counts, LoadRequest, Mode};
-use crate::plan::{self, CreateOptions, Dialect, ExistingTable, Fitted, JsonType, Plan, TableName, identifier};
+use crate::plan::{
+    self, CreateOptions, Dialect, Evolution, ExistingTable, Fitted, JsonType, Plan, TableName, identifier,
+};
 use crate::schema::Schema;
 
 /// Settings last as long as the transaction, so that they are also right behind a pooler. The isolation level matters:
@@ -39,19 +42,13 @@ pub(super) struct Ready {
     pub(super) columns: Vec<Fitted>,
     /// Statements that make a table without columns, to be run once there is a row for it.
     pub(super) deferred: Vec<String>,
+    /// Statements that were run to make or change the table.
+    pub(super) done: Vec<String>,
 }
 
 pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, request: &LoadRequest) -> Result<Opened> {
-    let table = TableName::parse(&request.table, Dialect::Postgres)?;
-    if [LOADS, QUARANTINE].contains(&table.name.as_str()) {
-        return Err(
-            Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name")
-        );
-    }
-    if request.load_id.is_empty() || request.load_id.contains('\0') {
-        return Err(Error::config("a load id must not be empty or hold U+0000"));
-    }
-    client.batch_execute(BEGIN).map_err(|error| failed("opening a transaction", &error))?;
+    let table = table_name(request)?;
+    begin(client)?;
     refuse_other_servers(client)?;
     let key = LoadKey { target: resolve(client, table)?, load_id: request.load_id.clone() };
     lock(client, key.lock(), endpoint.options.queue_timeout)?;
@@ -68,17 +65,40 @@ pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, re
         return Err(Error::new(ErrorKind::Conflict, format!("table {} exists", key.target.quoted()))
             .with_hint("append to it, replace its rows, or choose another table"));
     }
-    create_surroundings(client, endpoint, &key)?;
+    create_surroundings(client, endpoint, &key, false)?;
     set_lock_timeout(client, endpoint.options.lock_timeout)?;
     let ready = match found {
-        Some(oid) => adapt(client, oid, key, schema, request.mode, endpoint.options.json)?,
+        Some(oid) => {
+            let existing = occupy(client, oid, &key, request.mode)?;
+            let evolution = plan::evolve(schema, &existing, &key.target, endpoint.options.json)?;
+            adapt(client, key, evolution)?
+        }
         None => create(client, key, schema, endpoint.options.json)?,
     };
     Ok(Opened::Ready(ready))
 }
 
+/// The table of a request, if it is one that can be loaded into.
+pub(super) fn table_name(request: &LoadRequest) -> Result<TableName> {
+    let table = TableName::parse(&request.table, Dialect::Postgres)?;
+    if [LOADS, QUARANTINE, OFFSETS].contains(&table.name.as_str()) {
+        return Err(
+            Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name")
+        );
+    }
+    if request.load_id.is_empty() || request.load_id.contains('\0') {
+        return Err(Error::config("a load id must not be empty or hold U+0000"));
+    }
+    Ok(table)
+}
+
+/// Opens the transaction of a load.
+pub(super) fn begin(client: &mut Client) -> Result<()> {
+    client.batch_execute(BEGIN).map_err(|error| failed("opening a transaction", &error))
+}
+
 /// Redshift speaks the protocol, but has no COPY from the client.
-fn refuse_other_servers(client: &mut Client) -> Result<()> {
+pub(super) fn refuse_other_servers(client: &mut Client) -> Result<()> {
     let version = client.simple_query("SELECT version()").map_err(|error| failed("asking for the version", &error))?;
     let is_redshift = version.iter().any(|message| match message {
         ::postgres::SimpleQueryMessage::Row(row) => row.get(0).is_some_and(|text| text.contains("Redshift")),
@@ -92,7 +112,7 @@ fn refuse_other_servers(client: &mut Client) -> Result<()> {
 }
 
 /// Gives the table its schema: where the search path finds it, else where it would be created.
-fn resolve(client: &mut Client, table: TableName) -> Result<TableName> {
+pub(super) fn resolve(client: &mut Client, table: TableName) -> Result<TableName> {
     if table.schema.is_some() {
         return Ok(table);
     }
@@ -110,14 +130,19 @@ fn resolve(client: &mut Client, table: TableName) -> Result<TableName> {
 }
 
 /// Makes the schema and longshore's own tables where they are missing.
-fn create_surroundings(client: &mut Client, endpoint: &Endpoint, key: &LoadKey) -> Result<()> {
+pub(super) fn create_surroundings(
+    client: &mut Client,
+    endpoint: &Endpoint,
+    key: &LoadKey,
+    offsets: bool,
+) -> Result<()> {
     let ledger = Ledger::new(key);
     let sql = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
     let schema_exists = |client: &mut Client| -> Result<bool> {
         let row = client.query_typed_one(sql, &[(&key.schema(), SqlType::TEXT)]);
         Ok(row.map_err(|error| failed("reading the catalog", &error))?.get(0))
     };
-    if schema_exists(client)? && ledger.missing(client)?.is_empty() {
+    if schema_exists(client)? && ledger.missing(client, offsets)?.is_empty() {
         return Ok(());
     }
     // IF NOT EXISTS is not safe against another session that creates the same.
@@ -125,7 +150,7 @@ fn create_surroundings(client: &mut Client, endpoint: &Endpoint, key: &LoadKey) 
     if !schema_exists(client)? {
         create_tolerantly(client, &format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(key.schema())))?;
     }
-    for statement in ledger.missing(client)? {
+    for statement in ledger.missing(client, offsets)? {
         create_tolerantly(client, &statement)?;
     }
     Ok(())
@@ -144,7 +169,8 @@ fn create_tolerantly(client: &mut Client, statement: &str) -> Result<()> {
     }
 }
 
-fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: JsonType) -> Result<Ready> {
+/// Makes the table.
+pub(super) fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: JsonType) -> Result<Ready> {
     let options = CreateOptions::new(Dialect::Postgres).with_json(json);
     let plan = Plan::create_with(schema, &key.target.quoted(), &options)?;
     let statements: Vec<String> = plan.statements.into_iter().map(|statement| statement.sql).collect();
@@ -152,30 +178,36 @@ fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: JsonType) ->
     Ledger::new(&key).mark_replaced(client)?;
     if schema.columns.is_empty() {
         // An input without any record gives no table; one with records `{}` gives one without columns.
-        return Ok(Ready { key, columns: Vec::new(), deferred: statements });
+        return Ok(Ready { key, columns: Vec::new(), deferred: statements, done: Vec::new() });
     }
     for statement in &statements {
         client.batch_execute(statement).map_err(|error| failed("creating the table", &error))?;
     }
-    Ok(Ready { key, columns: plan::fitted(schema, json), deferred: Vec::new() })
+    Ok(Ready { key, columns: plan::fitted(schema, json), deferred: Vec::new(), done: statements })
 }
 
-fn adapt(client: &mut Client, oid: u32, key: LoadKey, schema: &Schema, mode: Mode, json: JsonType) -> Result<Ready> {
+/// Locks the table, empties it if the mode says so, and reads what it is.
+///
+/// From here to the commit nobody else can change the table: binary rows for other types than those read now could be
+/// taken for something else without an error.
+pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: Mode) -> Result<ExistingTable> {
     let table = key.target.quoted();
-    // From here to the commit nobody else can change the table: binary rows for other types than those read now
-    // could be taken for something else without an error.
     let (lock, doing) = match mode {
         Mode::Replace => (format!("TRUNCATE TABLE {table}"), "emptying the table"),
         _ => (format!("LOCK TABLE {table} IN ROW EXCLUSIVE MODE"), "locking the table"),
     };
     client.batch_execute(&lock).map_err(|error| failed(doing, &error))?;
     if mode == Mode::Replace {
-        Ledger::new(&key).mark_replaced(client)?;
+        Ledger::new(key).mark_replaced(client)?;
     }
-    let existing: ExistingTable = catalog::read(client, oid, &key.target)?;
-    let evolution = plan::evolve(schema, &existing, &key.target, json)?;
-    for statement in &evolution.plan.statements {
-        client.batch_execute(&statement.sql).map_err(|error| failed("changing the table", &error))?;
+    catalog::read(client, oid, &key.target)
+}
+
+/// Changes the table.
+pub(super) fn adapt(client: &mut Client, key: LoadKey, evolution: Evolution) -> Result<Ready> {
+    let done: Vec<String> = evolution.plan.statements.into_iter().map(|statement| statement.sql).collect();
+    for statement in &done {
+        client.batch_execute(statement).map_err(|error| failed("changing the table", &error))?;
     }
-    Ok(Ready { key, columns: evolution.columns, deferred: Vec::new() })
+    Ok(Ready { key, columns: evolution.columns, deferred: Vec::new(), done })
 }

@@ -1,0 +1,367 @@
+//! The writes of a stream that are not committed yet.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use crate::batch::Misfit;
+use crate::error::{Error, ErrorKind, Result};
+use crate::load::Step;
+use crate::records::{Format, Limits, cutter};
+use crate::source::Chunk;
+
+/// About how many bytes are read and decoded at a time.
+const PIECE: usize = 256 << 10;
+
+/// What is buffered, source by source. Sources stay known from batch to batch.
+#[derive(Default)]
+pub(super) struct Buffer {
+    /// Sorted by name.
+    sources: Vec<Source>,
+    lines: u64,
+    bytes: u64,
+    since: Option<Instant>,
+}
+
+/// One source: how far it is committed, and what was written behind that.
+struct Source {
+    name: String,
+    committed: Option<u64>,
+    bytes: Vec<u8>,
+    writes: Vec<Write>,
+    /// Bytes and lines of the batches before, so that places count on.
+    passed: (u64, u64),
+}
+
+/// One write: its position, and the bytes and lines in the source's buffer up to its end.
+struct Write {
+    position: u64,
+    end: usize,
+    lines: u64,
+}
+
+/// A stretch of whole records in one source's buffer.
+pub(super) struct Piece {
+    source: u32,
+    sequence: u64,
+    range: Range<usize>,
+    lines: u64,
+}
+
+impl Buffer {
+    /// Where a source is, the buffered writes included; `None` if the source is not known here.
+    pub(super) fn position(&self, source: &str) -> Option<Option<u64>> {
+        let source = &self.sources[self.find(source).ok()?];
+        Some(source.writes.last().map(|write| write.position).or(source.committed))
+    }
+
+    /// Makes a source known.
+    pub(super) fn add_source(&mut self, name: &str, committed: Option<u64>) {
+        if let Err(at) = self.find(name) {
+            let name = name.to_owned();
+            self.sources.insert(at, Source { name, committed, bytes: Vec::new(), writes: Vec::new(), passed: (0, 0) });
+        }
+    }
+
+    /// Takes in a write of a source that is known.
+    pub(super) fn push(&mut self, name: &str, bytes: &[u8], position: u64) {
+        let Ok(at) = self.find(name) else { return };
+        let source = &mut self.sources[at];
+        source.bytes.extend_from_slice(bytes);
+        // The next write begins a record of its own, whether or not this one ended its last line.
+        let open = !bytes.is_empty() && !bytes.ends_with(b"\n");
+        if open {
+            source.bytes.push(b'\n');
+        }
+        let lines = memchr::memchr_iter(b'\n', bytes).count() as u64 + u64::from(open);
+        let before = source.writes.last().map_or(0, |write| write.lines);
+        source.writes.push(Write { position, end: source.bytes.len(), lines: before + lines });
+        self.lines += lines;
+        self.bytes += bytes.len() as u64;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sources.iter().all(|source| source.writes.is_empty())
+    }
+
+    pub(super) fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// When the oldest buffered write came.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
+    /// How far the batch takes each source that has writes, in the order of their names.
+    pub(super) fn steps(&self) -> Vec<Step> {
+        let step = |source: &Source| {
+            let to = source.writes.last()?.position;
+            Some(Step { source: source.name.clone(), from: source.committed, to })
+        };
+        self.sources.iter().filter_map(step).collect()
+    }
+
+    /// The sources of the steps, by name.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.active().map(|source| source.name.clone()).collect()
+    }
+
+    /// A name for each write, as the quarantine gives it: `events-3@41210`.
+    pub(super) fn write_names(&self) -> Vec<String> {
+        let of = |source: &Source| -> Vec<String> {
+            source.writes.iter().map(|write| format!("{}@{}", source.name, write.position)).collect()
+        };
+        self.active().flat_map(of).collect()
+    }
+
+    /// A hash of what is buffered, as hexadecimal text.
+    pub(super) fn content_hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for source in self.active() {
+            hasher.update(&(source.bytes.len() as u64).to_le_bytes());
+            hasher.update(&source.bytes);
+        }
+        hasher.finalize().to_hex()[..32].to_owned()
+    }
+
+    /// Everything in pieces of whole records. Lines of JSON are taken over the borders of writes; rows of CSV are not,
+    /// so that a quote left open in one write takes nothing of the next.
+    pub(super) fn pieces(&self, format: &Format, limits: &Limits) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        for (at, source) in self.active().enumerate() {
+            let mut sequence = 0;
+            let mut cut = |range: Range<usize>, mut lines: u64| {
+                for range in cut(&source.bytes, range, format, limits) {
+                    let passed = memchr::memchr_iter(b'\n', &source.bytes[range.clone()]).count() as u64;
+                    pieces.push(Piece { source: at as u32, sequence, range, lines });
+                    sequence += 1;
+                    lines += passed;
+                }
+            };
+            if let Format::Csv(_) = format {
+                let mut before = (0, 0);
+                for write in &source.writes {
+                    cut(before.0..write.end, before.1);
+                    before = (write.end, write.lines);
+                }
+            } else {
+                cut(0..source.bytes.len(), 0);
+            }
+        }
+        pieces
+    }
+
+    /// A piece as a chunk, with its place in all that its source has given since the stream was opened.
+    pub(super) fn chunk(&self, piece: &Piece) -> Chunk {
+        let Some(source) = self.active().nth(piece.source as usize) else { return Chunk::new(b"") };
+        let mut chunk = Chunk::new(&source.bytes[piece.range.clone()]);
+        chunk.source = piece.source;
+        chunk.sequence = piece.sequence;
+        chunk.offset = source.passed.0 + piece.range.start as u64;
+        chunk.first_line = source.passed.1 + piece.lines + 1;
+        chunk
+    }
+
+    /// Gives a misfit its place in the write that it came with, in place of that in the source.
+    pub(super) fn locate(&self, mut misfit: Misfit) -> Misfit {
+        let mut before = 0;
+        for (at, source) in self.active().enumerate() {
+            if at as u32 == misfit.source {
+                let byte = misfit.byte - source.passed.0;
+                let nth = source.writes.partition_point(|write| write.end as u64 <= byte);
+                let (end, lines) = match nth.checked_sub(1).and_then(|last| source.writes.get(last)) {
+                    Some(write) => (write.end as u64, write.lines),
+                    None => (0, 0),
+                };
+                misfit.byte = byte - end;
+                misfit.line -= source.passed.1 + lines;
+                misfit.source = (before + nth) as u32;
+                break;
+            }
+            before += source.writes.len();
+        }
+        misfit
+    }
+
+    /// Empties the buffer after a commit that took its sources along these steps.
+    pub(super) fn committed(&mut self, steps: &[Step]) {
+        for step in steps {
+            if let Ok(at) = self.find(&step.source) {
+                self.sources[at].drop_to(step.to);
+            }
+        }
+        self.count();
+    }
+
+    /// Goes on from where others have taken the sources: drops what is committed already, and says how many writes
+    /// that were.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Conflict`] if a source has gone back. What is buffered does not begin there.
+    pub(super) fn move_on(&mut self, steps: &[Step], positions: &[Option<u64>]) -> Result<u64> {
+        if let Some((step, _)) = steps.iter().zip(positions).find(|(step, position)| **position < step.from) {
+            let message = format!("the offset of `{}` has gone back since the stream was opened", step.source);
+            return Err(Error::new(ErrorKind::Conflict, message).with_hint(
+                "the table was dropped, or its offset changed: open the stream again, and go on from there",
+            ));
+        }
+        let mut skipped = 0;
+        for (step, position) in steps.iter().zip(positions) {
+            if let (Ok(at), Some(position)) = (self.find(&step.source), position) {
+                skipped += self.sources[at].drop_to(*position);
+            }
+        }
+        self.count();
+        Ok(skipped)
+    }
+
+    fn count(&mut self) {
+        self.bytes = self.sources.iter().map(|source| source.bytes.len() as u64).sum();
+        self.lines = self.sources.iter().filter_map(|source| source.writes.last()).map(|write| write.lines).sum();
+        if self.is_empty() {
+            self.since = None;
+        }
+    }
+
+    /// The sources that have writes.
+    fn active(&self) -> impl Iterator<Item = &Source> {
+        self.sources.iter().filter(|source| !source.writes.is_empty())
+    }
+
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.sources.binary_search_by(|source| source.name.as_str().cmp(name))
+    }
+}
+
+impl Source {
+    /// Drops the writes up to a position; returns how many they were.
+    fn drop_to(&mut self, position: u64) -> u64 {
+        let done = self.writes.partition_point(|write| write.position <= position);
+        let (end, lines) = match done.checked_sub(1).and_then(|last| self.writes.get(last)) {
+            Some(write) => (write.end, write.lines),
+            None => (0, 0),
+        };
+        self.bytes.drain(..end);
+        self.writes.drain(..done);
+        for write in &mut self.writes {
+            write.end -= end;
+            write.lines -= lines;
+        }
+        self.passed = (self.passed.0 + end as u64, self.passed.1 + lines);
+        self.committed = Some(position);
+        done as u64
+    }
+}
+
+/// Cuts a range at record borders.
+fn cut(bytes: &[u8], range: Range<usize>, format: &Format, limits: &Limits) -> Vec<Range<usize>> {
+    let mut cutter = cutter(format, limits);
+    let (mut start, mut room) = (range.start, PIECE);
+    let mut ranges = Vec::new();
+    while start < range.end {
+        let end = range.end.min(start + room);
+        match cutter.cut(&bytes[start..end], end == range.end) {
+            // A record that is longer than this: look further.
+            0 if end < range.end => room *= 2,
+            0 => {
+                ranges.push(start..range.end);
+                start = range.end;
+            }
+            len => {
+                ranges.push(start..start + len);
+                (start, room) = (start + len, PIECE);
+            }
+        }
+    }
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer(writes: &[(&str, &str, u64)]) -> Buffer {
+        let mut buffer = Buffer::default();
+        for (source, bytes, position) in writes {
+            buffer.add_source(source, None);
+            buffer.push(source, bytes.as_bytes(), *position);
+        }
+        buffer
+    }
+
+    fn step(source: &str, from: Option<u64>, to: u64) -> Step {
+        Step { source: source.into(), from, to }
+    }
+
+    fn misfit(source: u32, line: u64, byte: u64) -> Misfit {
+        Misfit { source, line, byte, path: None, reason: String::new(), raw: Vec::new(), raw_len: 0 }
+    }
+
+    #[test]
+    fn the_same_writes_are_the_same_steps_in_whatever_order_the_sources_come() {
+        let one = buffer(&[("b", "{}", 1), ("a", "{}\n", 7), ("b", "{}\n", 2)]);
+        let two = buffer(&[("a", "{}\n", 7), ("b", "{}\n", 1), ("b", "{}\n", 2)]);
+        assert_eq!(one.steps(), [step("a", None, 7), step("b", None, 2)]);
+        assert_eq!((one.steps(), one.content_hash()), (two.steps(), two.content_hash()));
+    }
+
+    #[test]
+    fn a_misfit_is_placed_in_the_write_that_it_came_with() {
+        let mut buffer = buffer(&[("a", "{}\n", 1), ("b", "{}\n{}", 10), ("b", "{}\n{}\n", 20)]);
+        assert_eq!(buffer.write_names(), ["a@1", "b@10", "b@20"]);
+        let place = |buffer: &Buffer, misfit| {
+            let Misfit { source, line, byte, .. } = buffer.locate(misfit);
+            (source, line, byte)
+        };
+        assert_eq!(place(&buffer, misfit(1, 2, 3)), (1, 2, 3));
+        assert_eq!(place(&buffer, misfit(1, 3, 6)), (2, 1, 0));
+        assert_eq!(place(&buffer, misfit(1, 4, 9)), (2, 2, 3));
+        // Places count on over batches, and are still found.
+        buffer.committed(&buffer.steps());
+        buffer.push("b", b"{}\nx", 30);
+        let pieces = buffer.pieces(&Format::Ndjson, &Limits::default());
+        let chunk = buffer.chunk(&pieces[0]);
+        assert_eq!((chunk.source, chunk.offset, chunk.first_line), (0, 12, 5));
+        assert_eq!(place(&buffer, misfit(0, 6, 15)), (0, 2, 3));
+    }
+
+    #[test]
+    fn what_others_have_committed_is_dropped_and_the_rest_goes_on_behind_it() {
+        let mut buffer = buffer(&[("a", "{\"a\":1}\n", 1), ("a", "{\"a\":2}\n", 2), ("a", "{\"a\":3}\n", 3)]);
+        let steps = buffer.steps();
+        assert_eq!(buffer.move_on(&steps, &[Some(2)]).unwrap(), 2);
+        assert_eq!(buffer.steps(), [step("a", Some(2), 3)]);
+        assert_eq!((buffer.lines(), buffer.bytes()), (1, 8));
+        assert_eq!(buffer.position("a"), Some(Some(3)));
+        let error = buffer.move_on(&buffer.steps(), &[None]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert_eq!(buffer.move_on(&buffer.steps(), &[Some(9)]).unwrap(), 1);
+        assert!(buffer.is_empty() && buffer.since().is_none());
+    }
+
+    #[test]
+    fn pieces_are_whole_records_and_csv_never_reads_over_a_writes_border() {
+        let line = format!("{{\"a\":\"{}\"}}\n", "x".repeat(1000));
+        let many = line.repeat(1000);
+        let big = buffer(&[("a", &many, 1), ("a", &line, 2)]);
+        let pieces = big.pieces(&Format::Ndjson, &Limits::default());
+        assert!(pieces.len() > 2);
+        let whole: Vec<u8> = pieces.iter().flat_map(|piece| big.chunk(piece).data().to_vec()).collect();
+        assert_eq!(whole.len(), many.len() + line.len());
+        let lines: Vec<u64> = pieces.iter().map(|piece| big.chunk(piece).first_line).collect();
+        let pieces_end_with_lines = pieces.iter().all(|piece| big.chunk(piece).data().ends_with(b"\n"));
+        assert!(pieces_end_with_lines && lines.windows(2).all(|pair| pair[0] < pair[1]));
+
+        let csv = Format::Csv(crate::records::Layout { columns: vec!["a".into()], ..Default::default() });
+        let torn = buffer(&[("a", "\"open\n", 1), ("a", "1\n2\n", 2)]);
+        let pieces = torn.pieces(&csv, &Limits::default());
+        assert_eq!(torn.chunk(pieces.last().unwrap()).data().len() + torn.chunk(&pieces[0]).data().len(), 10);
+        assert_eq!(torn.chunk(&pieces[0]).data(), b"\"open\n");
+    }
+}

@@ -1,0 +1,175 @@
+//! What goes into a stream and what comes out of it, besides records.
+
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::load::{Contract, Counts, PostgresOptions};
+use crate::records::{Dialect, Format, FormatOptions, Kind, Layout};
+use crate::schema::Schema;
+
+/// A place in a source: the position behind the last record that is meant.
+///
+/// Positions of one source grow from write to write. What they count (records, bytes, Kafka offsets) is the caller's
+/// own affair.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offset {
+    /// The name of the source: a topic's partition, a file, a queue.
+    pub source: String,
+    /// The position; at most 2^63 - 1.
+    pub position: u64,
+}
+
+impl Offset {
+    /// Makes an offset.
+    pub fn new(source: impl Into<String>, position: u64) -> Self {
+        Offset { source: source.into(), position }
+    }
+}
+
+/// How a [`StreamLoader`](crate::StreamLoader) behaves. Every setting has a default.
+///
+/// ```
+/// use std::time::Duration;
+/// use longshore::StreamOptions;
+/// let options = StreamOptions::default().max_rows(10_000).max_age(Duration::from_secs(5));
+/// assert_eq!((options.max_rows, options.max_bytes), (10_000, 64 << 20));
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct StreamOptions {
+    /// What the table may be changed to. By default it follows the data.
+    pub contract: Contract,
+    /// A batch with so many lines is committed. Default: 100,000.
+    pub max_rows: u64,
+    /// A batch with so many bytes is committed. Default: 64 MiB.
+    pub max_bytes: u64,
+    /// A batch whose first write is so old is committed by the next write. Default: `None`, at any age.
+    pub max_age: Option<Duration>,
+    /// How long temporary errors are tried again before they are returned. Default: 2 minutes.
+    pub retry_for: Duration,
+    /// The names of the columns of CSV, whose writes have no header.
+    pub csv_columns: Option<Vec<String>>,
+    /// How long to wait for locks, and the type of JSON columns.
+    pub postgres: PostgresOptions,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        StreamOptions {
+            contract: Contract::default(),
+            max_rows: 100_000,
+            max_bytes: 64 << 20,
+            max_age: None,
+            retry_for: Duration::from_secs(120),
+            csv_columns: None,
+            postgres: PostgresOptions::default(),
+        }
+    }
+}
+
+impl StreamOptions {
+    /// Sets what the table may be changed to.
+    #[must_use]
+    pub fn contract(mut self, contract: Contract) -> Self {
+        self.contract = contract;
+        self
+    }
+
+    /// Sets with how many lines a batch is committed.
+    #[must_use]
+    pub fn max_rows(mut self, rows: u64) -> Self {
+        self.max_rows = rows;
+        self
+    }
+
+    /// Sets with how many bytes a batch is committed.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets at what age of its first write a batch is committed by the next one.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// Sets how long temporary errors are tried again; zero returns the first one.
+    #[must_use]
+    pub fn retry_for(mut self, time: Duration) -> Self {
+        self.retry_for = time;
+        self
+    }
+
+    /// Sets the names of the columns of CSV.
+    #[must_use]
+    pub fn csv_columns(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.csv_columns = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets how long to wait for locks, and the type of JSON columns.
+    #[must_use]
+    pub fn postgres(mut self, options: PostgresOptions) -> Self {
+        self.postgres = options;
+        self
+    }
+
+    /// The format of the writes.
+    pub(super) fn format(&self, told: &FormatOptions) -> Result<Format> {
+        let is_csv = match told.kind {
+            Some(Kind::Csv) => true,
+            Some(Kind::Ndjson) => false,
+            None => told.delimiter.is_some() || self.csv_columns.is_some(),
+            Some(_) => {
+                return Err(Error::new(ErrorKind::Unsupported, "a stream takes NDJSON or CSV, and no other format")
+                    .with_hint("write each record on a line of its own"));
+            }
+        };
+        if !is_csv {
+            return Ok(Format::Ndjson);
+        }
+        let columns = match &self.csv_columns {
+            Some(columns) if !columns.is_empty() && told.header != Some(true) => columns.clone(),
+            _ => {
+                return Err(Error::config("a stream of CSV has no header, and needs the names of its columns")
+                    .with_hint("name them with `StreamOptions::csv_columns`"));
+            }
+        };
+        let usual = Dialect { header: false, ..Dialect::default() };
+        let dialect = Dialect {
+            delimiter: told.delimiter.unwrap_or(usual.delimiter),
+            quote: told.quote.unwrap_or(usual.quote),
+            ..usual
+        };
+        Ok(Format::Csv(Layout { dialect, columns, ..Layout::default() }))
+    }
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Receipt {
+    /// Records read, loaded and quarantined; they balance.
+    pub counts: Counts,
+    /// The id of the batch in the ledger; `None` if nothing was committed.
+    pub load_id: Option<String>,
+    /// How far each source of the batch is committed now.
+    pub offsets: Vec<Offset>,
+    /// The statements that made or changed the table, in the order in which they ran.
+    pub altered: Vec<String>,
+    /// The columns as they were loaded.
+    pub schema: Schema,
+}
+
+/// What a stream has done since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StreamTotals {
+    /// Records of all batches.
+    pub counts: Counts,
+    /// Batches committed.
+    pub commits: u64,
+    /// Writes that were skipped, because their positions were committed or buffered already.
+    pub skipped: u64,
+}

@@ -1,0 +1,185 @@
+//! What a stream's contract allows of the changes that the data asks for.
+
+use crate::error::{Error, ErrorKind, Location, Result};
+use crate::load::target::{Contract, OnChange};
+use crate::plan::{self, Evolution, ExistingTable, JsonType, TableName};
+use crate::schema::{Column, Schema, Type};
+
+/// Plans the changes to a table within a contract.
+///
+/// A column that must or can not be changed is decoded as the table has it, so that values that do not fit come back
+/// as misfits; one that must not be added, or that cannot be written at all, is left out, and its values are misfits.
+/// `schema` is what is left of it in the end.
+///
+/// # Errors
+///
+/// [`ErrorKind::Conflict`] with the column, where the contract freezes what would have to change, and for what no
+/// single column is to blame: too many of them, or one that the table requires and the data lacks.
+pub(super) fn evolve_within(
+    schema: &mut Schema,
+    existing: &ExistingTable,
+    table: &TableName,
+    json: JsonType,
+    contract: Contract,
+) -> Result<Evolution> {
+    // Each turn takes a column back or out, so this ends.
+    loop {
+        let evolution = match plan::evolve(schema, existing, table, json) {
+            Ok(evolution) => evolution,
+            Err(error) => {
+                let path = error.location().and_then(|place| place.column.as_deref());
+                let at = schema.columns.iter().position(|column| Some(column.path.to_string().as_str()) == path);
+                match at {
+                    Some(at) if error.kind() == ErrorKind::Conflict && contract.types != OnChange::Freeze => {
+                        give_way(schema, at);
+                        continue;
+                    }
+                    _ => return Err(error),
+                }
+            }
+        };
+        match first_forbidden(schema, existing, &evolution, contract)? {
+            Some(at) => give_way(schema, at),
+            None => return Ok(evolution),
+        }
+    }
+}
+
+/// Makes a column fit whatever the table has; one that does not even so is left out.
+fn give_way(schema: &mut Schema, at: usize) {
+    if schema.columns[at].ty == Type::Null {
+        remove(schema, at);
+    } else {
+        schema.columns[at].ty = Type::Null;
+    }
+}
+
+fn remove(schema: &mut Schema, at: usize) {
+    schema.columns.remove(at);
+    schema.overflow = match schema.overflow {
+        Some(overflow) if overflow == at => None,
+        Some(overflow) if overflow > at => Some(overflow - 1),
+        overflow => overflow,
+    };
+}
+
+/// The first column that is not to be as the evolution has it.
+fn first_forbidden(
+    schema: &mut Schema,
+    existing: &ExistingTable,
+    evolution: &Evolution,
+    contract: Contract,
+) -> Result<Option<usize>> {
+    for (at, fitted) in evolution.columns.iter().enumerate() {
+        let column = &schema.columns[at];
+        let have = existing.columns.iter().find(|have| have.name == fitted.column.name);
+        match have {
+            None => match contract.columns {
+                OnChange::Evolve => {}
+                OnChange::Freeze => return Err(frozen(column, "the table has no such column".into())),
+                OnChange::Quarantine => {
+                    schema.columns[at].ty = Type::Null;
+                    return Ok(Some(at));
+                }
+            },
+            Some(have) if have.ty != fitted.sql => match contract.types {
+                OnChange::Evolve => {}
+                OnChange::Freeze => {
+                    let (have, need) = (&have.ty, &fitted.sql);
+                    return Err(frozen(column, format!("the table has {have}, and the data needs {need}")));
+                }
+                OnChange::Quarantine => return Ok(Some(at)),
+            },
+            // A type that holds none of our values.
+            Some(_) if fitted.column.ty == Type::Null => {
+                schema.columns[at].ty = Type::Null;
+                return Ok(Some(at));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+fn frozen(column: &Column, why: String) -> Error {
+    let witness = column.why.witness.as_ref();
+    let place = Location {
+        source: witness.map(|witness| witness.source.clone()),
+        line: witness.map(|witness| witness.line),
+        byte: None,
+        column: Some(column.path.to_string()),
+    };
+    Error::new(ErrorKind::Conflict, format!("{why}, which the contract freezes"))
+        .with_location(place)
+        .with_hint("alter the table by hand and commit again, or let the contract evolve or quarantine")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::Path;
+    use crate::plan::{ExistingColumn, PgType};
+
+    fn table(columns: &[(&str, PgType)]) -> ExistingTable {
+        let column = |(name, ty): &(&str, PgType)| ExistingColumn {
+            name: (*name).to_owned(),
+            ty: ty.clone(),
+            not_null: false,
+            has_default: false,
+            generated: false,
+            comment: None,
+            used_by_view: false,
+        };
+        ExistingTable { columns: columns.iter().map(column).collect(), slots: columns.len(), has_rows: true }
+    }
+
+    fn plan(contract: Contract, columns: &[(&str, Type)]) -> Result<(Vec<(String, Type)>, usize)> {
+        let table = table(&[("n", PgType::Int2), ("at", PgType::TimestampTz(None)), ("r", PgType::Float4)]);
+        let columns = columns.iter().map(|(name, ty)| Column::new(Path::new([*name]), *name, *ty)).collect();
+        let mut schema = Schema { columns, ..Schema::default() };
+        let evolution = evolve_within(&mut schema, &table, &"t".parse()?, JsonType::default(), contract)?;
+        assert_eq!(schema.columns.len(), evolution.columns.len());
+        let columns = evolution.columns.into_iter().map(|fitted| (fitted.column.name, fitted.column.ty));
+        Ok((columns.collect(), evolution.plan.statements.len()))
+    }
+
+    fn both(on_change: OnChange) -> Contract {
+        Contract { columns: on_change, types: on_change }
+    }
+
+    #[test]
+    fn what_the_table_can_become_it_becomes() {
+        let (columns, statements) = plan(both(OnChange::Evolve), &[("n", Type::Text), ("new", Type::Date)]).unwrap();
+        assert_eq!(columns, [("n".into(), Type::Text), ("new".into(), Type::Date)]);
+        assert_eq!(statements, 3, "one to add, one to widen, one comment");
+    }
+
+    #[test]
+    fn what_it_cannot_become_is_decoded_as_the_table_has_it() {
+        let wanted = [("at", Type::Text), ("r", Type::Float64)];
+        let (columns, statements) = plan(both(OnChange::Evolve), &wanted).unwrap();
+        assert_eq!(columns, [("at".into(), Type::TimestampTz(crate::schema::TimeUnit::Micro))]);
+        assert_eq!(statements, 0);
+    }
+
+    #[test]
+    fn quarantining_changes_nothing() {
+        let wanted = [("new", Type::Date), ("n", Type::Text), ("newer", Type::Date)];
+        let (columns, statements) = plan(both(OnChange::Quarantine), &wanted).unwrap();
+        assert_eq!((columns, statements), (vec![("n".into(), Type::Int16)], 0));
+    }
+
+    #[test]
+    fn a_frozen_table_names_the_column() {
+        let message = |wanted| plan(both(OnChange::Freeze), &[wanted]).unwrap_err().to_string();
+        assert_eq!(
+            message(("n", Type::Int64)),
+            "column `n`: the table has smallint, and the data needs bigint, which the contract freezes"
+        );
+        assert_eq!(
+            message(("new", Type::Date)),
+            "column `new`: the table has no such column, which the contract freezes"
+        );
+        assert!(message(("at", Type::Text)).contains("timestamptz"));
+    }
+}

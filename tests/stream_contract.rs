@@ -1,0 +1,202 @@
+//! What a stream does to its table, and what its contract keeps it from.
+#![cfg(all(unix, feature = "postgres"))]
+
+mod support;
+
+use std::time::Duration;
+
+use longshore::load::{Contract, Counts, OnChange};
+use longshore::records::{FormatOptions, Kind};
+use longshore::{ErrorKind, Loader, Offset, ReadOptions, Receipt, StreamLoader, StreamOptions, Type};
+use support::*;
+
+fn open(url: &str) -> StreamLoader {
+    Loader::new(url).table("t").open().unwrap()
+}
+
+fn open_under(url: &str, columns: OnChange, types: OnChange) -> StreamLoader {
+    let options = StreamOptions::default().contract(Contract { columns, types });
+    Loader::new(url).table("t").open_with(options).unwrap()
+}
+
+/// Writes and commits.
+fn batch(loader: &mut StreamLoader, bytes: &str, position: u64) -> longshore::Result<Receipt> {
+    loader.write(bytes, Offset::new("s", position))?;
+    loader.commit()
+}
+
+fn counts(read: u64, loaded: u64, quarantined: u64) -> Counts {
+    Counts { read, loaded, quarantined, deduplicated: 0 }
+}
+
+/// All rows as text, sorted.
+fn rows(client: &mut postgres::Client) -> Vec<String> {
+    let sql = "SELECT t::text FROM t ORDER BY 1";
+    client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+fn reasons(client: &mut postgres::Client) -> Vec<String> {
+    let sql =
+        "SELECT concat_ws(' ', source, line, byte, path, reason) FROM _longshore_quarantine ORDER BY source, line";
+    client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[test]
+fn a_late_field_and_a_late_wider_type_change_the_table_and_no_value() {
+    let (url, mut client) = database();
+    let mut loader = open(&url);
+    let first = batch(&mut loader, "{\"a\":1,\"late\":null}\n{\"a\":779}", 2).unwrap();
+    assert_eq!((first.counts, first.schema.columns.len()), (counts(2, 2, 0), 1));
+    assert!(first.altered[0].starts_with("CREATE TABLE"), "{:?}", first.altered);
+    let same = batch(&mut loader, "{\"a\":5}\n", 3).unwrap();
+    assert_eq!(same.altered, [""; 0]);
+    let new = batch(&mut loader, "{\"a\":2,\"late\":7}\n", 4).unwrap();
+    assert!(new.altered[0].contains("ADD COLUMN \"late\" smallint"), "{:?}", new.altered);
+    let wider = batch(&mut loader, "{\"a\":\"007\"}\n", 5).unwrap();
+    assert!(wider.altered[0].contains("TYPE text USING"), "{:?}", wider.altered);
+    assert_eq!(wider.schema.column("a").unwrap().ty, Type::Text);
+    // Narrow again, and from a loader that has seen none of this.
+    batch(&mut open(&url), "{\"a\":3}\n", 6).unwrap();
+    assert_eq!(rows(&mut client), ["(007,)", "(1,)", "(2,7)", "(3,)", "(5,)", "(779,)"]);
+    assert_eq!(open(&url).committed("s").unwrap(), Some(6));
+}
+
+#[test]
+fn quarantined_records_are_committed_with_their_batch_and_placed_in_their_write() {
+    let (url, mut client) = database();
+    let mut loader = open(&url);
+    loader.write("{\"a\":1}\n", Offset::new("s", 1)).unwrap();
+    loader.write("{\"a\":2}\n{broken\n", Offset::new("s", 2)).unwrap();
+    loader.write("\"no object\"", Offset::new("r", 9)).unwrap();
+    assert!(!exists(&mut client, "_longshore_quarantine"));
+    let receipt = loader.commit().unwrap();
+    assert_eq!(receipt.counts, counts(4, 2, 2));
+    assert_eq!(receipt.offsets, [Offset::new("r", 9), Offset::new("s", 2)]);
+    let found = reasons(&mut client);
+    assert_eq!(found[0], "r@9 1 0 not a JSON object");
+    assert!(found[1].starts_with("s@2 2 8 not valid JSON"), "{found:?}");
+    let sql = "SELECT load_id, sources FROM _longshore_loads";
+    let row = client.query_one(sql, &[]).unwrap();
+    assert_eq!((Some(row.get(0)), row.get::<_, Vec<String>>(1)), (receipt.load_id, vec!["r".into(), "s".into()]));
+}
+
+#[test]
+fn what_no_change_can_hold_is_quarantined_and_the_rest_goes_on() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (at timestamptz, r real, n int NOT NULL)").unwrap();
+    let mut loader = open(&url);
+    let good = "{\"at\":\"2024-01-01T00:00:00Z\",\"n\":1}\n";
+    let bad = "{\"at\":\"soon\",\"n\":2}\n{\"r\":1.5,\"n\":3}\n{\"at\":\"2024-01-02T00:00:00Z\"}\n";
+    let receipt = batch(&mut loader, &format!("{good}{bad}{good}"), 5).unwrap();
+    assert_eq!(receipt.counts, counts(5, 2, 3));
+    assert_eq!(
+        reasons(&mut client),
+        [
+            "s@5 2 36 at expected timestamptz, found a text",
+            "s@5 3 56 r a field that the schema does not have",
+            "s@5 4 72 n expected int32, found no value, and the table refuses NULL",
+        ]
+    );
+}
+
+#[test]
+fn a_frozen_contract_fails_clearly_and_leaves_nothing() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (a smallint)").unwrap();
+    let mut loader = open_under(&url, OnChange::Freeze, OnChange::Freeze);
+    let error = batch(&mut loader, "{\"a\":1,\"b\":1}", 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(!error.is_temporary() && error.hint().is_some());
+    assert_eq!(error.to_string(), "s:1: column `b`: the table has no such column, which the contract freezes");
+    assert!(rows(&mut client).is_empty() && !exists(&mut client, "_longshore_loads"));
+    // Nothing is lost either: once the table is altered by hand, all of it goes in.
+    client.batch_execute("ALTER TABLE t ADD COLUMN b smallint").unwrap();
+    let error = batch(&mut loader, "{\"a\":70000}", 2).unwrap_err();
+    assert!(error.to_string().contains("column `a`: the table has smallint, and the data needs integer"), "{error}");
+    client.batch_execute("ALTER TABLE t ALTER COLUMN a TYPE integer").unwrap();
+    assert_eq!(loader.commit().unwrap().counts, counts(2, 2, 0));
+    assert_eq!(rows(&mut client), ["(1,1)", "(70000,)"]);
+}
+
+#[test]
+fn a_contract_that_quarantines_leaves_the_table_as_it_is() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (a smallint)").unwrap();
+    let mut loader = open_under(&url, OnChange::Quarantine, OnChange::Quarantine);
+    let receipt =
+        batch(&mut loader, "{\"a\":1}\n{\"a\":2,\"b\":1}\n{\"a\":70000}\n{\"a\":\"x\"}\n{\"b\":null}", 5).unwrap();
+    assert_eq!((receipt.counts, receipt.altered.len()), (counts(5, 2, 3), 0));
+    assert_eq!(rows(&mut client), ["()", "(1)"]);
+    assert_eq!(reasons(&mut client).len(), 3);
+}
+
+#[test]
+fn too_many_misfits_roll_the_batch_back_and_keep_it() {
+    let (url, mut client) = database();
+    let mut loader = Loader::new(&url).table("t").max_quarantined(1).open().unwrap();
+    batch(&mut loader, "{\"a\":1}\nx\n", 1).unwrap();
+    let error = batch(&mut loader, "{\"a\":2}\nx\ny\n", 2).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooManyQuarantined);
+    assert_eq!((rows(&mut client).len(), reasons(&mut client).len()), (1, 1));
+    assert_eq!(open(&url).committed("s").unwrap(), Some(1));
+    assert_eq!(loader.commit().unwrap_err().kind(), ErrorKind::TooManyQuarantined);
+}
+
+#[test]
+fn csv_goes_in_under_the_names_it_is_given() {
+    let (url, mut client) = database();
+    let csv = FormatOptions { kind: Some(Kind::Csv), delimiter: Some(b';'), ..FormatOptions::default() };
+    let loader = Loader::new(&url).table("t").read(ReadOptions::default().format(csv));
+    let mut loader = loader.open_with(StreamOptions::default().csv_columns(["id", "zip", "note"])).unwrap();
+    loader.write("1;02134;\n2;70000;\"a;\"\"b\"\n", Offset::new("s", 2)).unwrap();
+    loader.write("3;1;\"open\n", Offset::new("s", 3)).unwrap();
+    loader.write("4;2;x\n5;6", Offset::new("s", 5)).unwrap();
+    assert_eq!(loader.commit().unwrap().counts, counts(5, 3, 2));
+    assert_eq!(rows(&mut client), ["(1,02134,)", "(2,70000,\"a;\"\"b\")", "(4,2,x)"]);
+    assert_eq!(reasons(&mut client)[1], "s@5 2 6 2 cells where the header has 3");
+}
+
+#[test]
+fn a_batch_closes_by_itself_at_its_limits() {
+    let (url, mut client) = database();
+    let limited = |options: StreamOptions| Loader::new(&url).table("t").open_with(options).unwrap();
+    let mut by_rows = limited(StreamOptions::default().max_rows(3));
+    for position in 1..=7 {
+        by_rows.write("{\"a\":1}", Offset::new("rows", position)).unwrap();
+    }
+    assert_eq!((by_rows.totals().commits, rows(&mut client).len()), (2, 6));
+    let mut by_bytes = limited(StreamOptions::default().max_bytes(15));
+    for position in 1..=5 {
+        by_bytes.write("{\"a\":1}\n", Offset::new("bytes", position)).unwrap();
+    }
+    assert_eq!((by_bytes.totals().commits, rows(&mut client).len()), (2, 10));
+    let mut by_age = limited(StreamOptions::default().max_age(Duration::from_millis(50)));
+    by_age.write("{\"a\":1}\n", Offset::new("age", 1)).unwrap();
+    std::thread::sleep(Duration::from_millis(60));
+    by_age.write("{\"a\":1}\n", Offset::new("age", 2)).unwrap();
+    assert_eq!((by_age.totals().commits, rows(&mut client).len()), (1, 11));
+    // What is not committed is given up with the loader.
+    drop((by_rows, by_bytes, by_age));
+    assert_eq!(rows(&mut client).len(), 11);
+    assert_eq!(open(&url).committed("age").unwrap(), Some(1));
+}
+
+#[test]
+fn a_field_that_is_a_number_here_and_an_object_there_is_one_json_column_for_all_loaders() {
+    let (url, mut client) = database();
+    batch(&mut open(&url), "{\"rare\":7}\n", 1).unwrap();
+    batch(&mut open(&url), "{\"rare\":{\"z\":8}}\n", 2).unwrap();
+    batch(&mut open(&url), "{\"rare\":9}\n", 3).unwrap();
+    assert_eq!(rows(&mut client), ["(\"{\"\"z\"\": 8}\")", "(7)", "(9)"]);
+}
+
+#[test]
+fn a_hint_waits_for_its_field() {
+    let (url, mut client) = database();
+    let policy = longshore::Policy::default().hint("zip", Type::Text);
+    let mut loader = Loader::new(&url).table("t").policy(policy).open().unwrap();
+    batch(&mut loader, "{\"a\":1}\n", 1).unwrap();
+    batch(&mut loader, "{\"a\":2,\"zip\":2134}\n", 2).unwrap();
+    let sql = "SELECT data_type FROM information_schema.columns WHERE column_name = 'zip'";
+    assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, &str>(0), "text");
+}

@@ -1,0 +1,168 @@
+//! A stream whose schema changes under way ends as the oracle says, however it is cut, shared out and interrupted.
+#![cfg(all(unix, feature = "postgres"))]
+
+#[path = "support/drift.rs"]
+mod drift;
+mod support;
+
+use std::time::Duration;
+
+use longshore::{Loader, Offset, Source, StreamLoader, StreamOptions};
+use support::*;
+
+fn open(url: &str) -> StreamLoader {
+    Loader::new(url).table("t").open().unwrap()
+}
+
+/// Loads batches as one source, a commit for each.
+fn load(url: &str, source: &str, batches: &[(Vec<u8>, u64)]) -> Vec<String> {
+    let mut loader = open(url);
+    let mut altered = Vec::new();
+    for (bytes, position) in batches {
+        loader.write(bytes, Offset::new(source, *position)).unwrap();
+        altered.extend(loader.commit().unwrap().altered);
+    }
+    altered
+}
+
+#[test]
+fn the_same_stream_is_the_same_table_at_any_batch_size() {
+    let lines = drift::lines();
+    let (url, mut client) = database();
+    // What a load makes that sees everything before it decides.
+    Loader::new(&url).table("s.whole").load(Source::bytes(lines.concat())).unwrap();
+    let whole = drift::types(&mut client, "s.whole");
+    for size in [100, 1_000, lines.len()] {
+        let (url, mut client) = database();
+        let altered = load(&url, "drift", &drift::batches(&lines, size));
+        drift::check(&mut client, "t", 1);
+        assert_eq!(drift::types(&mut client, "t"), whole, "batches of {size}");
+        // A table is altered for a new field or a wider type, and never without need.
+        let alters = altered.iter().filter(|sql| sql.starts_with("ALTER TABLE")).count();
+        assert!(alters <= 40, "{alters} ALTER TABLE in batches of {size}");
+    }
+}
+
+#[test]
+fn phases_in_the_other_order_end_in_the_same_types_and_values() {
+    let lines = drift::lines();
+    let mut batches = drift::batches(&lines, 500);
+    batches.reverse();
+    let batches: Vec<_> = batches.into_iter().enumerate().map(|(i, (bytes, _))| (bytes, i as u64)).collect();
+    let (url, mut client) = database();
+    load(&url, "drift", &batches);
+    drift::check(&mut client, "t", 1);
+}
+
+#[test]
+fn loaders_that_share_a_table_end_as_one_would() {
+    let batches = drift::batches(&drift::lines(), 500);
+    let (url, mut client) = database();
+    std::thread::scope(|scope| {
+        for (nth, source) in ["even", "odd"].into_iter().enumerate() {
+            let own: Vec<_> = batches.iter().skip(nth).step_by(2).cloned().collect();
+            let url = &url;
+            scope.spawn(move || load(url, source, &own));
+        }
+    });
+    drift::check(&mut client, "t", 1);
+}
+
+#[test]
+fn two_loaders_on_one_source_neither_double_nor_lose() {
+    let batches = drift::batches(&drift::lines(), 100);
+    let (url, mut client) = database();
+    let totals: Vec<_> = std::thread::scope(|scope| {
+        // Their commits fall on different borders, so each finds parts of its batches done by the other.
+        let threads = [3, 4].map(|writes| {
+            let (url, batches) = (&url, &batches);
+            scope.spawn(move || {
+                let mut loader = open(url);
+                for (nth, (bytes, position)) in batches.iter().enumerate() {
+                    loader.write(bytes, Offset::new("drift", *position)).unwrap();
+                    if nth % writes == 0 {
+                        loader.commit().unwrap();
+                    }
+                }
+                loader.commit().unwrap();
+                loader.totals()
+            })
+        });
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    drift::check(&mut client, "t", 1);
+    assert_eq!(totals[0].counts.read + totals[1].counts.read, 20_031);
+    let skipped: u64 = totals.iter().map(|totals| totals.skipped).sum();
+    assert_eq!(skipped, batches.len() as u64, "each write was loaded by one and skipped by the other");
+}
+
+#[test]
+fn the_same_stream_again_adds_nothing_and_under_another_name_doubles_it() {
+    let batches = drift::batches(&drift::lines(), 2_500);
+    let (url, mut client) = database();
+    load(&url, "drift", &batches);
+    load(&url, "drift", &batches);
+    drift::check(&mut client, "t", 1);
+    load(&url, "drift again", &batches);
+    drift::check(&mut client, "t", 2);
+}
+
+const CHILD_URL: &str = "LONGSHORE_TEST_STREAM_URL";
+/// Before which write the clock starts, and how many microseconds later the child dies.
+const CHILD_DIES: &str = "LONGSHORE_TEST_STREAM_DIES";
+
+/// Not a test of its own: what the next one runs in a process that aborts.
+#[test]
+fn child_that_may_die() {
+    let Ok(url) = std::env::var(CHILD_URL) else { return };
+    let dies = std::env::var(CHILD_DIES).ok();
+    let dies = dies.as_deref().and_then(|dies| dies.split_once(' '));
+    let dies = dies.map(|(write, micros)| (write.parse::<usize>().unwrap(), micros.parse::<u64>().unwrap()));
+    let mut loader = Loader::new(url).table("t").open_with(StreamOptions::default().max_rows(300)).unwrap();
+    let from = loader.committed("drift").unwrap().unwrap_or(0);
+    let rest = drift::batches(&drift::lines(), 50).into_iter().filter(|(_, position)| *position > from);
+    for (nth, (bytes, position)) in rest.enumerate() {
+        if let Some((_, micros)) = dies.filter(|(write, _)| *write == nth) {
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_micros(micros));
+                std::process::abort();
+            });
+        }
+        loader.write(bytes, Offset::new("drift", position)).unwrap();
+    }
+    loader.commit().unwrap();
+}
+
+#[test]
+fn a_loader_that_is_killed_anywhere_goes_on_and_neither_doubles_nor_loses() {
+    let (url, mut client) = database();
+    let run = |dies: Option<(u64, u64)>| {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "child_that_may_die"]).env(CHILD_URL, &url).env_remove(CHILD_DIES);
+        if let Some((write, micros)) = dies {
+            command.env(CHILD_DIES, format!("{write} {micros}"));
+        }
+        command.output().unwrap().status.success()
+    };
+    // A batch is 6 writes; the time behind them falls anywhere in the next one or two.
+    let (mut kills, mut seed) = (0, 1u64);
+    let mut next = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    while kills < 50 && !run(Some((next(40), next(20_000)))) {
+        kills += 1;
+    }
+    assert!(kills >= 5, "the child finished after {kills} kills: they come too late to test anything");
+    assert!(run(None), "the last run goes through");
+    drift::check(&mut client, "t", 1);
+    // Nothing is left open, once the server has noticed that the child is gone.
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'longshore' \
+               AND datname = current_database()";
+    let mut open = || client.query_one(sql, &[]).unwrap().get::<_, i64>(0);
+    let gone = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        open() == 0
+    });
+    assert!(gone, "a session is left open");
+}
