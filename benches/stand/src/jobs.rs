@@ -42,7 +42,11 @@ impl Job {
 
     /// How many leaves of the input it goes through.
     pub(crate) fn leaves(&self, input: &Input) -> f64 {
-        let share = if self.counts_input() { 1.0 } else { (COPY_INPUT as f64 / input.bytes as f64).min(1.0) };
+        let share = if self.counts_input() {
+            1.0
+        } else {
+            (COPY_INPUT as f64 / input.bytes as f64).min(1.0) * COPY_PASSES as f64
+        };
         input.leaves as f64 * share
     }
 
@@ -54,6 +58,8 @@ impl Job {
 
 /// How much of an input, in bytes, is made into batches for `copy`: they are held in memory.
 pub(crate) const COPY_INPUT: u64 = 64 << 20;
+/// How many times `copy` encodes them: once takes some milliseconds, too short to measure.
+pub(crate) const COPY_PASSES: usize = 10;
 
 /// The party that the others are compared with.
 pub(crate) const OWN: &str = "longshore";

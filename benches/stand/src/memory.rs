@@ -4,11 +4,15 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::{self, SHAPES};
+use crate::files;
 use crate::jobs::{JOBS, OWN};
 use crate::machine::Machine;
 use crate::run::Bench;
+use crate::support::{CLICKSTREAM, REVIEWS, Shape};
 use crate::{Failure, size_text};
+
+/// One input of each format.
+const SHAPES: [Shape; 2] = [CLICKSTREAM, REVIEWS];
 
 /// One line of the memory table.
 #[derive(Debug, Clone, Serialize, Deserialize)]

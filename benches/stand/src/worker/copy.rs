@@ -13,7 +13,7 @@ use pgpq::ArrowToPostgresBinaryEncoder;
 
 use super::{Task, longshore as own};
 use crate::Failure;
-use crate::jobs::COPY_INPUT;
+use crate::jobs::{COPY_INPUT, COPY_PASSES};
 use crate::measure::{Done, Measured, measure};
 
 /// The batches of a file's first records, in columns that Postgres has.
@@ -41,7 +41,7 @@ pub(super) fn longshore(task: &Task) -> Result<Measured, Failure> {
     measure(|| {
         let encoder = CopyEncoder::of(&columns)?;
         let (mut out, mut bytes) = (Vec::new(), 0);
-        for batch in &batches {
+        for batch in repeated(&batches) {
             out.clear();
             encoder.encode(batch, &mut out)?;
             bytes += out.len() as u64;
@@ -58,13 +58,18 @@ pub(super) fn pgpq(task: &Task) -> Result<Measured, Failure> {
         let mut encoder = ArrowToPostgresBinaryEncoder::try_new(&schema)?;
         let (mut out, mut bytes) = (Default::default(), 0);
         encoder.write_header(&mut out)?;
-        for batch in &batches {
+        for batch in repeated(&batches) {
             out.clear();
             encoder.write_batch(batch, &mut out)?;
             bytes += out.len() as u64;
         }
         Ok(Done { rows: None, bytes: Some(bytes) })
     })
+}
+
+/// All batches, as often as the job has it.
+fn repeated<T>(batches: &[T]) -> impl Iterator<Item = &T> {
+    std::iter::repeat_n(batches, COPY_PASSES).flatten()
 }
 
 /// A batch in the version of Arrow that pgpq takes.
