@@ -1,14 +1,19 @@
 //! Deterministic inputs for benchmarks: the same bytes for the same size, on any machine.
 
+mod csv;
+mod json;
+
+use std::io::{self, Write};
+
 /// A generator of pseudo-random numbers (SplitMix64).
 pub(crate) struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    fn new(seed: u64) -> Self {
         Random(seed)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -16,32 +21,89 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
+    fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 
-    pub(crate) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len() as u64) as usize]
+    /// True once in `n` times.
+    fn once_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
     }
 
-    fn uuid(&mut self) -> String {
-        let (a, b) = (self.next(), self.next());
-        let (node, low) = (b & 0xFFFF_FFFF_FFFF, a & 0xFFFF);
-        format!(
-            "{:08x}-{:04x}-{:04x}-{:04x}-{node:012x}",
-            a >> 32,
-            (a >> 16) & 0xFFFF,
-            0x4000 | (low & 0xFFF),
-            b >> 48 | 0x8000
-        )
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.below(from.len() as u64) as usize]
     }
 }
 
-/// A day and time `seconds` after 2024-01-01, as `2024-01-05T10:20:30`.
-fn time(seconds: u64, separator: char) -> String {
-    let (days, rest) = (seconds / 86_400 % 28, seconds % 86_400);
-    let month = seconds / 86_400 / 28 % 12 + 1;
-    format!("2024-{month:02}-{:02}{separator}{:02}:{:02}:{:02}", days + 1, rest / 3600, rest / 60 % 60, rest % 60)
+/// An input: its name, how it begins, and how each of its records is written.
+pub(crate) struct Shape {
+    /// Format and data: `ndjson/events`.
+    #[allow(dead_code, reason = "who holds inputs in memory names them otherwise")]
+    pub(crate) name: &'static str,
+    head: &'static str,
+    seed: u64,
+    /// Appends record `i` without its line end.
+    record: fn(&mut Random, &mut String, u64),
+}
+
+/// Clickstream events: ids, times, nested context and properties that depend on the event, sparse fields; in one
+/// record of a hundred a number is a text.
+pub(crate) const CLICKSTREAM: Shape =
+    Shape { name: "ndjson/clickstream", head: "", seed: 1, record: json::clickstream };
+
+/// Events of many shapes with long escaped and non-ASCII text, as a code-hosting service sends them.
+pub(crate) const EVENTS: Shape = Shape { name: "ndjson/events", head: "", seed: 2, record: json::event };
+
+/// Flights: typed columns with `NA` where a flight has no times.
+pub(crate) const FLIGHTS: Shape = Shape { name: "csv/flights", head: csv::FLIGHTS_HEAD, seed: 3, record: csv::flight };
+
+/// Reviews: quoted text with commas, doubled quotes and newlines.
+pub(crate) const REVIEWS: Shape = Shape { name: "csv/reviews", head: csv::REVIEWS_HEAD, seed: 4, record: csv::review };
+
+impl Shape {
+    /// Writes records until there are at least `bytes` bytes of them. Memory does not grow with the size.
+    pub(crate) fn write(&self, bytes: u64, out: &mut impl Write) -> io::Result<()> {
+        let mut random = Random::new(self.seed);
+        let mut buffer = String::from(self.head);
+        let (mut written, mut i) = (0, 0);
+        while written + (buffer.len() as u64) < bytes {
+            (self.record)(&mut random, &mut buffer, i);
+            buffer.push('\n');
+            i += 1;
+            if buffer.len() >= 1 << 16 {
+                out.write_all(buffer.as_bytes())?;
+                written += buffer.len() as u64;
+                buffer.clear();
+            }
+        }
+        out.write_all(buffer.as_bytes())
+    }
+
+    fn in_memory(&self, bytes: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes + (1 << 16));
+        self.write(bytes as u64, &mut out).expect("memory takes what is written to it");
+        out
+    }
+}
+
+/// [`CLICKSTREAM`] in memory.
+pub(crate) fn clickstream(bytes: usize) -> Vec<u8> {
+    CLICKSTREAM.in_memory(bytes)
+}
+
+/// [`EVENTS`] in memory.
+pub(crate) fn events(bytes: usize) -> Vec<u8> {
+    EVENTS.in_memory(bytes)
+}
+
+/// [`FLIGHTS`] in memory.
+pub(crate) fn flights(bytes: usize) -> Vec<u8> {
+    FLIGHTS.in_memory(bytes)
+}
+
+/// [`REVIEWS`] in memory.
+pub(crate) fn reviews(bytes: usize) -> Vec<u8> {
+    REVIEWS.in_memory(bytes)
 }
 
 const WORDS: [&str; 24] = [
@@ -50,144 +112,71 @@ const WORDS: [&str; 24] = [
     "watch",
 ];
 
-fn words(random: &mut Random, from: u64, to: u64) -> String {
-    let n = from + random.below(to - from);
-    (0..n).map(|_| random.pick(&WORDS)).collect::<Vec<_>>().join(" ")
-}
+/// Words of other scripts and accents, of two to four bytes a character.
+const FOREIGN: [&str; 16] = [
+    "größe",
+    "über",
+    "çok",
+    "été",
+    "niño",
+    "łódź",
+    "гавань",
+    "корабль",
+    "якорь",
+    "λιμάνι",
+    "港口",
+    "船荷証券",
+    "貨物",
+    "항구",
+    "🚢",
+    "⚓",
+];
 
-/// Lines from `line` until there are `bytes` of them.
-fn until(bytes: usize, head: &str, mut line: impl FnMut(&mut String, u64)) -> Vec<u8> {
-    let mut out = String::with_capacity(bytes + 4096);
-    out.push_str(head);
-    let mut i = 0;
-    while out.len() < bytes {
-        line(&mut out, i);
-        out.push('\n');
-        i += 1;
+/// Appends `from..to` words; one of `foreign` is not plain ASCII, none if it is 0.
+fn words(random: &mut Random, out: &mut String, (from, to): (u64, u64), foreign: u64) {
+    for i in 0..from + random.below(to - from) {
+        if i > 0 {
+            out.push(' ');
+        }
+        let is_foreign = foreign > 0 && random.once_in(foreign);
+        out.push_str(random.pick(if is_foreign { &FOREIGN } else { &WORDS }));
     }
-    out.into_bytes()
 }
 
-/// Clickstream events: ids, times, nested context and properties, sparse fields; in one record of a hundred a
-/// number is a text.
-pub(crate) fn clickstream(bytes: usize) -> Vec<u8> {
-    let mut random = Random::new(1);
-    until(bytes, "", |out, i| {
-        let event = random.pick(&["page", "click", "purchase", "search", "scroll", "identify"]);
-        let (message, user) = (random.uuid(), random.below(100_000));
-        let at = time(1_000 + i / 3, 'T');
-        out.push_str(&format!("{{\"messageId\":\"{message}\",\"type\":\"track\",\"event\":\"{event}\","));
-        out.push_str(&format!("\"userId\":\"u{user}\",\"anonymousId\":\"{}\",", random.uuid()));
-        out.push_str(&format!("\"timestamp\":\"{at}.{:03}Z\",\"seq\":{i},", random.below(1000)));
-        out.push_str(&format!(
-            "\"context\":{{\"ip\":\"10.{}.{}.{}\",\"locale\":\"{}\",\"page\":{{\"path\":\"/{}/{}\",\"title\":\"{}\"}},\"screen\":{{\"width\":{},\"height\":{}}}}},",
-            random.below(256), random.below(256), random.below(256),
-            random.pick(&["en-GB", "de-DE", "fr-FR", "ja-JP"]),
-            random.pick(&WORDS), random.below(10_000), words(&mut random, 2, 6),
-            random.pick(&["1280", "1440", "1920", "2560"]), random.pick(&["720", "900", "1080", "1440"]),
-        ));
-        out.push_str(&format!("\"properties\":{{\"position\":{},", random.below(5000)));
-        match random.below(100) {
-            0 => out.push_str(&format!("\"price\":\"{}\"", random.pick(&["free", "n/a", "on request"]))),
-            _ => out.push_str(&format!("\"price\":{}.{:02}", random.below(500), random.below(100))),
-        }
-        if random.below(4) == 0 {
-            out.push_str(&format!(",\"coupon\":\"{}{}\"", random.pick(&WORDS), random.below(100)));
-        }
-        if random.below(10) == 0 {
-            out.push_str(&format!(",\"quantity\":{}", 1 + random.below(9)));
-        }
-        out.push_str(&format!("}},\"mobile\":{}}}", random.below(2) == 0));
-    })
+/// A day and time `seconds` after 2024-01-01, in months of 28 days.
+struct Time {
+    month: u64,
+    day: u64,
+    of_day: (u64, u64, u64),
 }
 
-/// Events of many shapes with long escaped and non-ASCII text, as a code-hosting service sends them.
-pub(crate) fn events(bytes: usize) -> Vec<u8> {
-    let mut random = Random::new(2);
-    until(bytes, "", |out, i| {
-        let kind = random.below(6);
-        let name =
-            ["PushEvent", "IssueEvent", "ForkEvent", "WatchEvent", "ReleaseEvent", "CommentEvent"][kind as usize];
-        let (actor, repo) = (random.below(1_000_000), random.below(1_000_000));
-        out.push_str(&format!(
-            "{{\"id\":\"{}\",\"type\":\"{name}\",\"actor\":{{\"id\":{actor},\"login\":\"{}{actor}\",\"url\":\"https://api.example.org/users/{actor}\"}},\"repo\":{{\"id\":{repo},\"name\":\"{}/{}\"}},\"public\":true,\"created_at\":\"{}Z\",\"payload\":{{",
-            2_000_000_000 + i, random.pick(&WORDS), random.pick(&WORDS), random.pick(&WORDS), time(i, 'T'),
-        ));
-        let text = |random: &mut Random, n| {
-            let end = random.pick(&["\\n", "\\r\\n\\r\\n", " \\\"quoted\\\" ", " é 日本 ", " \\u2014 ", "\\t- "]);
-            (0..n).map(|_| format!("{}{end}", words(random, 3, 12))).collect::<String>()
-        };
-        match kind {
-            0 => {
-                let commits: Vec<String> = (0..1 + random.below(4))
-                    .map(|_| format!("{{\"sha\":\"{:016x}{:016x}\",\"message\":\"{}\",\"distinct\":true}}", random.next(), random.next(), text(&mut random, 2)))
-                    .collect();
-                out.push_str(&format!("\"push_id\":{},\"size\":{},\"ref\":\"refs/heads/main\",\"commits\":[{}]", i * 7, commits.len(), commits.join(",")));
-            }
-            1 | 5 => out.push_str(&format!(
-                "\"action\":\"opened\",\"issue\":{{\"number\":{},\"title\":\"{}\",\"body\":\"{}\",\"labels\":[{{\"name\":\"{}\",\"color\":\"fc2929\"}}],\"locked\":false,\"comments\":{},\"closed_at\":null}}",
-                random.below(9000), words(&mut random, 3, 9), text(&mut random, 8), random.pick(&WORDS), random.below(40),
-            )),
-            2 => out.push_str(&format!("\"forkee\":{{\"id\":{},\"full_name\":\"{}\",\"private\":false,\"description\":\"{}\",\"size\":{}}}", random.below(1 << 30), random.pick(&WORDS), text(&mut random, 2), random.below(9000))),
-            3 => out.push_str("\"action\":\"started\""),
-            _ => out.push_str(&format!("\"release\":{{\"tag_name\":\"v{}.{}\",\"prerelease\":{},\"body\":\"{}\"}}", random.below(9), random.below(99), random.below(2) == 0, text(&mut random, 12))),
-        }
-        out.push_str("}}");
-    })
+impl Time {
+    fn after(seconds: u64) -> Self {
+        let (days, rest) = (seconds / 86_400, seconds % 86_400);
+        Time { month: days / 28 % 12 + 1, day: days % 28 + 1, of_day: (rest / 3600, rest / 60 % 60, rest % 60) }
+    }
 }
 
-/// Flights: typed columns with `NA` where a flight has no times.
-pub(crate) fn flights(bytes: usize) -> Vec<u8> {
-    let mut random = Random::new(3);
-    let head = "year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,flight,tailnum,origin,dest,air_time,distance,hour,minute,time_hour\n";
-    until(bytes, head, |out, i| {
-        let (month, day) = (i / 28_000 % 12 + 1, i / 1000 % 28 + 1);
-        let (hour, minute) = (5 + random.below(18), random.below(60));
-        let carrier = random.pick(&["UA", "AA", "B6", "DL", "EV", "MQ", "9E", "WN"]);
-        let tail = format!("N{}{}", 100 + random.below(900), random.pick(&["UA", "AA", "JB", "DL"]));
-        let (origin, dest) =
-            (random.pick(&["EWR", "LGA", "JFK"]), random.pick(&["IAH", "MIA", "ATL", "ORD", "BOS", "LAX"]));
-        let (air, distance) = (30 + random.below(400), 100 + random.below(2500));
-        let planned = hour * 100 + minute;
-        let times = if random.below(40) == 0 {
-            format!("NA,{planned},NA,NA,{},NA", (planned + 200) % 2400)
-        } else {
-            let late = random.below(120) as i64 - 20;
-            format!(
-                "{},{planned},{late},{},{},{}",
-                (planned + 7) % 2400,
-                (planned + 210) % 2400,
-                (planned + 200) % 2400,
-                late - 5
-            )
-        };
-        let air = if times.starts_with("NA") { "NA".to_string() } else { air.to_string() };
-        out.push_str(&format!(
-            "2024,{month},{day},{times},{carrier},{},{tail},{origin},{dest},{air},{distance},{hour},{minute},2024-{month:02}-{day:02} {hour:02}:00:00",
-            1 + random.below(6000),
-        ));
-    })
+impl std::fmt::Display for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (hour, minute, second) = self.of_day;
+        write!(f, "2024-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}", self.month, self.day)
+    }
 }
 
-/// Reviews: quoted text with commas, doubled quotes and newlines.
-pub(crate) fn reviews(bytes: usize) -> Vec<u8> {
-    let mut random = Random::new(4);
-    until(bytes, "id,product,rating,title,review,posted,verified\n", |out, i| {
-        let paragraphs: Vec<String> = (0..1 + random.below(4))
-            .map(|_| {
-                let (a, b) = (words(&mut random, 5, 25), words(&mut random, 3, 12));
-                format!("{a}, {} {b}.", random.pick(&["and", "\"\"so to say\"\"", "über", "but"]))
-            })
-            .collect();
-        out.push_str(&format!(
-            "{i},\"{}, {}\",{},{},\"{}\",{},{}",
-            random.pick(&WORDS),
-            random.pick(&WORDS),
-            1 + random.below(5),
-            words(&mut random, 2, 6),
-            paragraphs.join("\n"),
-            &time(i * 60, 'T')[..10],
-            random.pick(&["true", "false"]),
-        ));
-    })
+/// A random (version 4) UUID.
+struct Uuid(u64, u64);
+
+impl Uuid {
+    fn new(random: &mut Random) -> Self {
+        Uuid(random.next(), random.next())
+    }
+}
+
+impl std::fmt::Display for Uuid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (time, version) = ((self.0 >> 32) as u32, 0x4000 | (self.0 & 0xFFF));
+        let (middle, variant) = ((self.0 >> 16) as u16, 0x8000 | (self.1 >> 48 & 0x3FFF));
+        write!(f, "{time:08x}-{middle:04x}-{version:04x}-{variant:04x}-{:012x}", self.1 & 0xFFFF_FFFF_FFFF)
+    }
 }
