@@ -77,7 +77,7 @@ pub(super) fn run(file: &Path) -> Result<Stages, Failure> {
     let is_json = format.as_str() == "ndjson";
     let reader = || Reader::new(Limits::default());
     let (mut walking, mut texting, mut observing, mut decoding) = (reader(), reader(), reader(), reader());
-    let (mut nothing, mut texts, mut collector) = (Nothing::default(), Texts::default(), Collector::default());
+    let (mut nothing, mut texts, mut collector) = (Nothing::default(), Texts::default(), Collector::new(&["stages"]));
     let mut decoder = Decoder::new(Arc::new(schema));
     let mut index = Index::default();
     let (mut totals, mut records, mut out) = (Totals::default(), 0, Vec::new());
