@@ -109,10 +109,11 @@ Made by the stand in `benches/stand`; see its `src/main.rs` for the options and 
   not the start of the process. After one round to warm up, the parties take turns; numbers are medians over the
   rounds. A ratio is taken within each round, and its median is shown: **CPU ×** and **wall ×** say how many times
   longshore's time a party needs on as many threads; above 1 longshore is faster.
-- CPU time is user and system time of the whole process, so it hardly depends on what else the machine does; wall time
-  does. MB is 10⁶ bytes, MiB 2²⁰. `ns/leaf` is CPU time for each value that is no array and no object. `peak` is the
-  resident memory of the whole process at its highest during the job, `base` what it had before: interpreter,
-  libraries, prepared schema.
+- CPU time is user and system time of the whole process. What else the machine does moves it far less than wall time,
+  but it moves it: neighbours share caches, memory and the clock. `±` is the slowest round over the fastest, in CPU
+  time; ratios within a round suffer less. MB is 10⁶ bytes, MiB 2²⁰. `ns/leaf` is CPU time for each value that is no
+  array and no object. `peak` is the resident memory of the whole process at its highest during the job, `base` what it
+  had before: interpreter, libraries, prepared schema.
 - Peers have their full inference and their best documented settings: DuckDB `sample_size=-1`,
   `preserve_insertion_order=false`; Polars `infer_schema_length=None`, and `try_parse_dates` where it looks for dates;
   arrow-json and arrow-csv without a limit on the records they infer from; genson-rs the whole file in memory, cut at
@@ -208,21 +209,22 @@ fn table(page: &mut String, report: &Report, job: &Job) -> std::fmt::Result {
     writeln!(page, "\n### {}\n", job.title)?;
     writeln!(
         page,
-        "| input | party | threads | MB/s of CPU | MB/s of wall | ns/leaf | peak (base) MiB | CPU × | wall × |"
+        "| input | party | threads | MB/s of CPU | ± | MB/s of wall | ns/leaf | peak (base) MiB | CPU × | wall × |"
     )?;
-    writeln!(page, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
+    writeln!(page, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
     for row in inputs(job).flat_map(|input| report.rows(job, input)) {
         let Row { input, party, threads, .. } = row;
         let party = if party == OWN { format!("**{party}**") } else { party.clone() };
         if row.runs == 0 {
-            writeln!(page, "| {input} | {party} | {threads} | failed | | | | | |")?;
+            writeln!(page, "| {input} | {party} | {threads} | failed | | | | | | |")?;
             continue;
         }
         let times = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
         writeln!(
             page,
-            "| {input} | {party} | {threads} | {:.0} | {:.0} | {:.1} | {} ({}) | {} | {} |",
+            "| {input} | {party} | {threads} | {:.0} | {:.2} | {:.0} | {:.1} | {} ({}) | {} | {} |",
             row.mb_per_cpu_second,
+            row.cpu_range.1 / row.cpu_range.0,
             row.mb_per_second,
             row.ns_per_leaf,
             row.peak_rss >> 20,
