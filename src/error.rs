@@ -99,14 +99,18 @@ impl fmt::Display for Location {
 /// assert_eq!(error.to_string(), "`--threads` must be at least 1");
 /// assert_eq!(error.hint(), Some("leave it out to use all cores"));
 /// ```
+#[derive(thiserror::Error)]
+#[error(transparent)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{}{message}", place(.location.as_ref()))]
 struct Inner {
     kind: ErrorKind,
     message: String,
     location: Option<Location>,
     hint: Option<String>,
+    #[source]
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     temporary: bool,
 }
@@ -190,25 +194,15 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.location {
-            Some(location) => write!(f, "{location}: {}", self.0.message),
-            None => f.write_str(&self.0.message),
-        }
-    }
-}
-
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.cause.as_deref().map(|cause| cause as _)
-    }
+/// What goes in front of a message: the place, where there is one.
+fn place(location: Option<&Location>) -> String {
+    location.map_or_else(String::new, |location| format!("{location}: "))
 }
 
 #[cfg(test)]
@@ -226,6 +220,8 @@ mod tests {
         assert_eq!(place.to_string(), "events-06.jsonl:41210 (byte 9000001): column `items[].sku`");
         let error = Error::new(ErrorKind::Syntax, "found a stray `}`").in_source("a.json");
         assert_eq!(error.to_string(), "a.json: found a stray `}`");
+        let caused = error.with_cause(std::io::Error::other("underneath"));
+        assert_eq!(std::error::Error::source(&caused).unwrap().to_string(), "underneath");
         let column = Location { column: Some("a".into()), ..Location::default() };
         assert_eq!(column.to_string(), "column `a`");
     }
