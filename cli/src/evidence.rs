@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 use std::path::Path;
 
-use longshore::records::{Escape, Format, LineEnd};
+use longshore::records::{Escape, Fault, Format, LineEnd};
 use longshore::{
     ColumnReport, Encoding, Error, ErrorKind, Explanation, Inference, Quarantined, Schema, Sketch, Source,
 };
@@ -223,6 +223,9 @@ pub(crate) fn describe_quarantined(first: &[Quarantined], total: u64) -> String 
     let shown = first.len().min(SHOWN) as u64;
     if total > shown && shown > 0 {
         let _ = writeln!(text, "  and {} more", count(total - shown));
+    }
+    if first.iter().any(|bad| bad.reason == Fault::InvalidUtf8.to_string()) {
+        text.push_str("  hint: if the input is Latin-1, say so with --encoding latin1\n");
     }
     text
 }

@@ -155,3 +155,16 @@ fn a_password_never_shows_up() {
     }
     assert_eq!(longshore(&["load", orders, "--to", &url]).code, 5);
 }
+
+#[test]
+fn bytes_that_are_no_utf8_come_with_the_hint_that_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cafes.csv");
+    std::fs::write(&file, b"id,name\n1,caf\xe9\n2,plain\n").unwrap();
+    let said = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_longshore"));
+        String::from_utf8(command.arg("infer").arg(&file).args(arguments).output().unwrap().stdout).unwrap()
+    };
+    assert!(said(&[]).contains("hint: if the input is Latin-1, say so with --encoding latin1"));
+    assert!(said(&["--encoding", "latin1"]).contains("2 records, 0 quarantined"));
+}
