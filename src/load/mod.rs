@@ -1,5 +1,7 @@
 //! Batches + plan → a warehouse, in transactions, with ledger and quarantine.
 
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod conserve;
 mod copy_binary;
 #[cfg(feature = "parquet")]
 mod folder;

@@ -14,6 +14,7 @@ use self::parts::Parts;
 use self::place::Place;
 use self::quarantine::Quarantine;
 use self::shape::{FolderEncoder, Shape};
+use super::conserve::{conserved, within_limit};
 use super::target::{Begun, Counts, LoadRequest, Mode, Prepared, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
@@ -177,10 +178,8 @@ impl Target for FolderTarget {
 
     fn quarantine(&mut self, misfit: Misfit) -> Result<()> {
         let load = self.open()?;
-        let kept = load.quarantine.push(&misfit).and_then(|rows| match load.request.max_quarantined {
-            Some(limit) if rows > limit => Err(too_many(limit)),
-            _ => Ok(()),
-        });
+        let limit = load.request.max_quarantined;
+        let kept = load.quarantine.push(&misfit).and_then(|rows| within_limit(rows, limit));
         if kept.is_err() {
             self.state = State::Failed;
         }
@@ -206,14 +205,7 @@ impl Load {
         let quarantined = quarantine.finish()?;
         // Without columns there is no part; such rows are counted by the manifest alone.
         let loaded = if schema.columns.is_empty() { sent } else { parts.iter().map(|part| part.rows).sum() };
-        if loaded != sent || read != loaded + quarantined {
-            let message = format!(
-                "{read} records were read and {sent} rows sent, but the parts hold {loaded} rows and {quarantined} \
-                 records are quarantined; nothing was loaded"
-            );
-            return Err(Error::new(ErrorKind::NotConserved, message));
-        }
-        let counts = Counts { read, loaded, quarantined, deduplicated: 0 };
+        let counts = conserved("the folder", read, (sent, loaded), (quarantined, quarantined))?;
         let table = TableName::parse(&request.table, Dialect::Redshift)?;
         let manifest = Manifest::new(&table, &request, &schema, counts, parts);
         let url = format!("{url_prefix}/{}", place.relative());
@@ -225,9 +217,4 @@ impl Load {
         place.commit(request.mode == Mode::Replace)?;
         Ok(counts)
     }
-}
-
-fn too_many(limit: u64) -> Error {
-    Error::new(ErrorKind::TooManyQuarantined, format!("more than {limit} records do not fit; nothing was loaded"))
-        .with_hint("look at what does not fit with a dry run, give the column a wider type, or raise the limit")
 }

@@ -9,7 +9,8 @@ use super::offsets::{Offsets, Step};
 use super::open::Ready;
 use super::spool::Spool;
 use crate::batch::Misfit;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::load::conserve::{conserved, within_limit};
 use crate::load::copy_binary::CopyEncoder;
 use crate::load::target::{Counts, LoadRequest, Prepared};
 use crate::plan::Fitted;
@@ -85,10 +86,7 @@ impl Load {
 
     pub(super) fn quarantine(&mut self, misfit: &Misfit) -> Result<()> {
         self.spool.push(misfit)?;
-        match self.request.max_quarantined {
-            Some(limit) if self.spool.rows() > limit => Err(too_many(limit)),
-            _ => Ok(()),
-        }
+        within_limit(self.spool.rows(), self.request.max_quarantined)
     }
 
     /// Holds the server's counts against ours, records the load, moves the offsets of `steps` on, and commits.
@@ -103,7 +101,11 @@ impl Load {
         };
         let done = (|| {
             let quarantined = spool.copy_into(&mut client, &key.target)?;
-            let counts = conserved(read, (sent, loaded), (spool.rows(), quarantined))?;
+            let kept = (spool.rows(), quarantined);
+            let counts = conserved("the server", read, (sent, loaded), kept).map_err(|error| match sent == loaded {
+                true => error,
+                false => error.with_hint("a trigger on the table may drop rows"),
+            })?;
             Ledger::new(&key).insert(&mut client, &request, &columns, counts)?;
             Offsets::new(&key).advance(&mut client, steps)?;
             Ok(counts)
@@ -114,40 +116,6 @@ impl Load {
                 let _ = client.batch_execute("ROLLBACK");
                 Err(error)
             }
-        }
-    }
-}
-
-/// Holds the server's counts against ours. Both pairs are (sent, counted by the server).
-fn conserved(read: u64, rows: (u64, u64), kept: (u64, u64)) -> Result<Counts> {
-    let complaint = if rows.0 != rows.1 {
-        format!("the server stored {} of {} rows sent", rows.1, rows.0)
-    } else if kept.0 != kept.1 {
-        format!("the server stored {} of {} quarantined records", kept.1, kept.0)
-    } else if read != rows.1 + kept.1 {
-        format!("{read} records were read, but {} rows loaded and {} quarantined", rows.1, kept.1)
-    } else {
-        return Ok(Counts { read, loaded: rows.1, quarantined: kept.1, deduplicated: 0 });
-    };
-    let error = Error::new(ErrorKind::NotConserved, format!("{complaint}; nothing was loaded"));
-    Err(if rows.0 != rows.1 { error.with_hint("a trigger on the table may drop rows") } else { error })
-}
-
-fn too_many(limit: u64) -> Error {
-    Error::new(ErrorKind::TooManyQuarantined, format!("more than {limit} records do not fit; nothing was loaded"))
-        .with_hint("look at what does not fit with a dry run, give the column a wider type, or raise the limit")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_that_differ_anywhere_are_not_conserved() {
-        let counts = Counts { read: 5, loaded: 3, quarantined: 2, deduplicated: 0 };
-        assert_eq!(conserved(5, (3, 3), (2, 2)).unwrap(), counts);
-        for (read, rows, kept) in [(5, (3, 2), (2, 2)), (5, (3, 3), (2, 1)), (6, (3, 3), (2, 2)), (4, (3, 3), (2, 2))] {
-            assert_eq!(conserved(read, rows, kept).unwrap_err().kind(), ErrorKind::NotConserved);
         }
     }
 }
