@@ -5,6 +5,8 @@
 
 #![allow(unsafe_code, reason = "vector loads; each block says why it is sound")]
 
+mod append;
 mod csv;
 
+pub(crate) use append::Appender;
 pub(crate) use csv::{Separators, separators};
