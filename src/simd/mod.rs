@@ -8,5 +8,5 @@
 mod append;
 mod csv;
 
-pub(crate) use append::Appender;
+pub(crate) use append::{Appender, extend_short};
 pub(crate) use csv::{Separators, separators};

@@ -6,7 +6,7 @@ mod index;
 mod walk;
 
 pub(crate) use documents::{DocumentCut, Documents};
-pub(crate) use escape::unescape;
+pub(crate) use escape::{unescape, unescape_into};
 pub(crate) use index::Index;
 pub(crate) use walk::{Walk, WalkState};
 
