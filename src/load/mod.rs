@@ -4,7 +4,11 @@
 mod conserve;
 mod copy_binary;
 #[cfg(feature = "parquet")]
+mod distinct;
+#[cfg(feature = "parquet")]
 mod folder;
+#[cfg(feature = "parquet")]
+mod parquet_file;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod target;

@@ -41,7 +41,7 @@ pub(super) fn append(columns: &[Column<'_>], rows: usize, out: &mut Vec<u8>) {
 }
 
 enum Segment<'a> {
-    Run(Run<'a>),
+    Run(Box<Run<'a>>),
     Text(Text<'a>),
 }
 
@@ -77,7 +77,7 @@ fn end_run<'a>(run: &mut Run<'a>, segments: &mut Vec<Segment<'a>>) {
         for row in run.cells.chunks_exact_mut(run.stride) {
             row[..run.prefix.len()].copy_from_slice(&run.prefix);
         }
-        segments.push(Segment::Run(run));
+        segments.push(Segment::Run(Box::new(run)));
     }
 }
 

@@ -15,6 +15,7 @@ use self::place::Place;
 use self::quarantine::Quarantine;
 use self::shape::{FolderEncoder, Shape};
 use super::conserve::{conserved, within_limit};
+use super::parquet_file::ROW_GROUP_ROWS;
 use super::target::{Begun, Counts, LoadRequest, Mode, Prepared, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,8 +24,6 @@ use crate::schema::Schema;
 
 /// Bytes of a part past which the next one is begun.
 const PART_BYTES: u64 = 128 << 20;
-/// Rows of a row group.
-const ROW_GROUP_ROWS: usize = 128 << 10;
 /// Where the parts will stand, unless the caller says so.
 const URL_PREFIX: &str = "s3://BUCKET/PREFIX";
 
