@@ -18,7 +18,7 @@ pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch, table_
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 pub use front::{LoadReport, Loader, MAX_QUARANTINED_LISTED, Quarantined};
 #[cfg(feature = "postgres")]
-pub use front::{Offset, Receipt, StreamLoader, StreamOptions, StreamTotals};
+pub use front::{Offset, Receipt, StreamLoader, StreamObserver, StreamOptions, StreamTotals};
 pub use path::Path;
 pub use plan::{Dialect, Plan};
 pub use schema::{Column, Policy, Schema, Type};
