@@ -16,7 +16,8 @@ pub mod value;
 pub use error::{Error, ErrorKind, Location, Result};
 #[cfg(feature = "postgres")]
 pub use front::{
-    ChildTables, Offset, Receipt, Route, StreamLoader, StreamOptions, StreamRecords, StreamTotals, Unrouted,
+    ChildTables, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords, StreamTotals,
+    Unrouted,
 };
 pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch, table_for};
 #[cfg(any(feature = "postgres", feature = "parquet"))]

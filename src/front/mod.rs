@@ -17,5 +17,6 @@ pub use name::table_for;
 pub use read::{ReadOptions, Watch};
 #[cfg(feature = "postgres")]
 pub use stream::{
-    ChildTables, Offset, Receipt, Route, StreamLoader, StreamOptions, StreamRecords, StreamTotals, Unrouted,
+    ChildTables, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords, StreamTotals,
+    Unrouted,
 };

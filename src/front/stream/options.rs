@@ -1,5 +1,7 @@
 //! What goes into a stream and what comes out of it, besides records.
 
+use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::children::ChildTables;
@@ -58,6 +60,38 @@ pub struct StreamOptions {
     pub csv_columns: Option<Vec<String>>,
     /// How long to wait for locks, and the type of JSON columns.
     pub postgres: PostgresOptions,
+    /// Who is told of commits and retries, for metrics. Default: nobody.
+    pub observer: Option<Arc<dyn StreamObserver>>,
+}
+
+/// Who is told what a stream does, as it does it. Called on the thread that writes or commits, so it should be quick.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+/// use std::time::Duration;
+/// use longshore::{Receipt, StreamObserver, StreamOptions};
+///
+/// #[derive(Debug, Default)]
+/// struct Rows(AtomicU64);
+/// impl StreamObserver for Rows {
+///     fn committed(&self, receipt: &Receipt, _: Duration) {
+///         self.0.fetch_add(receipt.counts.loaded, Ordering::Relaxed);
+///     }
+/// }
+/// let rows = Arc::new(Rows::default());
+/// let options = StreamOptions::default().observer(rows.clone());
+/// assert_eq!(rows.0.load(Ordering::Relaxed), 0);
+/// ```
+pub trait StreamObserver: Debug + Send + Sync {
+    /// A batch was committed; `took` is the time from its first statement to the answer, tries included.
+    fn committed(&self, receipt: &Receipt, took: Duration) {
+        let _ = (receipt, took);
+    }
+
+    /// A temporary error was met; the work is tried again after `pause`.
+    fn retrying(&self, error: &Error, pause: Duration) {
+        let _ = (error, pause);
+    }
 }
 
 impl Default for StreamOptions {
@@ -72,6 +106,7 @@ impl Default for StreamOptions {
             retry_for: Duration::from_secs(120),
             csv_columns: None,
             postgres: PostgresOptions::default(),
+            observer: None,
         }
     }
 }
@@ -202,6 +237,8 @@ pub struct Receipt {
     pub altered: Vec<String>,
     /// The columns as they were loaded.
     pub schema: Schema,
+    /// Bytes of the records, as they were written to the loader.
+    pub bytes: u64,
 }
 
 /// What a stream has done since it was opened.
