@@ -7,6 +7,8 @@
 
 mod append;
 mod csv;
+mod vector;
 
 pub(crate) use append::{Appender, extend_short};
 pub(crate) use csv::{Separators, separators};
+pub(crate) use vector::{Job, Quotes, Vector, WINDOW, Window, dispatch};
