@@ -7,6 +7,10 @@ mod copy_binary;
 mod folder;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redshift")]
+mod redshift;
+#[cfg(feature = "redshift")]
+mod stage;
 mod target;
 #[cfg(all(unix, feature = "postgres"))]
 mod temp;
@@ -18,6 +22,10 @@ pub use folder::FolderTarget;
 pub(crate) use postgres::{OpenBatch, PostgresStream, Step, StreamBegun};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
-pub use target::{Begun, Contract, Counts, Encode, LoadRequest, Mode, OnChange, Prepared, Target};
+#[cfg(feature = "redshift")]
+pub use redshift::{CopyAuthorization, RedshiftOptions, RedshiftTarget, ScriptOptions, StageTarget, StagedLoad};
+#[cfg(feature = "redshift")]
+pub use stage::{StageFormat, StageOptions};
+pub use target::{Begun, Contract, Counts, Encode, LoadRequest, Mode, OnChange, Prepared, Refused, Target};
 #[cfg(all(unix, feature = "postgres"))]
 pub use temp::{TempCluster, TempOptions};

@@ -40,12 +40,7 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn new(folder: &Path, shape: &Shape, part_bytes: u64, row_group_rows: usize) -> Self {
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(row_group_rows))
-            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-            .set_created_by(concat!("longshore ", env!("CARGO_PKG_VERSION")).to_owned())
-            .build();
+        let properties = properties(row_group_rows);
         let (folder, shape) = (folder.to_owned(), shape.clone());
         Parts { folder, shape, part_bytes, properties, current: None, done: Vec::new(), sent: 0 }
     }
@@ -104,6 +99,21 @@ impl Parts {
     }
 }
 
+/// How parts are written, with row groups of the default size.
+#[cfg(feature = "redshift")]
+pub(in crate::load) fn writer_properties() -> WriterProperties {
+    properties(super::ROW_GROUP_ROWS)
+}
+
+fn properties(row_group_rows: usize) -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(row_group_rows))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_created_by(concat!("longshore ", env!("CARGO_PKG_VERSION")).to_owned())
+        .build()
+}
+
 /// A file that is hashed and counted as it is written.
 struct Hashing {
     file: BufWriter<File>,
@@ -142,7 +152,7 @@ impl Write for Hashing {
 }
 
 /// An error of the Parquet library.
-pub(super) fn unwritten(error: ParquetError) -> Error {
+pub(in crate::load) fn unwritten(error: ParquetError) -> Error {
     let kind = match &error {
         ParquetError::External(cause) if cause.is::<std::io::Error>() => ErrorKind::Io,
         _ => ErrorKind::Unsupported,
