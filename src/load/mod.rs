@@ -2,9 +2,11 @@
 
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 mod conserve;
+mod contract;
 mod copy_binary;
 #[cfg(feature = "parquet")]
 mod folder;
+mod mode;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redshift")]
@@ -15,9 +17,11 @@ mod target;
 #[cfg(all(unix, feature = "postgres"))]
 mod temp;
 
+pub use contract::{Contract, OnChange, Rewrite};
 pub use copy_binary::CopyEncoder;
 #[cfg(feature = "parquet")]
 pub use folder::FolderTarget;
+pub use mode::{MergeKeys, Mode};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{OpenBatch, PostgresStream, Step, StreamBegun};
 #[cfg(feature = "postgres")]
@@ -26,6 +30,6 @@ pub use postgres::{PostgresOptions, PostgresTarget};
 pub use redshift::{CopyAuthorization, RedshiftOptions, RedshiftTarget, ScriptOptions, StageTarget, StagedLoad};
 #[cfg(feature = "redshift")]
 pub use stage::{StageFormat, StageOptions};
-pub use target::{Begun, Contract, Counts, Encode, LoadRequest, Mode, OnChange, Prepared, Refused, Target};
+pub use target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};
 #[cfg(all(unix, feature = "postgres"))]
 pub use temp::{TempCluster, TempOptions};

@@ -2,18 +2,25 @@
 
 mod batch;
 mod buffer;
+mod children;
 mod options;
+mod records;
 mod resolve;
+mod route;
 
 use std::time::{Duration, Instant};
 
+pub use self::children::ChildTables;
 pub use self::options::{Offset, Receipt, StreamObserver, StreamOptions, StreamTotals};
+pub use self::records::StreamRecords;
+pub use self::route::{Route, Unrouted};
 
 use self::batch::Batch;
 use self::buffer::Buffer;
+use self::records::Payload;
 use self::resolve::resolve;
 use super::loader::Loader;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::load::{Counts, LoadRequest, Mode, PostgresStream, Step, StreamBegun};
 use crate::records::Format;
 use crate::schema::Schema;
@@ -46,6 +53,7 @@ impl Loader {
     pub fn open_with(self, options: StreamOptions) -> Result<StreamLoader> {
         let format = options.format(&self.read.format)?;
         let table = self.streamed_table()?;
+        options.check()?;
         let request = LoadRequest {
             table,
             // Each batch has its own; this one only has to be a possible one.
@@ -56,7 +64,7 @@ impl Loader {
             bytes: 0,
             max_quarantined: self.max_quarantined,
         };
-        let stream = PostgresStream::connect(&self.url, &request, options.contract, options.postgres.clone())?;
+        let stream = PostgresStream::connect(&self.url, &request, options.contract.clone(), options.postgres.clone())?;
         Ok(StreamLoader {
             settings: self,
             options,
@@ -77,8 +85,13 @@ impl Loader {
                 Error::config("a stream needs a Postgres server").with_hint("write postgres://user@host/database")
             );
         }
-        if self.mode != Mode::Append {
-            return Err(Error::config("a stream can only add to its table").with_hint("leave the mode out"));
+        match &self.mode {
+            Mode::Append => {}
+            Mode::Merge(_) => return Err(Error::new(ErrorKind::Unsupported, "a stream cannot merge yet")),
+            _ => {
+                return Err(Error::config("a stream adds to its table or merges into it")
+                    .with_hint("choose the mode append or merge"));
+            }
         }
         if self.load_id.is_some() {
             return Err(
@@ -169,9 +182,10 @@ impl StreamLoader {
     /// [`Config`](crate::ErrorKind::Config) for a position above 2^63 - 1 or a source name with U+0000; and everything that
     /// [`commit`](StreamLoader::commit) gives. It is safe to write the same again after an error: if the bytes were
     /// taken in, the second write is skipped.
-    pub fn write(&mut self, bytes: impl AsRef<[u8]>, offset: Offset) -> Result<()> {
+    pub fn write<'a>(&mut self, records: impl Into<StreamRecords<'a>>, offset: Offset) -> Result<()> {
         if self.admit(&offset)? {
-            self.buffer.push(&offset.source, bytes.as_ref(), offset.position);
+            let Payload::Bytes(bytes) = records.into().0;
+            self.buffer.push(&offset.source, &bytes, offset.position);
             if self.is_full() {
                 self.commit()?;
             }
@@ -229,6 +243,24 @@ impl StreamLoader {
         let is_new = self.buffer.position(source).flatten().is_none_or(|there| *position > there);
         self.totals.skipped += u64::from(!is_new);
         Ok(is_new)
+    }
+
+    /// Takes in whole records that belong into another table than the stream's own.
+    ///
+    /// As [`write`](StreamLoader::write) in everything else: the table is named as in [`Loader::table`], and the offset is
+    /// the source's, whatever tables its writes go into.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](crate::ErrorKind::Unsupported): this version cannot yet.
+    pub fn write_to<'a>(
+        &mut self,
+        _table: &str,
+        _records: impl Into<StreamRecords<'a>>,
+        _offset: Offset,
+    ) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "a stream has one table in this version")
+            .with_hint("open a stream for each table"))
     }
 
     /// Commits what is buffered: rows, quarantine, changes to the table, ledger and offsets in one transaction.

@@ -2,8 +2,9 @@
 
 use super::catalog::CatalogColumn;
 use crate::error::{Error, ErrorKind, Location, Result};
+use crate::load::Mode;
 use crate::plan::{CreateOptions, Dialect, Plan, Statement, TableName, fit, path_of_comment};
-use crate::schema::{Column, Schema};
+use crate::schema::{Column, Schema, Type};
 
 /// The changes to a table, and the columns as the load writes them.
 #[derive(Debug, Clone)]
@@ -34,6 +35,34 @@ fn kind(ty: &str) -> String {
         true => "character varying".to_owned(),
         false => ty.to_owned(),
     }
+}
+
+/// The columns of a merge, by index: the keys, and what orders records of one key.
+pub(super) type MergeColumns = (Vec<usize>, Option<usize>);
+
+/// Finds the columns that a merge goes by, and has every row have a value in the keys.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`] for a field that is no column, or one of JSON, whose values cannot be compared.
+pub(super) fn merge_columns(mode: &Mode, schema: &mut Schema) -> Result<Option<MergeColumns>> {
+    let Mode::Merge(keys) = mode else { return Ok(None) };
+    keys.check()?;
+    let find = |path: &str| {
+        let found = schema.columns.iter().position(|column| column.path.to_string() == path);
+        found.filter(|at| schema.columns[*at].ty != Type::Json).ok_or_else(|| {
+            let place = Location { column: Some(path.to_owned()), ..Location::default() };
+            Error::config("a merge goes by this field, and the data has no such column whose values can be compared")
+                .with_location(place)
+                .with_hint("`longshore infer` lists the columns by their paths")
+        })
+    };
+    let order = keys.order_by.as_deref().map(find).transpose()?;
+    let keys = keys.keys.iter().map(|path| find(path)).collect::<Result<Vec<_>>>()?;
+    for at in &keys {
+        schema.columns[*at].required = true;
+    }
+    Ok(Some((keys, order)))
 }
 
 /// Plans a new table.

@@ -102,10 +102,6 @@ impl Script<'_> {
             for drop in [self.sql.drop_losers(), self.sql.drop_stale()].into_iter().flatten() {
                 statement(script, &drop);
             }
-            if let Some(delete) = self.sql.delete_matched() {
-                statement(script, &format!("{delete}{and_unless}"));
-            }
-            statement(script, &self.sql.insert(&unless));
         }
         if self.staged.quarantine_manifest.is_some() {
             let kept = self.kept();
@@ -114,8 +110,27 @@ impl Script<'_> {
             let insert = format!("INSERT INTO {} ({names})\nSELECT {names}\nFROM {kept}{unless}", self.sql.quarantine);
             statement(script, &insert);
         }
-        self.record(script, &unless);
+        self.rows(script, &unless);
         statement(script, "COMMIT");
+    }
+
+    /// The rows and the ledger's row. A merge takes its staged rows apart, so there the ledger's row comes first, while
+    /// they can be counted; of a load that the ledger has, all staged rows are dropped before.
+    fn rows(&self, script: &mut String, unless: &str) {
+        let is_loaded = self.sql.is_loaded();
+        if self.staged.manifest.is_some() && self.sql.is_numbered() {
+            statement(script, &format!("DELETE FROM {} WHERE EXISTS ({is_loaded})", self.sql.staging));
+            self.record(script, unless);
+            for change in [self.sql.update_matched(), self.sql.drop_matched()].into_iter().flatten() {
+                statement(script, &change);
+            }
+            statement(script, &self.sql.insert(""));
+            return;
+        }
+        if self.staged.manifest.is_some() {
+            statement(script, &self.sql.insert(unless));
+        }
+        self.record(script, unless);
     }
 
     /// The ledger's row; in a merge the server counts what is left of the rows.

@@ -4,6 +4,7 @@
 //! safe to run twice, its statements carry the condition that the ledger lacks the load.
 
 use super::options::CopyAuthorization;
+use super::plan::MergeColumns;
 use crate::load::stage::{NULL_MARKER, QUARANTINE_COLUMNS, ROW_COLUMN, StageFormat};
 use crate::load::target::Counts;
 use crate::plan::{Dialect, TableName, identifier, literal};
@@ -86,7 +87,7 @@ pub(super) struct LoadSql {
     load_id: String,
     columns: Vec<Column>,
     /// The keys of a merge by index, and what orders the records of one key.
-    merge: Option<(Vec<usize>, Option<usize>)>,
+    merge: Option<MergeColumns>,
     /// Whether rows go through the staging table whatever they are.
     through_staging: bool,
 }
@@ -97,7 +98,7 @@ impl LoadSql {
         load_id: &str,
         schema: &Schema,
         format: StageFormat,
-        merge: Option<(Vec<usize>, Option<usize>)>,
+        merge: Option<MergeColumns>,
     ) -> Self {
         let beside = |name: &str| TableName { schema: table.schema.clone(), name: name.to_owned() }.quoted();
         let hash = blake3::hash(load_id.as_bytes()).to_hex();
@@ -266,10 +267,21 @@ impl LoadSql {
         ))
     }
 
-    /// The rows of the table that staged ones take the place of.
-    pub(super) fn delete_matched(&self) -> Option<String> {
+    /// Gives the rows of the table that have a staged row's key its values, in the columns of the load alone.
+    pub(super) fn update_matched(&self) -> Option<String> {
+        let (keys, _) = self.merge.as_ref()?;
+        let others = self.columns.iter().enumerate().filter(|(at, _)| !keys.contains(at));
+        let sets = others.map(|(_, column)| format!("{} = {}", identifier(&column.name), self.value(column)));
+        let sets: Vec<String> = sets.collect();
+        let same_key = self.same_key();
+        (!sets.is_empty())
+            .then(|| format!("UPDATE {} SET {} FROM {} WHERE {same_key}", self.target, sets.join(", "), self.staging))
+    }
+
+    /// Takes away the staged rows whose keys are in the table, so that those left are new.
+    pub(super) fn drop_matched(&self) -> Option<String> {
         self.merge.as_ref()?;
-        Some(format!("DELETE FROM {} USING {} WHERE {}", self.target, self.staging, self.same_key()))
+        Some(format!("DELETE FROM {} USING {} WHERE {}", self.staging, self.target, self.same_key()))
     }
 
     fn same_key(&self) -> String {
@@ -298,14 +310,7 @@ impl LoadSql {
 
     /// The staged rows into the table; `unless` is the condition of a script.
     pub(super) fn insert(&self, unless: &str) -> String {
-        let values = self.columns.iter().map(|column| {
-            let name = identifier(&column.name);
-            match column.ty {
-                Type::Json if self.format != StageFormat::Csv => format!("JSON_PARSE({name})"),
-                Type::Time if self.format != StageFormat::Csv => format!("CAST({name} AS TIME)"),
-                _ => name,
-            }
-        });
+        let values = self.columns.iter().map(|column| self.value(column));
         format!(
             "INSERT INTO {} ({})\nSELECT {}\nFROM {}{unless}",
             self.target,
@@ -313,6 +318,16 @@ impl LoadSql {
             values.collect::<Vec<_>>().join(", "),
             self.staging,
         )
+    }
+
+    /// A staged value as the table has it.
+    fn value(&self, column: &Column) -> String {
+        let name = format!("{}.{}", self.staging, identifier(&column.name));
+        match column.ty {
+            Type::Json if self.format != StageFormat::Csv => format!("JSON_PARSE({name})"),
+            Type::Time if self.format != StageFormat::Csv => format!("CAST({name} AS TIME)"),
+            _ => name,
+        }
     }
 
     /// This load's row in the ledger. The counts are SQL, so that a script can have the server count.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::options::CopyAuthorization;
-use super::plan::{self, TablePlan};
+use super::plan::{self, MergeColumns, TablePlan};
 use super::script::Script;
 use super::sql::{CopyFrom, LoadSql};
 use super::target::{AsItIs, table_name};
@@ -106,6 +106,7 @@ struct Load {
     table: TableName,
     request: LoadRequest,
     plan: TablePlan,
+    merge: Option<MergeColumns>,
     stager: Stager,
 }
 
@@ -168,7 +169,8 @@ impl Target for StageTarget {
         if let Some(found) = find(&self.options.stage, &table, &request.load_id)? {
             return Ok(Begun::AlreadyLoaded(found.counts));
         }
-        let plan = plan::create(schema, &table, &self.options.create)?;
+        let mut plan = plan::create(schema, &table, &self.options.create)?;
+        let merge = plan::merge_columns(&request.mode, &mut plan.schema)?;
         let stage_request = StageRequest {
             table: &table,
             load_id: &request.load_id,
@@ -176,12 +178,12 @@ impl Target for StageTarget {
             sources: &request.sources,
             records: self.records,
             slices: None,
-            numbered: false,
+            numbered: merge.is_some(),
             text_bytes: plan.text_bytes.clone(),
         };
         let stager = Stager::open(&self.options.stage, &stage_request)?;
         let schema = plan.schema.clone();
-        self.open = Some(Box::new(Load { table, request: request.clone(), plan, stager }));
+        self.open = Some(Box::new(Load { table, request: request.clone(), plan, merge, stager }));
         Ok(Begun::Open { schema, encoder: Box::new(AsItIs) })
     }
 
@@ -218,8 +220,8 @@ impl Target for StageTarget {
         let rows = staged.files.iter().map(|file| file.rows).sum();
         let kept = (staged.quarantined, staged.quarantined);
         let counts = conserved("the store", read, (staged.rows, rows), kept)?;
-        let Load { table, request, plan, mut stager } = *load;
-        let sql = LoadSql::new(&table, &request.load_id, &plan.schema, staged.format, None).through_staging();
+        let Load { table, request, plan, merge, mut stager } = *load;
+        let sql = LoadSql::new(&table, &request.load_id, &plan.schema, staged.format, merge).through_staging();
         let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };
         let script = Script { sql: &sql, plan: &plan, request: &request, staged: &staged, from, counts };
         let script = stager.put(SCRIPT, script.text().into_bytes())?;

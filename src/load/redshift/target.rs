@@ -124,10 +124,11 @@ impl Target for RedshiftTarget {
             return Err(Error::new(ErrorKind::Conflict, format!("table {} exists", table.quoted()))
                 .with_hint("append to it, replace its rows, or choose another table"));
         }
-        let plan = match exists {
+        let mut plan = match exists {
             true => plan::evolve(schema, catalog::columns(&mut session, &table)?)?,
             false => plan::create(schema, &table, &self.options.create)?,
         };
+        let merge = plan::merge_columns(&request.mode, &mut plan.schema)?;
         let stager = Stager::open(
             &self.options.stage,
             &StageRequest {
@@ -137,11 +138,11 @@ impl Target for RedshiftTarget {
                 sources: &request.sources,
                 records: self.records,
                 slices: slices(&mut session),
-                numbered: false,
+                numbered: merge.is_some(),
                 text_bytes: plan.text_bytes.clone(),
             },
         )?;
-        let sql = LoadSql::new(&table, &request.load_id, &plan.schema, stager.format(), None);
+        let sql = LoadSql::new(&table, &request.load_id, &plan.schema, stager.format(), merge);
         let schema = plan.schema.clone();
         let load = Load { session: *session, request: request.clone(), plan, sql, stager };
         self.state = State::Open(Box::new(load));

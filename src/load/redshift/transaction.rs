@@ -139,14 +139,15 @@ impl Work<'_> {
         for statement in steps.into_iter().flatten() {
             session.run("dropping rows that lost to others", &statement)?;
         }
-        if let Some(statement) = self.sql.delete_matched() {
-            session.run("taking away the rows that are replaced", &statement)?;
-        }
         let left = session.number("counting rows", &count(&self.sql.staging))?;
+        for statement in [self.sql.update_matched(), self.sql.drop_matched()].into_iter().flatten() {
+            session.run("changing the rows that have a key of the load", &statement)?;
+        }
+        let new = session.number("counting rows", &count(&self.sql.staging))?;
         let before = session.number("counting rows", &count(&self.sql.target))?;
         session.run("adding rows", &self.sql.insert(""))?;
         let after = session.number("counting rows", &count(&self.sql.target))?;
-        counted("rows", left, after.saturating_sub(before))?;
+        counted("rows", new, after.saturating_sub(before))?;
         session.run("dropping the staging table", &self.sql.drop_staging())?;
         Ok(left)
     }

@@ -58,14 +58,14 @@ LOCK TABLE "shop"."orders";
 DELETE FROM "shop"."_longshore_quarantine" WHERE table_name = 'orders' AND load_id = 'append' AND NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append' AND replaced_by IS NULL);
 DELETE FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append' AND replaced_by IS NOT NULL;
 SELECT 1 / CASE WHEN COUNT(*) = 2 THEN 1 ELSE 0 END AS every_row_is_there FROM "_longshore_d7717b5d2816f518";
-INSERT INTO "shop"."orders" ("id", "name", "tags", "at")
-SELECT "id", "name", JSON_PARSE("tags"), "at"
-FROM "_longshore_d7717b5d2816f518"
-WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append' AND replaced_by IS NULL);
 SELECT 1 / CASE WHEN COUNT(*) = 1 THEN 1 ELSE 0 END AS every_row_is_there FROM "_longshore_d7717b5d2816f518_q";
 INSERT INTO "shop"."_longshore_quarantine" ("table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes")
 SELECT "table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes"
 FROM "_longshore_d7717b5d2816f518_q"
+WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append' AND replaced_by IS NULL);
+INSERT INTO "shop"."orders" ("id", "name", "tags", "at")
+SELECT "_longshore_d7717b5d2816f518"."id", "_longshore_d7717b5d2816f518"."name", JSON_PARSE("_longshore_d7717b5d2816f518"."tags"), "_longshore_d7717b5d2816f518"."at"
+FROM "_longshore_d7717b5d2816f518"
 WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append' AND replaced_by IS NULL);
 INSERT INTO "shop"."_longshore_loads" (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, longshore_version)
 SELECT 'orders', 'append', 3, 2, 1, 0, 80, '60ad5afe3a0fbcd7547bcc1e2953cf6e', '0.1.0'

@@ -61,14 +61,14 @@ DELETE FROM "shop"."orders"
 WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
 UPDATE "shop"."_longshore_loads" SET replaced_by = 'replace' WHERE table_name = 'orders' AND replaced_by IS NULL AND NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
 SELECT 1 / CASE WHEN COUNT(*) = 2 THEN 1 ELSE 0 END AS every_row_is_there FROM "_longshore_ee8e0b96337c2688";
-INSERT INTO "shop"."orders" ("id", "name", "tags", "at")
-SELECT "id", "name", JSON_PARSE("tags"), "at"
-FROM "_longshore_ee8e0b96337c2688"
-WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
 SELECT 1 / CASE WHEN COUNT(*) = 1 THEN 1 ELSE 0 END AS every_row_is_there FROM "_longshore_ee8e0b96337c2688_q";
 INSERT INTO "shop"."_longshore_quarantine" ("table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes")
 SELECT "table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes"
 FROM "_longshore_ee8e0b96337c2688_q"
+WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
+INSERT INTO "shop"."orders" ("id", "name", "tags", "at")
+SELECT "_longshore_ee8e0b96337c2688"."id", "_longshore_ee8e0b96337c2688"."name", JSON_PARSE("_longshore_ee8e0b96337c2688"."tags"), "_longshore_ee8e0b96337c2688"."at"
+FROM "_longshore_ee8e0b96337c2688"
 WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
 INSERT INTO "shop"."_longshore_loads" (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, longshore_version)
 SELECT 'orders', 'replace', 3, 2, 1, 0, 80, '60ad5afe3a0fbcd7547bcc1e2953cf6e', '0.1.0'
