@@ -8,8 +8,6 @@ mod scripts;
 mod shape;
 
 #[cfg(feature = "redshift")]
-pub(super) use self::parts::{unwritten, writer_properties};
-#[cfg(feature = "redshift")]
 pub(super) use self::place::{folder_name, table_folder};
 #[cfg(feature = "redshift")]
 pub(super) use self::quarantine::line as quarantine_line;
@@ -26,6 +24,7 @@ use self::shape::FolderEncoder;
 pub(super) use self::shape::Shape;
 use super::conserve::{conserved, within_limit};
 use super::mode::Mode;
+use super::parquet_file::ROW_GROUP_ROWS;
 use super::target::{Begun, Counts, LoadRequest, Prepared, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
@@ -34,8 +33,6 @@ use crate::schema::Schema;
 
 /// Bytes of a part past which the next one is begun.
 const PART_BYTES: u64 = 128 << 20;
-/// Rows of a row group.
-const ROW_GROUP_ROWS: usize = 128 << 10;
 /// Where the parts will stand, unless the caller says so.
 const URL_PREFIX: &str = "s3://BUCKET/PREFIX";
 

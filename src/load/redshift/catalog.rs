@@ -27,7 +27,7 @@ pub(super) fn resolve(session: &mut Session, table: TableName) -> Result<TableNa
     let visible = format!(
         "SELECT CAST(n.nspname AS VARCHAR) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = \
          c.relnamespace WHERE c.relname = {} AND c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\\\_temp\\\\_%' AND \
-         pg_catalog.pg_table_is_visible(c.oid)",
+         pg_table_is_visible(c.oid)",
         text(&table.name)
     );
     let found = match session.value(DOING, &visible)? {
@@ -74,9 +74,9 @@ pub(super) fn exists(session: &mut Session, table: &TableName) -> Result<bool, F
 /// The columns of a table, in order; none if there is no such table.
 pub(super) fn columns(session: &mut Session, table: &TableName) -> Result<Vec<CatalogColumn>, Failure> {
     let sql = format!(
-        "SELECT CAST(a.attname AS VARCHAR), CAST(pg_catalog.format_type(a.atttypid, a.atttypmod) AS VARCHAR), \
+        "SELECT CAST(a.attname AS VARCHAR), CAST(format_type(a.atttypid, a.atttypmod) AS VARCHAR), \
          CASE WHEN a.attnotnull THEN 't' ELSE 'f' END, CASE WHEN a.atthasdef THEN 't' ELSE 'f' END, \
-         CAST(pg_catalog.col_description(a.attrelid, a.attnum) AS VARCHAR(65535)) \
+         CAST(col_description(a.attrelid, a.attnum) AS VARCHAR(65535)) \
          FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped \

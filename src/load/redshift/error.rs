@@ -23,6 +23,8 @@ pub(super) enum Then {
 pub(super) struct Failure {
     pub(super) error: Error,
     pub(super) then: Then,
+    /// Whether it was about rows, of which some may be at fault.
+    pub(super) of_rows: bool,
     /// The server's code, if it was the server.
     pub(super) code: Option<String>,
 }
@@ -30,13 +32,13 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn unreadable(doing: impl Display) -> Self {
         let error = Error::new(ErrorKind::Database, format!("{doing}: the server's answer is not what was asked for"));
-        Failure { error, then: Then::GiveUp, code: None }
+        Failure { error, then: Then::GiveUp, of_rows: false, code: None }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Failure { error, then: Then::GiveUp, code: None }
+        Failure { error, then: Then::GiveUp, of_rows: false, code: None }
     }
 }
 
@@ -52,7 +54,7 @@ pub(super) fn failed(doing: impl Display, error: &::postgres::Error) -> Failure 
     let Some(refusal) = error.as_db_error() else {
         let reason = error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
         let error = Error::new(ErrorKind::Database, format!("{doing}: {reason}")).with_temporary(true);
-        return Failure { error, then: Then::LookUp, code: None };
+        return Failure { error, then: Then::LookUp, of_rows: false, code: None };
     };
     let code = refusal.code().code().to_owned();
     let then = then(refusal);
@@ -62,7 +64,7 @@ pub(super) fn failed(doing: impl Display, error: &::postgres::Error) -> Failure 
         Some(hint) => failure.with_hint(hint),
         None => failure,
     };
-    Failure { error, then, code: Some(code) }
+    Failure { error, then, of_rows: false, code: Some(code) }
 }
 
 /// Redshift often answers with XX000 whatever happened, so the texts are looked at as well as the codes.

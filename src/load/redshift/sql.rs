@@ -139,6 +139,11 @@ impl LoadSql {
         self.columns.iter().map(|column| identifier(&column.name)).collect()
     }
 
+    /// The index of a column, by its name.
+    pub(super) fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
     pub(super) fn create_ledger(&self) -> String {
         format!("CREATE TABLE IF NOT EXISTS {} ({LOADS_COLUMNS}\n)", self.ledger)
     }
@@ -259,9 +264,9 @@ impl LoadSql {
     pub(super) fn drop_stale(&self) -> Option<String> {
         let (_, order) = self.merge.as_ref()?;
         let order = identifier(&self.columns[(*order)?].name);
-        let (staging, target) = (&self.staging, &self.target);
+        let (staging, from, target) = (&self.staging, &self.target, identifier(&self.table.name));
         Some(format!(
-            "DELETE FROM {staging} USING {target} WHERE {} AND ({target}.{order} > {staging}.{order} OR \
+            "DELETE FROM {staging} USING {from} WHERE {} AND ({target}.{order} > {staging}.{order} OR \
              ({staging}.{order} IS NULL AND {target}.{order} IS NOT NULL))",
             self.same_key(),
         ))
@@ -285,7 +290,7 @@ impl LoadSql {
     }
 
     fn same_key(&self) -> String {
-        let (staging, target) = (&self.staging, &self.target);
+        let (staging, target) = (&self.staging, identifier(&self.table.name));
         let keys = self.merge.as_ref().map_or(&[][..], |(keys, _)| keys);
         let equal = keys.iter().map(|&at| {
             let name = identifier(&self.columns[at].name);

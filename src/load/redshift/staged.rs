@@ -210,7 +210,22 @@ impl Target for StageTarget {
 
     fn commit(&mut self, read: u64) -> Result<Counts> {
         self.open()?;
-        let Some(mut load) = self.open.take() else { unreachable!("checked above") };
+        let Some(load) = self.open.take() else { unreachable!("checked above") };
+        let (table, load_id) = (load.table.clone(), load.request.load_id.clone());
+        self.finish(*load, read).or_else(|error| match find(&self.options.stage, &table, &load_id) {
+            // Another attempt at the same load was faster, and has taken our files away.
+            Ok(Some(found)) => Ok(found.counts),
+            _ => Err(error),
+        })
+    }
+
+    fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+}
+
+impl StageTarget {
+    fn finish(&mut self, mut load: Load, read: u64) -> Result<Counts> {
         let staged = load.stager.finish()?;
         if !load.stager.refused().is_empty() {
             self.refused = load.stager.refused().to_vec();
@@ -220,7 +235,7 @@ impl Target for StageTarget {
         let rows = staged.files.iter().map(|file| file.rows).sum();
         let kept = (staged.quarantined, staged.quarantined);
         let counts = conserved("the store", read, (staged.rows, rows), kept)?;
-        let Load { table, request, plan, merge, mut stager } = *load;
+        let Load { table, request, plan, merge, mut stager } = load;
         let sql = LoadSql::new(&table, &request.load_id, &plan.schema, staged.format, merge).through_staging();
         let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };
         let script = Script { sql: &sql, plan: &plan, request: &request, staged: &staged, from, counts };
@@ -242,11 +257,6 @@ impl Target for StageTarget {
             stager.clean_up(false, &[]);
             return Ok(counts);
         }
-        let lost = || Error::new(ErrorKind::Conflict, "the load was staged and taken away again by something else");
-        find(&self.options.stage, &table, &request.load_id)?.map(|found| found.counts).ok_or_else(lost)
-    }
-
-    fn refused(&self) -> &[Refused] {
-        &self.refused
+        Err(Error::new(ErrorKind::Conflict, "the load was staged and taken away again by something else"))
     }
 }

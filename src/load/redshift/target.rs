@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::catalog;
+use super::culprits;
 use super::endpoint::Endpoint;
 use super::error::{Failure, Then};
 use super::options::RedshiftOptions;
@@ -218,7 +219,10 @@ impl RedshiftTarget {
         let mut alone = false;
         let mut ready = false;
         loop {
-            stager.verify(staged)?;
+            if let Err(error) = stager.verify(staged) {
+                session.roll_back();
+                return look_up(session, sql)?.ok_or(error);
+            }
             let outcome = match ready {
                 true => work.run(session, alone),
                 false => outside(session, plan).and_then(|()| work.run(session, alone)),
@@ -231,13 +235,21 @@ impl RedshiftTarget {
             match failure.then {
                 Then::GiveUp => {
                     session.roll_back();
+                    // Another attempt at the same load may have been faster, and have taken our files away with its own.
+                    if let Ok(Some(counts)) = look_up(session, sql) {
+                        return Ok(counts);
+                    }
+                    if failure.of_rows && failure.error.kind() == ErrorKind::Database {
+                        self.refused = culprits::find(session, &work, stager, failure.error)?;
+                        let message = format!("the server refuses {} rows", self.refused.len());
+                        return Err(Error::new(ErrorKind::Conflict, message));
+                    }
                     return Err(failure.error);
                 }
                 _ if Instant::now() + pause > deadline => return Err(uncertain(failure)),
                 Then::Again => {
                     session.roll_back();
-                    alone = true;
-                    ready = true;
+                    (alone, ready) = (true, true);
                 }
                 Then::LookUp => {
                     std::thread::sleep(pause);

@@ -41,7 +41,8 @@ impl Work<'_> {
             return Ok(Outcome::WasThere(counts));
         }
         self.prepare(session)?;
-        let loaded = self.rows(session, self.staged.manifest.as_deref(), self.staged.rows)?;
+        let loaded = self.rows(session, self.staged.manifest.as_deref(), self.staged.rows);
+        let loaded = loaded.map_err(|failure| Failure { of_rows: true, ..failure })?;
         let quarantined = self.quarantine(session)?;
         let deduplicated = self.staged.rows - loaded;
         let counts = Counts { read: self.read, loaded, quarantined, deduplicated };
@@ -162,8 +163,7 @@ impl Work<'_> {
 }
 
 const LOCKING: &str = "waiting for other loads into the table";
-/// What a COPY of rows is called in errors; who sees it knows that rows may be at fault.
-pub(super) const COPYING: &str = "copying rows";
+const COPYING: &str = "copying rows";
 
 /// What the server says that its last COPY of this session stored.
 fn copied(session: &mut Session) -> Result<u64, Failure> {

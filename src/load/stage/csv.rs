@@ -17,6 +17,7 @@ use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::load::folder::uuid_text;
 
 /// What stands for no value.
 pub(in crate::load) const NULL: &str = "@longshore.null@";
@@ -140,7 +141,8 @@ impl<'a> Cells<'a> {
                 Ok(())
             }
             Kind::Uuid => {
-                line.push_str(&crate::load::folder::uuid_text(self.array.as_fixed_size_binary().value(row)));
+                let id = self.array.as_fixed_size_binary().value(row).first_chunk();
+                line.extend(id.iter().flat_map(|id| uuid_text(id)).map(char::from));
                 Ok(())
             }
         };

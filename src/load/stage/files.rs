@@ -4,8 +4,6 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use object_store::path::Path;
-use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
-use parquet::file::properties::WriterProperties;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -15,7 +13,8 @@ use super::store::{Object, Pending};
 use super::upload::{Upload, Uploader};
 use super::{StageFormat, StageOptions};
 use crate::error::{Error, Result};
-use crate::load::folder::{Shape, unwritten, writer_properties};
+use crate::load::folder::Shape;
+use crate::load::parquet_file::{FileShape, ParquetFile, ROW_GROUP_ROWS};
 
 /// Bytes of the first batches, in memory, that are encoded once to see how small they become.
 const MEASURED_BYTES: usize = 2 << 20;
@@ -38,14 +37,13 @@ pub(in crate::load) struct StagedFile {
 pub(super) struct Form {
     pub(super) format: StageFormat,
     shape: Shape,
-    properties: WriterProperties,
     /// Whether the last column is the row's number, which the batches do not have.
     numbered: bool,
 }
 
 impl Form {
     pub(super) fn new(format: StageFormat, shape: Shape, numbered: bool) -> Self {
-        Form { format, shape, properties: writer_properties(), numbered }
+        Form { format, shape, numbered }
     }
 
     fn ending(&self) -> &'static str {
@@ -59,11 +57,13 @@ impl Form {
         if self.format == StageFormat::Csv {
             return Ok(Encoder::Csv(Box::new(GzEncoder::new(to, Compression::fast()))));
         }
-        let options = ArrowWriterOptions::new()
-            .with_properties(self.properties.clone())
-            .with_parquet_schema(self.shape.parquet().clone());
-        let writer = ArrowWriter::try_new_with_options(to, self.shape.arrow().clone(), options).map_err(unwritten)?;
-        Ok(Encoder::Parquet(Box::new(writer)))
+        Ok(Encoder::Parquet(Box::new(ParquetFile::new(to, self.file_shape()))))
+    }
+
+    /// What a Parquet file of this form looks like.
+    pub(super) fn file_shape(&self) -> FileShape {
+        let (arrow, parquet) = (self.shape.arrow().clone(), self.shape.parquet().clone());
+        FileShape { arrow, parquet, row_group_rows: ROW_GROUP_ROWS }
     }
 
     /// A batch as it is written, its first row having number `first`.
@@ -86,21 +86,21 @@ impl Form {
 
 /// A file's bytes in the making.
 enum Encoder<W: Write + Send> {
-    Parquet(Box<ArrowWriter<W>>),
+    Parquet(Box<ParquetFile<W>>),
     Csv(Box<GzEncoder<W>>),
 }
 
 impl<W: Write + Send> Encoder<W> {
     fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         match self {
-            Encoder::Parquet(writer) => writer.write(rows).map_err(unwritten),
+            Encoder::Parquet(writer) => writer.write(rows),
             Encoder::Csv(writer) => csv::write(rows, writer.as_mut()),
         }
     }
 
     fn finish(self) -> Result<W> {
         match self {
-            Encoder::Parquet(writer) => writer.into_inner().map_err(unwritten),
+            Encoder::Parquet(writer) => writer.finish(),
             Encoder::Csv(writer) => writer.finish().map_err(|cause| Error::io("writing a staged file", cause)),
         }
     }
@@ -109,7 +109,7 @@ impl<W: Write + Send> Encoder<W> {
 impl Encoder<Upload> {
     fn bytes(&self) -> u64 {
         match self {
-            Encoder::Parquet(writer) => (writer.bytes_written() + writer.in_progress_size()) as u64,
+            Encoder::Parquet(writer) => writer.bytes(),
             Encoder::Csv(writer) => writer.get_ref().bytes(),
         }
     }
@@ -240,6 +240,11 @@ impl Files {
         let upload = open.encoder.finish().map_err(|error| self.uploader.failure().unwrap_or(error))?;
         self.ending.push((open.path, open.rows, upload.finish()?));
         Ok(())
+    }
+
+    /// What files are made of.
+    pub(super) fn form(&self) -> &Form {
+        &self.form
     }
 
     /// Ends the last file and waits until every file is in the store.

@@ -5,6 +5,7 @@
 //! attempt is new each time, so that a copy that still reads the files of an earlier one is never disturbed.
 
 mod csv;
+mod excerpt;
 mod files;
 mod limits;
 mod options;
@@ -13,6 +14,7 @@ mod sizes;
 mod store;
 mod upload;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -74,6 +76,8 @@ pub(super) struct Stager {
     rows: u64,
     /// Small objects of this attempt.
     written: Vec<Path>,
+    /// The file that was read back last, and its bytes.
+    read_last: Option<(Path, Vec<u8>)>,
     kept: bool,
 }
 
@@ -125,6 +129,7 @@ impl Stager {
             refused,
             rows: 0,
             written,
+            read_last: None,
             kept: false,
         })
     }
@@ -212,6 +217,30 @@ impl Stager {
         )
         .with_hint("nothing but longshore may write below the staging URL; run the same load again")
         .with_temporary(true))
+    }
+
+    /// Some rows of a staged file as one of their own, for a look at what a server has against them; the URL of its
+    /// manifest. All of a file is the file itself.
+    pub(super) fn excerpt(&mut self, file: &StagedFile, rows: Range<u64>) -> Result<String> {
+        let nth = self.written.len();
+        if rows == (0..file.rows) {
+            return self.put(&format!("probe-{nth}.json"), listing(std::slice::from_ref(file)));
+        }
+        let content = match self.read_last.take() {
+            Some((path, content)) if path == file.path => content,
+            _ => self.store.get(&file.path)?.ok_or_else(|| {
+                Error::new(ErrorKind::Conflict, format!("the staged file {} is no longer there", file.url))
+            })?,
+        };
+        let cut = excerpt::cut(self.format, &content, &self.files.form().file_shape(), rows.clone());
+        self.read_last = Some((file.path.clone(), content));
+        let cut = cut?;
+        let bytes = cut.len() as u64;
+        let ending = if self.format == StageFormat::Csv { "csv.gz" } else { "parquet" };
+        let url = self.put(&format!("probe-{nth}.{ending}"), cut)?;
+        let rows = rows.end - rows.start;
+        let probe = StagedFile { url, bytes, rows, path: file.path.clone(), e_tag: None };
+        self.put(&format!("probe-{nth}.json"), listing(&[probe]))
     }
 
     /// Says in one object, for all attempts of the load, which one counts; false if another one does already.
