@@ -66,6 +66,10 @@ impl<'a> Batch<'a> {
             rows.map_or(Ok(()), |rows| open.write(rows))?;
             misfits.into_iter().try_for_each(|misfit| open.quarantine(&self.buffer.locate(misfit)))
         })?;
+        for misfit in self.buffer.asides() {
+            read += 1;
+            open.quarantine(&misfit)?;
+        }
         Ok(read)
     }
 }

@@ -15,7 +15,9 @@ use self::place::Place;
 use self::quarantine::Quarantine;
 use self::shape::{FolderEncoder, Shape};
 use super::conserve::{conserved, within_limit};
-use super::target::{Begun, Counts, LoadRequest, Mode, Prepared, Target};
+use super::mode::Mode;
+use super::parquet_file::ROW_GROUP_ROWS;
+use super::target::{Begun, Counts, LoadRequest, Prepared, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{Dialect, TableName};
@@ -23,8 +25,6 @@ use crate::schema::Schema;
 
 /// Bytes of a part past which the next one is begun.
 const PART_BYTES: u64 = 128 << 20;
-/// Rows of a row group.
-const ROW_GROUP_ROWS: usize = 128 << 10;
 /// Where the parts will stand, unless the caller says so.
 const URL_PREFIX: &str = "s3://BUCKET/PREFIX";
 
@@ -137,6 +137,10 @@ impl Target for FolderTarget {
         }
         // Redshift refuses some names that Postgres takes, and the scripts are for both.
         let table = TableName::parse(&request.table, Dialect::Redshift)?;
+        if let Mode::Merge(_) = request.mode {
+            return Err(Error::new(ErrorKind::Unsupported, "a folder of parts has no rows to merge into")
+                .with_hint("load into Postgres, or append and merge in the warehouse"));
+        }
         let mut place = Place::open(&self.root, &table, &request.load_id)?;
         if let Some(found) = Manifest::read(&place.finished())? {
             if found.load_id != request.load_id || found.table != table.quoted() {

@@ -13,7 +13,7 @@ use super::{PostgresOptions, catalog};
 use crate::batch::Misfit;
 use crate::error::Result;
 use crate::load::copy_binary::CopyEncoder;
-use crate::load::target::{Contract, Counts, LoadRequest, Mode, Prepared};
+use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared};
 use crate::plan::{ExistingTable, TableName};
 use crate::schema::Schema;
 
@@ -140,9 +140,9 @@ impl PostgresStream {
             }
             return Ok(Prepare::Ready(open::create(client, key, &schema, options.json)?, schema));
         };
-        let existing = open::occupy(client, oid, &key, Mode::Append)?;
+        let existing = open::occupy(client, oid, &key, &Mode::Append)?;
         let mut schema = resolve(Some(&existing))?;
-        let evolution = evolve_within(&mut schema, &existing, &key.target, options.json, self.contract)?;
+        let evolution = evolve_within(&mut schema, &existing, &key.target, options.json, &self.contract)?;
         Ok(Prepare::Ready(open::adapt(client, key, evolution)?, schema))
     }
 
