@@ -1,8 +1,8 @@
 //! Schemas made by hand, and the plans that the golden files and the grammar check look at.
 
 use longshore::plan::{
-    CreateOptions, Distribution, Encoding, ExistingColumn, ExistingTable, Impossible, JsonType, LongText, NotNull, PgType,
-    RedshiftColumn, RedshiftEvolution, RedshiftEvolve, RedshiftTable, RedshiftType, VarcharWidth, evolve,
+    CreateOptions, Distribution, Encoding, ExistingColumn, ExistingTable, Impossible, JsonType, LongText, NotNull,
+    PgType, RedshiftColumn, RedshiftEvolution, RedshiftEvolve, RedshiftTable, RedshiftType, VarcharWidth, evolve,
     evolve_redshift,
 };
 use longshore::schema::{Naming, TimeUnit, assign};
@@ -189,7 +189,7 @@ fn evolved_redshift() -> RedshiftEvolution {
         RedshiftColumn::new("items", RedshiftType::Double),
         RedshiftColumn::new("_longshore_old_0123456789abcdef", RedshiftType::Integer),
     ];
-    let options = RedshiftEvolve { impossible: Impossible::Variant, ..RedshiftEvolve::default() };
+    let options = RedshiftEvolve::default().with_impossible(Impossible::Variant);
     let table = RedshiftTable { columns };
     evolve_redshift(&nested_orders(), &table, &"analytics.orders".parse().unwrap(), &options).unwrap()
 }

@@ -52,6 +52,29 @@ impl Default for RedshiftEvolve {
     }
 }
 
+impl RedshiftEvolve {
+    /// Sets how new columns are made. The options must be Redshift's.
+    #[must_use]
+    pub fn with_create(mut self, create: CreateOptions) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Sets what becomes of a column that no change can fit.
+    #[must_use]
+    pub fn with_impossible(mut self, impossible: Impossible) -> Self {
+        self.impossible = impossible;
+        self
+    }
+
+    /// Sets whether a column may be replaced by a wider copy of itself.
+    #[must_use]
+    pub fn with_rewrite(mut self, rewrite: bool) -> Self {
+        self.rewrite = rewrite;
+        self
+    }
+}
+
 /// A column as the load writes it: decoded as `column.ty` under `column.name`, into the table's `sql`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RedshiftFitted {
@@ -108,7 +131,8 @@ pub fn evolve_redshift(
     options: &RedshiftEvolve,
 ) -> Result<RedshiftEvolution> {
     // What an earlier plan left behind is nobody's column.
-    let live: Vec<&RedshiftColumn> = table.columns.iter().filter(|column| leftover_of(&column.name).is_none()).collect();
+    let live: Vec<&RedshiftColumn> =
+        table.columns.iter().filter(|column| leftover_of(&column.name).is_none()).collect();
     let known: Vec<Known<'_>> = live.iter().map(|c| Known { name: &c.name, comment: c.comment.as_deref() }).collect();
     let matched = match_columns(schema, &known);
     check_required(&live, &matched)?;
@@ -145,7 +169,8 @@ fn check_required(live: &[&RedshiftColumn], matched: &[Option<usize>]) -> Result
         None => Ok(()),
         Some((_, column)) => {
             let name = &column.name;
-            let message = format!("the table's column `{name}` refuses NULL and has no default, and the data has no such field");
+            let message =
+                format!("the table's column `{name}` refuses NULL and has no default, and the data has no such field");
             Err(Error::new(ErrorKind::Conflict, message).with_hint("load into another table, or make this one anew"))
         }
     }
@@ -222,7 +247,13 @@ impl Changes<'_> {
         self.written(data, existing, existing.ty.clone(), decode)
     }
 
-    fn written(&mut self, data: &Column, existing: &RedshiftColumn, sql: RedshiftType, decode: Decode) -> RedshiftFitted {
+    fn written(
+        &mut self,
+        data: &Column,
+        existing: &RedshiftColumn,
+        sql: RedshiftType,
+        decode: Decode,
+    ) -> RedshiftFitted {
         if existing.not_null && data.nullable {
             self.warnings.push(format!(
                 "column `{}` refuses NULL, and some records have no value for `{}`: those do not fit",
@@ -271,7 +302,8 @@ impl Changes<'_> {
 
     /// A column for the same field that an earlier load put beside this one.
     fn variant(&mut self, data: &Column, existing: &RedshiftColumn) -> Option<RedshiftFitted> {
-        let of_path = |column: &RedshiftColumn| column.comment.as_deref().and_then(path_of_comment).as_ref() == Some(&data.path);
+        let of_path =
+            |column: &RedshiftColumn| column.comment.as_deref().and_then(path_of_comment).as_ref() == Some(&data.path);
         let others = self.live.iter().copied().filter(|column| column.name != existing.name && of_path(column));
         let rule = self.options.create.varchar_width();
         for other in others {
@@ -343,9 +375,9 @@ fn conflict(column: &Column, existing: &RedshiftColumn, why: &str) -> Error {
         column: Some(column.path.to_string()),
     };
     let message = format!("the table has `{}` as {}, the data as {}: {why}", existing.name, existing.ty, column.ty);
-    Error::new(ErrorKind::Conflict, message)
-        .with_location(place)
-        .with_hint("hint the column to be of the table's type, allow a second column for it, or load into another table")
+    Error::new(ErrorKind::Conflict, message).with_location(place).with_hint(
+        "hint the column to be of the table's type, allow a second column for it, or load into another table",
+    )
 }
 
 #[cfg(test)]

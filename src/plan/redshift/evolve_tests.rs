@@ -131,7 +131,8 @@ fn what_no_change_can_hold_is_refused_quarantined_or_put_beside() {
         let name = &beside.columns[0].column.name;
         assert!(name.starts_with("c_"), "{name}");
         assert!(sql(&beside)[0].starts_with(&format!("ALTER TABLE \"t\" ADD COLUMN \"{name}\" ")));
-        let (mut first, mut second) = (RedshiftColumn::new("c", have), RedshiftColumn::new(name, beside.columns[0].sql.clone()));
+        let (mut first, mut second) =
+            (RedshiftColumn::new("c", have), RedshiftColumn::new(name, beside.columns[0].sql.clone()));
         first.comment = Some(comment_of(&Path::new(["c"])));
         second.comment = first.comment.clone();
         let again = of(vec![first, second], vec![data("c", ty, 5)], &with(Impossible::Variant)).unwrap();
@@ -151,7 +152,8 @@ fn keys_and_required_columns_are_not_replaced() {
 
 #[test]
 fn new_columns_come_one_by_one_up_to_the_limit() {
-    let table = |n: usize| (0..n).map(|i| RedshiftColumn::new(format!("c{i}"), RedshiftType::Bigint)).collect::<Vec<_>>();
+    let table =
+        |n: usize| (0..n).map(|i| RedshiftColumn::new(format!("c{i}"), RedshiftType::Bigint)).collect::<Vec<_>>();
     let new = || vec![data("a", Type::Text, 3), data("b\\C", Type::Json, 3)];
     let evolution = of(table(1598), new(), &RedshiftEvolve::default()).unwrap();
     assert_eq!(sql(&evolution)[0], "ALTER TABLE \"t\" ADD COLUMN \"a\" VARCHAR(16)");

@@ -50,13 +50,17 @@ pub(super) fn fit_into(column: &Column, have: &RedshiftType, rule: VarcharWidth)
         (R::Varchar(n), _) => into_varchar(column, *n, rule),
         (R::Char(_), _) => Fit::Refuse("CHAR holds ASCII only, and pads every value with blanks"),
         (R::Super, _) => holds(Type::Json),
-        (R::Smallint | R::Integer | R::Bigint, Type::Int16 | Type::Int32 | Type::Int64) => into_integer(column.ty, have),
+        (R::Smallint | R::Integer | R::Bigint, Type::Int16 | Type::Int32 | Type::Int64) => {
+            into_integer(column.ty, have)
+        }
         (R::Smallint | R::Integer | R::Bigint, Type::Decimal { precision, scale }) => {
             decimal(whole_digits(have), 0, precision - scale, scale)
         }
         (R::Smallint | R::Integer, Type::Float64) => widen(R::Double, Type::Float64),
         (R::Bigint, Type::Float64) => Fit::Refuse("a double does not hold every 64-bit integer"),
-        (R::Decimal(p, s), Type::Int16 | Type::Int32 | Type::Int64 | Type::Decimal { .. }) => into_decimal(column, *p, *s),
+        (R::Decimal(p, s), Type::Int16 | Type::Int32 | Type::Int64 | Type::Decimal { .. }) => {
+            into_decimal(column, *p, *s)
+        }
         (R::Decimal(..), Type::Float64) => Fit::Refuse("a number with an exponent may need any number of digits"),
         (R::Double, Type::Float64 | Type::Int16 | Type::Int32) => holds(Type::Float64),
         (R::Double, Type::Int64) if column.max_bytes.is_some_and(|bytes| bytes <= 15) => holds(Type::Float64),
@@ -69,7 +73,9 @@ pub(super) fn fit_into(column: &Column, have: &RedshiftType, rule: VarcharWidth)
         (R::Timestamp, Type::Date | Type::Timestamp(TimeUnit::Micro)) => holds(Type::Timestamp(TimeUnit::Micro)),
         (R::TimestampTz, Type::TimestampTz(TimeUnit::Micro)) => holds(column.ty),
         (R::Timestamp, Type::TimestampTz(_)) => Fit::Refuse("the zone would be lost"),
-        (R::TimestampTz, Type::Timestamp(_) | Type::Date) => Fit::Refuse("the values have no zone, and one would have to be guessed"),
+        (R::TimestampTz, Type::Timestamp(_) | Type::Date) => {
+            Fit::Refuse("the values have no zone, and one would have to be guessed")
+        }
         (R::Time | R::Timestamp | R::TimestampTz, _) => {
             Fit::Refuse("no type holds both without spelling the old rows in another way")
         }
@@ -132,7 +138,13 @@ fn into_decimal(column: &Column, p: u8, s: u8) -> Fit {
         Type::Decimal { precision, scale } => (precision - scale, scale),
         // Digits that were seen, where that is known: not every bigint has nineteen.
         ty => {
-            let most = if ty == Type::Int16 { 5 } else if ty == Type::Int32 { 10 } else { 19 };
+            let most = if ty == Type::Int16 {
+                5
+            } else if ty == Type::Int32 {
+                10
+            } else {
+                19
+            };
             (column.max_bytes.map_or(most, |bytes| bytes.min(u64::from(most)) as u8), 0)
         }
     };

@@ -114,7 +114,12 @@ fn swap(
         why: format!("every row's `{name}` is copied"),
     });
     statements.push(alter(table, &format!("RENAME COLUMN {quoted} TO {old_name}"), class, "the old column makes room"));
-    statements.push(alter(table, &format!("RENAME COLUMN {new_name} TO {quoted}"), class, "the new one takes its place"));
+    statements.push(alter(
+        table,
+        &format!("RENAME COLUMN {new_name} TO {quoted}"),
+        class,
+        "the new one takes its place",
+    ));
     if let Some(comment) = comment {
         // The path must not lead to the old column any more.
         statements.push(comment_on_column(table, old, "longshore: replaced"));
