@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod error;
+mod fault;
 mod front;
 pub mod load;
 pub mod path;
@@ -13,6 +14,9 @@ pub mod sketch;
 pub mod source;
 pub mod value;
 
+#[cfg(feature = "failpoints")]
+#[doc(hidden)]
+pub use fault::from_environment as failpoints_from_environment;
 pub use error::{Error, ErrorKind, Location, Result};
 pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch, table_for};
 #[cfg(any(feature = "postgres", feature = "parquet"))]

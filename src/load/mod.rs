@@ -7,6 +7,10 @@ mod copy_binary;
 mod folder;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod retry;
+#[cfg(feature = "postgres")]
+mod session;
 mod target;
 #[cfg(all(unix, feature = "postgres"))]
 mod temp;
@@ -18,6 +22,8 @@ pub use folder::FolderTarget;
 pub(crate) use postgres::{OpenBatch, PostgresStream, Step, StreamBegun};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
-pub use target::{Begun, Contract, Counts, Encode, LoadRequest, Mode, OnChange, Prepared, Target};
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+pub(crate) use retry::Pauses;
+pub use target::{Begun, Contract, Counts, Encode, LoadRequest, Mode, OnChange, Prepared, Refused, Target};
 #[cfg(all(unix, feature = "postgres"))]
 pub use temp::{TempCluster, TempOptions};

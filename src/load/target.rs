@@ -68,6 +68,10 @@ pub struct LoadRequest {
     pub bytes: u64,
     /// A limit on quarantined records past which the load is rolled back.
     pub max_quarantined: Option<u64>,
+    /// Whether rows that the table's own constraints and triggers refuse are looked for one by one, so that all others
+    /// load; [`Target::refused`] gives them. Without it such a row ends the load. It costs time, so a load is first tried
+    /// without.
+    pub isolate_rows: bool,
 }
 
 /// The counts of one load.
@@ -110,6 +114,28 @@ pub enum Prepared {
     Batch(RecordBatch),
 }
 
+impl Prepared {
+    /// How many rows there are.
+    pub fn rows(&self) -> u64 {
+        match self {
+            Prepared::Bytes { rows, .. } => *rows,
+            Prepared::Batch(batch) => batch.num_rows() as u64,
+        }
+    }
+}
+
+/// A row that was sent, and that the table's own constraints or triggers refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Which row, from 0, as they were sent.
+    pub row: u64,
+    /// The column's name, where the place says it.
+    pub column: Option<String>,
+    /// Why, as the place says it, without a value.
+    pub reason: String,
+}
+
 /// The part of a target's work that runs on the worker threads.
 pub trait Encode: Send + Sync {
     /// Prepares one batch.
@@ -133,6 +159,16 @@ pub trait Target {
 
     /// Keeps a record aside; it is stored with the rows. Memory stays bounded however many there are.
     fn quarantine(&mut self, misfit: Misfit) -> Result<()>;
+
+    /// Waits for the rows to be stored; returns those that the table refused, in the order in which they were sent. Their
+    /// records are for the caller to [`quarantine`](Target::quarantine). No more rows can be sent after it.
+    ///
+    /// # Errors
+    ///
+    /// What the place says. Without [`LoadRequest::isolate_rows`] a refused row is an error, too.
+    fn refused(&mut self) -> Result<Vec<Refused>> {
+        Ok(Vec::new())
+    }
 
     /// Checks that `read` = rows stored + records kept aside, as the place itself counts them, records the load in
     /// the ledger and commits.

@@ -1,10 +1,9 @@
 //! Loading into a Postgres server: table, rows, quarantine and ledger in one transaction.
 
 mod catalog;
-mod connect;
 mod contract;
 mod copy;
-mod error;
+mod isolate;
 mod ledger;
 mod offsets;
 mod open;
@@ -17,11 +16,10 @@ pub(crate) use self::stream::{OpenBatch, PostgresStream, StreamBegun};
 
 use std::time::Duration;
 
-use ::postgres::Client;
 
-use self::connect::Endpoint;
 use self::rows::Load;
-use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Target};
+use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};
+use super::session::{self, Client, Endpoint, error};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::JsonType;
@@ -36,6 +34,11 @@ pub struct PostgresOptions {
     pub lock_timeout: Duration,
     /// How long a load waits for another load into the same table to end. Default: 10 minutes.
     pub queue_timeout: Duration,
+    /// How long a call may go without an answer and without bytes being taken, before the server is asked over another
+    /// connection whether it is at work for us. If it is, the wait goes on; if it is not, or cannot be reached, the
+    /// connection is given up as lost. So a peer that has fallen silent is noticed after this time and that of a connection
+    /// (`connect_timeout` of the URL, 30 seconds). Default: 1 minute.
+    pub silence_timeout: Duration,
     /// How long the ledger is tried to be reached after the answer to a COMMIT was lost. Default: 1 minute.
     pub recovery_timeout: Duration,
     /// The type of JSON columns that a load makes. Default: `jsonb`.
@@ -47,6 +50,7 @@ impl Default for PostgresOptions {
         PostgresOptions {
             lock_timeout: Duration::from_secs(30),
             queue_timeout: Duration::from_secs(600),
+            silence_timeout: Duration::from_secs(60),
             recovery_timeout: Duration::from_secs(60),
             json: JsonType::default(),
         }
@@ -66,7 +70,8 @@ impl Default for PostgresOptions {
 /// them ([`Mode::Replace`](super::Mode::Replace)), or the table was dropped. Replacing truncates the table, which
 /// keeps its grants, views and indexes, and can be rolled back like the rest.
 ///
-/// A value that the table's own constraints refuse ends the load. The server is Postgres 12 or later.
+/// A row that the table's own constraints refuse ends the load, unless [`LoadRequest::isolate_rows`] is set: then it is
+/// given back by [`Target::refused`]. The server is Postgres 12 or later.
 #[derive(Debug)]
 pub struct PostgresTarget {
     endpoint: Endpoint,
@@ -165,6 +170,14 @@ impl Target for PostgresTarget {
             self.state = State::Failed;
         }
         kept
+    }
+
+    fn refused(&mut self) -> Result<Vec<Refused>> {
+        let refused = self.open()?.refused();
+        if refused.is_err() {
+            self.state = State::Failed;
+        }
+        refused
     }
 
     fn commit(&mut self, read: u64) -> Result<Counts> {

@@ -1,8 +1,6 @@
 //! One connection and one table for a stream of loads, each with the offsets it takes its sources to.
 
-use ::postgres::Client;
 
-use super::connect::Endpoint;
 use super::contract::evolve_within;
 use super::error::failed;
 use super::ledger::{Ledger, LoadKey, lock, set_lock_timeout};
@@ -10,10 +8,11 @@ use super::offsets::{Offsets, Step};
 use super::open::{self, Ready};
 use super::rows::Load;
 use super::{PostgresOptions, catalog};
+use super::session::{Client, Endpoint};
 use crate::batch::Misfit;
 use crate::error::Result;
 use crate::load::copy_binary::CopyEncoder;
-use crate::load::target::{Contract, Counts, LoadRequest, Mode, Prepared};
+use crate::load::target::{Contract, Counts, LoadRequest, Mode, Prepared, Refused};
 use crate::plan::{ExistingTable, TableName};
 use crate::schema::Schema;
 
@@ -184,6 +183,11 @@ impl OpenBatch<'_> {
     /// Keeps a record aside.
     pub(crate) fn quarantine(&mut self, misfit: &Misfit) -> Result<()> {
         self.load.quarantine(misfit)
+    }
+
+    /// Ends the sending; returns the rows that the table refused. See [`Target::refused`](crate::load::Target::refused).
+    pub(crate) fn refused(&mut self) -> Result<Vec<Refused>> {
+        self.load.refused()
     }
 
     /// Commits everything and the offsets. See [`Target::commit`](crate::load::Target::commit).

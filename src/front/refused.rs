@@ -1,0 +1,76 @@
+//! From rows that the table refused back to their records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::batch::{Decoder, Locator, Misfit};
+use crate::load::Refused;
+use crate::records::{Format, Limits, Reader};
+use crate::schema::Schema;
+use crate::source::Chunk;
+
+/// The refused rows of each piece that has any, by the piece's number.
+pub(super) struct RefusedRows(BTreeMap<usize, Vec<(usize, Refused)>>);
+
+impl RefusedRows {
+    /// `sent` has the number of rows that each piece gave, in the order in which they were sent.
+    pub(super) fn new(refused: Vec<Refused>, sent: &[u64]) -> Self {
+        let mut ends = Vec::with_capacity(sent.len());
+        ends.extend(sent.iter().scan(0, |end, rows| {
+            *end += rows;
+            Some(*end)
+        }));
+        let mut by_piece: BTreeMap<usize, Vec<(usize, Refused)>> = BTreeMap::new();
+        for refused in refused {
+            let piece = ends.partition_point(|end| *end <= refused.row);
+            let before = piece.checked_sub(1).map_or(0, |last| ends[last]);
+            by_piece.entry(piece).or_default().push(((refused.row - before) as usize, refused));
+        }
+        RefusedRows(by_piece)
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The numbers of the pieces concerned, in ascending order.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = usize> {
+        self.0.keys().copied()
+    }
+
+    /// The records of one piece's refused rows, with the server's reasons. The piece is decoded as it was before.
+    pub(super) fn records(
+        &self,
+        piece: usize,
+        (format, limits): (&Format, Limits),
+        chunk: &mut Chunk,
+        schema: &Arc<Schema>,
+    ) -> Vec<Misfit> {
+        let Some(refused) = self.0.get(&piece) else { return Vec::new() };
+        let rows: Vec<usize> = refused.iter().map(|(row, _)| *row).collect();
+        let mut locator = Locator::new(Decoder::new(schema.clone()), &rows);
+        Reader::new(limits).read(format, chunk, &mut locator);
+        let mut misfits = locator.finish();
+        for (misfit, (_, refused)) in misfits.iter_mut().zip(refused) {
+            misfit.reason = format!("the table refuses the row: {}", refused.reason);
+            let named = |name: &String| schema.columns.iter().find(|column| column.name == *name);
+            misfit.path = refused.column.as_ref().and_then(named).map(|column| column.path.to_string());
+        }
+        misfits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_counted_from_the_beginning_of_its_piece() {
+        let refused = |row| Refused { row, column: None, reason: String::new() };
+        let rows = RefusedRows::new(vec![refused(0), refused(2), refused(3), refused(9)], &[3, 0, 2, 5]);
+        let found: Vec<(usize, Vec<usize>)> =
+            rows.0.iter().map(|(piece, rows)| (*piece, rows.iter().map(|(row, _)| *row).collect())).collect();
+        assert_eq!(found, [(0, vec![0, 2]), (2, vec![0]), (3, vec![4])]);
+    }
+}
