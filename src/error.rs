@@ -120,7 +120,15 @@ impl Error {
     /// Makes an error of a kind. `message` is one line, lower case, without a final full stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Error(Box::new(Inner { kind, message, location: None, hint: None, cause: None, temporary: false, refused_row: false }))
+        Error(Box::new(Inner {
+            kind,
+            message,
+            location: None,
+            hint: None,
+            cause: None,
+            temporary: false,
+            refused_row: false,
+        }))
     }
 
     /// Makes an [`ErrorKind::Io`] error that names what was being done.

@@ -14,15 +14,18 @@ pub mod sketch;
 pub mod source;
 pub mod value;
 
+pub use error::{Error, ErrorKind, Location, Result};
 #[cfg(feature = "failpoints")]
 #[doc(hidden)]
 pub use fault::from_environment as failpoints_from_environment;
-pub use error::{Error, ErrorKind, Location, Result};
+#[cfg(feature = "postgres")]
+pub use front::{
+    ChildTables, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords, StreamTotals,
+    Unrouted,
+};
 pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch, table_for};
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 pub use front::{LoadReport, Loader, MAX_QUARANTINED_LISTED, Quarantined};
-#[cfg(feature = "postgres")]
-pub use front::{Offset, Receipt, StreamLoader, StreamOptions, StreamTotals};
 pub use path::Path;
 pub use plan::{Dialect, Plan};
 pub use schema::{Column, Policy, Schema, Type};

@@ -15,7 +15,7 @@ fn open(url: &str) -> StreamLoader {
 }
 
 fn open_under(url: &str, columns: OnChange, types: OnChange) -> StreamLoader {
-    let options = StreamOptions::default().contract(Contract { columns, types });
+    let options = StreamOptions::default().contract(Contract::default().columns(columns).types(types));
     Loader::new(url).table("t").open_with(options).unwrap()
 }
 

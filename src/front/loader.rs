@@ -225,7 +225,7 @@ impl Loader {
         LoadRequest {
             table: self.table.clone().unwrap_or_else(|| table_for(source.name(0))),
             load_id: self.load_id.clone().unwrap_or_else(|| content_hash.clone()),
-            mode: self.mode,
+            mode: self.mode.clone(),
             sources: source.names().map(str::to_string).collect(),
             content_hash,
             bytes: inference.stored_bytes,

@@ -18,4 +18,7 @@ pub use loader::{LoadReport, Loader, MAX_QUARANTINED_LISTED, Quarantined};
 pub use name::table_for;
 pub use read::{ReadOptions, Watch};
 #[cfg(feature = "postgres")]
-pub use stream::{Offset, Receipt, StreamLoader, StreamOptions, StreamTotals};
+pub use stream::{
+    ChildTables, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords, StreamTotals,
+    Unrouted,
+};

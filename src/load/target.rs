@@ -2,54 +2,10 @@
 
 use arrow_array::RecordBatch;
 
+use super::Mode;
 use crate::batch::Misfit;
 use crate::error::Result;
 use crate::schema::Schema;
-
-/// What to do with rows that are in the table already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Mode {
-    /// Keep them and add to them.
-    #[default]
-    Append,
-    /// Put the load in their place, in one transaction.
-    Replace,
-    /// Refuse to load if the table exists.
-    FailIfExists,
-}
-
-/// What a stream may do to a table that is there, when the data has what the table does not.
-///
-/// A table that is not there is made of the first batch, whatever the contract says.
-///
-/// ```
-/// use longshore::load::{Contract, OnChange};
-/// let frozen = Contract { columns: OnChange::Freeze, types: OnChange::Freeze };
-/// assert_eq!(Contract::default().types, OnChange::Evolve);
-/// assert_ne!(frozen, Contract::default());
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Contract {
-    /// What happens to fields that the table has no column for. [`OnChange::Evolve`] by default.
-    pub columns: OnChange,
-    /// What happens to values that are too wide for their column's type. [`OnChange::Evolve`] by default.
-    pub types: OnChange,
-}
-
-/// What happens when the data asks for a change to the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum OnChange {
-    /// The table is changed. Where no change keeps every value (a text in a `timestamptz` column), the records whose
-    /// values do not fit are quarantined.
-    #[default]
-    Evolve,
-    /// The batch fails with [`Conflict`](crate::ErrorKind::Conflict), and nothing of it is loaded.
-    Freeze,
-    /// The table stays as it is, and the records concerned are quarantined.
-    Quarantine,
-}
 
 /// One load: what goes where, under which id.
 #[derive(Debug, Clone)]
@@ -83,7 +39,8 @@ pub struct Counts {
     pub loaded: u64,
     /// Records kept aside.
     pub quarantined: u64,
-    /// Records dropped as duplicates by key; 0 unless a keyed mode is used.
+    /// Records that lost to another one, or to a row, with the same key; 0 unless the mode is
+    /// [`Mode::Merge`]. Each record that was read is in exactly one of the other three counts.
     pub deduplicated: u64,
 }
 

@@ -5,8 +5,8 @@ use std::process::Command;
 use longshore::{Loader, Source};
 
 use crate::child::{Work, child};
-use crate::support::database;
 use crate::known;
+use crate::support::database;
 
 /// Values whose reading depends on settings, where anything reads them.
 const INPUT: &str = "{\"i\":1,\"at\":\"2024-02-29T23:30:00+05:45\",\"on\":\"2024-03-04\",\"local\":\"2024-07-01T01:02:03\",\"x\":1.5,\"s\":\"a\\\\b'c\"}\n\
@@ -21,7 +21,12 @@ fn odd_settings_of_the_server_change_no_value() {
         vec![],
         vec!["TimeZone = 'Asia/Kathmandu'", "DateStyle = 'German, DMY'", "IntervalStyle = 'sql_standard'"],
         vec!["TimeZone = 'America/St_Johns'", "DateStyle = 'SQL, MDY'", "standard_conforming_strings = off"],
-        vec!["extra_float_digits = -10", "bytea_output = 'escape'", "backslash_quote = on", "default_transaction_isolation = 'serializable'"],
+        vec![
+            "extra_float_digits = -10",
+            "bytea_output = 'escape'",
+            "backslash_quote = on",
+            "default_transaction_isolation = 'serializable'",
+        ],
         vec!["default_transaction_read_only = on", "row_security = off", "client_min_messages = debug5"],
     ] {
         let (url, mut client) = database();
@@ -32,7 +37,10 @@ fn odd_settings_of_the_server_change_no_value() {
         Loader::new(&url).table("t").load(Source::bytes(INPUT)).unwrap();
         found.push(client.query_one(read, &[]).unwrap().get::<_, String>(0));
     }
-    assert_eq!(found[0], "1|1709228700.000000|8829|1719795723.000000|1.5|a\\b'c;2|1729989000.000000|8859|1711852200.000000|0.1|é");
+    assert_eq!(
+        found[0],
+        "1|1709228700.000000|8829|1719795723.000000|1.5|a\\b'c;2|1729989000.000000|8859|1711852200.000000|0.1|é"
+    );
     assert!(found.iter().all(|one| *one == found[0]), "{found:#?}");
 }
 

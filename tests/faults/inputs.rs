@@ -36,8 +36,13 @@ fn hostile_records_in_a_stream_are_rows_or_quarantined_and_touch_nothing_else() 
         let mut loader = Loader::new(&url).table(&table).open_with(options).unwrap();
         let mut position = 0;
         let mut outcome = Ok(());
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            position += piece.len() as u64;
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            // Whole lines, of at least 64 KiB together.
+            let least = rest.len().min(64 << 10);
+            let end = rest[least - 1..].iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| least + at);
+            let (piece, behind) = rest.split_at(end);
+            (rest, position) = (behind, position + piece.len() as u64);
             outcome = loader.write(piece, Offset::new("s", position));
             if outcome.is_err() {
                 break;
@@ -108,8 +113,8 @@ fn an_input_that_changes_while_it_is_read_loads_nothing_and_then_as_it_is() {
 #[cfg(feature = "failpoints")]
 #[test]
 fn a_file_that_grows_while_it_is_read_is_loaded_up_to_where_it_ended_or_not_at_all() {
-    use std::io::Write;
     use crate::known;
+    use std::io::Write;
     let (through, mut client, url, folder) = changed_under_way(|file| {
         let mut file = std::fs::OpenOptions::new().append(true).open(file).unwrap();
         file.write_all(known::lines(2_000..3_000).as_bytes()).unwrap();

@@ -7,7 +7,6 @@ use std::time::Duration;
 use longshore::{Loader, Offset, StreamLoader};
 use postgres::Client;
 
-use crate::server::within;
 
 /// Every so many records one is broken.
 const BROKEN: i64 = 97;
@@ -78,10 +77,19 @@ pub(crate) fn nothing_is_left(client: &mut Client) {
                AND n.nspname NOT LIKE 'pg_toast%' AND c.relname <> 't' AND c.relname NOT LIKE '\\_longshore\\_%'";
     assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, i64>(0), 0, "tables are left over");
     assert_eq!(client.query_one("SELECT count(*) FROM pg_prepared_xacts", &[]).unwrap().get::<_, i64>(0), 0);
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'longshore' \
-               AND datname = current_database() AND state IS DISTINCT FROM 'idle'";
+    let sql = "SELECT coalesce(string_agg(concat_ws(' ', state, wait_event, query), '; '), '') FROM pg_stat_activity \
+               WHERE application_name = 'longshore' AND datname = current_database() AND state LIKE '%_%' \
+               AND state <> 'idle'";
     // A server takes a moment to notice that somebody is gone.
-    within(Duration::from_secs(10), || client.query_one(sql, &[]).unwrap().get::<_, i64>(0) == 0);
+    let mut left = String::from("unknown");
+    for _ in 0..500 {
+        left = client.query_one(sql, &[]).unwrap().get(0);
+        if left.is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(left, "", "sessions are left over");
     let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, i64>(0), 0, "locks are left over");

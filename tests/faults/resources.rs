@@ -74,6 +74,8 @@ fn a_full_disk_on_our_side_is_named_and_the_load_goes_through_once_there_is_room
         let mut cat = Command::new("cat").arg(&file).stdout(Stdio::piped()).spawn().unwrap();
         command.stdin(cat.stdout.take().unwrap()).stderr(Stdio::piped());
         let output = command.output().unwrap();
+        // With it goes the end of the pipe that `cat` may still write to.
+        drop(command);
         let _ = cat.wait();
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
@@ -98,7 +100,8 @@ fn a_full_disk_under_a_folder_leaves_the_loads_before_and_nothing_of_this_one() 
     let error = load(200_000).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     assert!(error.message().contains(small.path().to_str().unwrap()), "it names the place: {error}");
-    let loads = || std::fs::read_dir(out.join("t")).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let loads =
+        || std::fs::read_dir(out.join("t")).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     assert_eq!(loads(), [first.load_id.as_str()], "the first load, and nothing of the second");
     small.grow("256m");
     load(200_000).unwrap();
@@ -150,7 +153,10 @@ fn few_file_handles_are_enough_or_a_clear_error() {
         let (through, said) = run(limited(&format!("ulimit -n {handles}"), &child(Work::Load, &url, &input)), None);
         assert!(through || !enough, "{handles}: {said}");
         if !through {
-            assert!(said.contains("Too many open files") || said.contains("loading shared libraries"), "{handles}: {said}");
+            assert!(
+                said.contains("Too many open files") || said.contains("loading shared libraries"),
+                "{handles}: {said}"
+            );
             assert!(child(Work::Load, &url, &input).status().unwrap().success());
         }
         known::check(&mut client, 2_000);

@@ -23,7 +23,7 @@ fn load_and_stream(table: &str, n: i64, check: impl Fn(&mut Client, longshore::l
     client.batch_execute(table).unwrap();
     let report = Loader::new(&url).table("t").load(Source::bytes(records(n))).unwrap();
     check(&mut client, report.counts);
-    assert_eq!(report.first_quarantined.len() as u64, report.counts.quarantined);
+    assert_eq!(report.first_quarantined.len() as u64, report.counts.quarantined.min(1000));
 
     let (url, mut client) = database();
     client.batch_execute(table).unwrap();
@@ -66,13 +66,9 @@ fn a_row_that_breaks_a_constraint_is_quarantined_and_the_rest_of_its_batch_loads
 
 #[test]
 fn many_refused_rows_are_all_found_wherever_they_stand() {
-    for (condition, refused) in [
-        ("a % 1000 <> 0", 20),
-        ("a > 3", 3),
-        ("a <= 19990", 10),
-        ("a % 7 <> 0", 20_000 / 7),
-        ("a < 0", 20_000),
-    ] {
+    for (condition, refused) in
+        [("a % 1000 <> 0", 20), ("a > 3", 3), ("a <= 19990", 10), ("a % 7 <> 0", 20_000 / 7), ("a < 0", 20_000)]
+    {
         let table = format!("CREATE TABLE t (a bigint CHECK ({condition}), s text)");
         load_and_stream(&table, 20_000, |client, counts| {
             assert_eq!((counts.loaded, counts.quarantined), (20_000 - refused, refused), "{condition}");

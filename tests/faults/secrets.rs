@@ -97,7 +97,9 @@ fn a_password_is_in_no_error_no_log_and_no_debug_output() {
             let _ = writeln!(seen, "{:?}", Loader::new(&url));
             seen += &PostgresTarget::connect(&url).map_or_else(|error| all_of(&error), |target| format!("{target:?}"));
         }
-        for fault in [Fault::ResetAfter(700), Fault::AnswerLost, Fault::CommitLost, Fault::AnswerAfter(500, vec![b'E'; 99])] {
+        for fault in
+            [Fault::ResetAfter(700), Fault::AnswerLost, Fault::CommitLost, Fault::AnswerAfter(500, vec![b'E'; 99])]
+        {
             proxy.lose(fault);
             let mut postgres = PostgresOptions::default();
             postgres.recovery_timeout = Duration::from_millis(200);

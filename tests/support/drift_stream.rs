@@ -37,14 +37,14 @@ impl Stream {
     /// Appends the lines of a record: one, or two equal ones.
     pub(crate) fn write(self, i: u64, out: &mut Vec<u8>) {
         let start = out.len();
-        if self.r(i, 99) % 500 == 0 {
+        if self.r(i, 99).is_multiple_of(500) {
             self.broken(i, out);
             out.push(b'\n');
             return;
         }
         self.record(i, "", out);
         out.push(b'\n');
-        if self.r(i, 98) % 1000 == 0 {
+        if self.r(i, 98).is_multiple_of(1000) {
             out.extend_from_within(start..);
         }
     }
@@ -87,7 +87,7 @@ impl Stream {
             0 | 1 => _ = write!(out, ",\"n\":{}", r(2) % 100),
             2 | 3 => _ = write!(out, ",\"n\":{}", r(2) % 100_000),
             4 | 5 => _ = write!(out, ",\"n\":{}", r(2) % (1 << 40)),
-            _ if r(3) % 1000 == 0 => _ = write!(out, ",\"n\":{}", (1_u128 << 64) + u128::from(r(2))),
+            _ if r(3).is_multiple_of(1000) => _ = write!(out, ",\"n\":{}", (1_u128 << 64) + u128::from(r(2))),
             _ => _ = write!(out, ",\"n\":{}", r(2) % 100_000),
         }
         match phase {
@@ -116,7 +116,7 @@ impl Stream {
             let _ = write!(out, ",\"late\":{}", r(10) % 1000);
         }
         self.new_fields(i, phase, out);
-        if r(32) % 10_000 == 0 {
+        if r(32).is_multiple_of(10_000) {
             match r(33) & 1 {
                 1 => _ = write!(out, ",\"rare\":{}", r(33) % 100),
                 _ => _ = write!(out, ",\"rare\":{{\"z\":{}}}", r(33) % 100),

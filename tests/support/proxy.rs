@@ -126,6 +126,8 @@ struct Pair {
     state: Arc<State>,
     over: AtomicBool,
     stalled: AtomicBool,
+    /// The server's answers are thrown away.
+    muted: AtomicBool,
 }
 
 impl Pair {
@@ -134,7 +136,8 @@ impl Pair {
             stream.set_read_timeout(Some(TICK)).unwrap();
             stream.set_nodelay(true).unwrap();
         }
-        Arc::new(Pair { client, server, state, over: AtomicBool::new(false), stalled: AtomicBool::new(false) })
+        let (over, stalled, muted) = <(AtomicBool, AtomicBool, AtomicBool)>::default();
+        Arc::new(Pair { client, server, state, over, stalled, muted })
     }
 
     fn start(self: Arc<Self>) {
@@ -152,7 +155,8 @@ impl Pair {
     /// The next bytes from one end; `None` once the connection is over.
     fn next<'b>(&self, mut from: &TcpStream, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
         loop {
-            if self.over.load(Ordering::Relaxed) || self.state.down.load(Ordering::Relaxed) {
+            let down = self.state.down.load(Ordering::Relaxed) && !self.muted.load(Ordering::Relaxed);
+            if down || self.over.load(Ordering::Relaxed) {
                 return None;
             }
             if self.stalled.load(Ordering::Relaxed) {
@@ -184,13 +188,13 @@ impl Pair {
             match fault {
                 Some(Fault::AnswerLost | Fault::AnswerLostForGood) => {
                     // First no answer can come through any more, then the question goes on.
-                    self.over.store(true, Ordering::Relaxed);
+                    self.muted.store(true, Ordering::Relaxed);
+                    let _ = self.client.shutdown(Shutdown::Both);
+                    let _ = (&self.server).write_all(bytes);
                     if fault == Some(Fault::AnswerLostForGood) {
                         self.state.down.store(true, Ordering::Relaxed);
                     }
-                    let _ = self.client.shutdown(Shutdown::Both);
-                    thread::sleep(2 * TICK);
-                    let _ = (&self.server).write_all(bytes);
+                    // Were it closed at once, the server might be gone before it has read the question.
                     thread::sleep(Duration::from_millis(300));
                     return;
                 }
@@ -255,7 +259,7 @@ impl Pair {
                 return;
             }
             drop(next);
-            if (&self.client).write_all(bytes).is_err() {
+            if !self.muted.load(Ordering::Relaxed) && (&self.client).write_all(bytes).is_err() {
                 return;
             }
         }

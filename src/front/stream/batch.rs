@@ -72,6 +72,10 @@ impl<'a> Batch<'a> {
             misfits.into_iter().try_for_each(|misfit| open.quarantine(&self.buffer.locate(misfit)))
         })?;
         self.keep_refused(&schema, &RefusedRows::new(open.refused()?, &sent), open)?;
+        for misfit in self.buffer.asides() {
+            read += 1;
+            open.quarantine(&misfit)?;
+        }
         Ok(read)
     }
 

@@ -28,8 +28,17 @@ struct Source {
     committed: Option<u64>,
     bytes: Vec<u8>,
     writes: Vec<Write>,
+    /// What goes into the quarantine unread, in the order of the writes.
+    asides: Vec<Aside>,
     /// Bytes and lines of the batches before, so that places count on.
     passed: (u64, u64),
+}
+
+/// What the caller says is no record: it takes the place of the bytes of a write.
+struct Aside {
+    position: u64,
+    reason: String,
+    raw: Vec<u8>,
 }
 
 /// One write: its position, and the bytes and lines in the source's buffer up to its end.
@@ -57,9 +66,26 @@ impl Buffer {
     /// Makes a source known.
     pub(super) fn add_source(&mut self, name: &str, committed: Option<u64>) {
         if let Err(at) = self.find(name) {
-            let name = name.to_owned();
-            self.sources.insert(at, Source { name, committed, bytes: Vec::new(), writes: Vec::new(), passed: (0, 0) });
+            let (name, bytes, writes, asides) = (name.to_owned(), Vec::new(), Vec::new(), Vec::new());
+            self.sources.insert(at, Source { name, committed, bytes, writes, asides, passed: (0, 0) });
         }
+    }
+
+    /// Makes a source unknown again; returns how many of its writes are given up.
+    pub(super) fn forget(&mut self, name: &str) -> u64 {
+        let Ok(at) = self.find(name) else { return 0 };
+        let dropped = self.sources.remove(at).writes.len() as u64;
+        self.count();
+        dropped
+    }
+
+    /// Takes in a write of a source that is known, whose bytes go into the quarantine.
+    pub(super) fn push_aside(&mut self, name: &str, raw: &[u8], reason: String, position: u64) {
+        self.push(name, b"", position);
+        let Ok(at) = self.find(name) else { return };
+        self.sources[at].asides.push(Aside { position, reason, raw: raw.to_vec() });
+        self.lines += 1;
+        self.bytes += raw.len() as u64;
     }
 
     /// Takes in a write of a source that is known.
@@ -125,6 +151,10 @@ impl Buffer {
         for source in self.active() {
             hasher.update(&(source.bytes.len() as u64).to_le_bytes());
             hasher.update(&source.bytes);
+            for aside in &source.asides {
+                hasher.update(&(aside.raw.len() as u64).to_le_bytes());
+                hasher.update(&aside.raw);
+            }
         }
         hasher.finalize().to_hex()[..32].to_owned()
     }
@@ -188,6 +218,27 @@ impl Buffer {
         misfit
     }
 
+    /// What the caller has set aside, each with its write as its source.
+    pub(super) fn asides(&self) -> impl Iterator<Item = Misfit> {
+        let mut before = 0;
+        self.active().flat_map(move |source| {
+            let first = before;
+            before += source.writes.len();
+            source.asides.iter().map(move |aside| {
+                let nth = source.writes.partition_point(|write| write.position < aside.position);
+                Misfit {
+                    source: (first + nth) as u32,
+                    line: 1,
+                    byte: 0,
+                    path: None,
+                    reason: aside.reason.clone(),
+                    raw: aside.raw.clone(),
+                    raw_len: aside.raw.len() as u64,
+                }
+            })
+        })
+    }
+
     /// Empties the buffer after a commit that took its sources along these steps.
     pub(super) fn committed(&mut self, steps: &[Step]) {
         for step in steps {
@@ -222,8 +273,8 @@ impl Buffer {
     }
 
     fn count(&mut self) {
-        self.bytes = self.sources.iter().map(|source| source.bytes.len() as u64).sum();
-        self.lines = self.sources.iter().filter_map(|source| source.writes.last()).map(|write| write.lines).sum();
+        self.bytes = self.sources.iter().map(Source::held).sum();
+        self.lines = self.sources.iter().map(Source::records).sum();
         if self.is_empty() {
             self.since = None;
         }
@@ -240,6 +291,16 @@ impl Buffer {
 }
 
 impl Source {
+    /// Bytes held, those that were set aside included.
+    fn held(&self) -> u64 {
+        self.bytes.len() as u64 + self.asides.iter().map(|aside| aside.raw.len() as u64).sum::<u64>()
+    }
+
+    /// Lines, and what was set aside.
+    fn records(&self) -> u64 {
+        self.writes.last().map_or(0, |write| write.lines) + self.asides.len() as u64
+    }
+
     /// Drops the writes up to a position; returns how many they were.
     fn drop_to(&mut self, position: u64) -> u64 {
         let done = self.writes.partition_point(|write| write.position <= position);
@@ -249,6 +310,7 @@ impl Source {
         };
         self.bytes.drain(..end);
         self.writes.drain(..done);
+        self.asides.retain(|aside| aside.position > position);
         for write in &mut self.writes {
             write.end -= end;
             write.lines -= lines;
@@ -343,6 +405,23 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert_eq!(buffer.move_on(&buffer.steps(), &[Some(9)]).unwrap(), 1);
         assert!(buffer.is_empty() && buffer.since().is_none());
+    }
+
+    #[test]
+    fn what_is_set_aside_has_its_write_as_its_source_and_goes_when_that_is_committed() {
+        let mut buffer = buffer(&[("a", "{}\n", 1), ("b", "{}\n", 1)]);
+        buffer.push_aside("b", b"raw", "no value".into(), 2);
+        buffer.push("b", b"{}", 3);
+        buffer.push_aside("b", b"", "no value".into(), 4);
+        assert_eq!((buffer.lines(), buffer.bytes()), (5, 3 + 3 + 3 + 2));
+        let names = buffer.write_names();
+        let placed: Vec<(String, Vec<u8>)> =
+            buffer.asides().map(|aside| (names[aside.source as usize].clone(), aside.raw)).collect();
+        assert_eq!(placed, [("b@2".to_owned(), b"raw".to_vec()), ("b@4".to_owned(), Vec::new())]);
+        buffer.committed(&[step("b", None, 2)]);
+        assert_eq!((buffer.asides().count(), buffer.lines()), (1, 3));
+        assert_eq!((buffer.forget("b"), buffer.forget("c")), (2, 0));
+        assert_eq!((buffer.asides().count(), buffer.lines(), buffer.position("b")), (0, 1, None));
     }
 
     #[test]

@@ -2,18 +2,25 @@
 
 mod batch;
 mod buffer;
+mod children;
 mod options;
+mod records;
 mod resolve;
+mod route;
 
 use std::time::{Duration, Instant};
 
-pub use self::options::{Offset, Receipt, StreamOptions, StreamTotals};
+pub use self::children::ChildTables;
+pub use self::options::{Offset, Receipt, StreamObserver, StreamOptions, StreamTotals};
+pub use self::records::StreamRecords;
+pub use self::route::{Route, Unrouted};
 
 use self::batch::Batch;
 use self::buffer::Buffer;
+use self::records::Payload;
 use self::resolve::resolve;
 use super::loader::Loader;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::load::{Counts, LoadRequest, Mode, PostgresStream, Step, StreamBegun};
 use crate::records::Format;
 use crate::schema::Schema;
@@ -49,6 +56,7 @@ impl Loader {
     pub fn open_with(self, options: StreamOptions) -> Result<StreamLoader> {
         let format = options.format(&self.read.format)?;
         let table = self.streamed_table()?;
+        options.check()?;
         let request = LoadRequest {
             table,
             // Each batch has its own; this one only has to be a possible one.
@@ -60,7 +68,7 @@ impl Loader {
             max_quarantined: self.max_quarantined,
             isolate_rows: false,
         };
-        let stream = PostgresStream::connect(&self.url, &request, options.contract, options.postgres.clone())?;
+        let stream = PostgresStream::connect(&self.url, &request, options.contract.clone(), options.postgres.clone())?;
         Ok(StreamLoader {
             settings: self,
             options,
@@ -82,8 +90,13 @@ impl Loader {
                 Error::config("a stream needs a Postgres server").with_hint("write postgres://user@host/database")
             );
         }
-        if self.mode != Mode::Append {
-            return Err(Error::config("a stream can only add to its table").with_hint("leave the mode out"));
+        match &self.mode {
+            Mode::Append => {}
+            Mode::Merge(_) => return Err(Error::new(ErrorKind::Unsupported, "a stream cannot merge yet")),
+            _ => {
+                return Err(Error::config("a stream adds to its table or merges into it")
+                    .with_hint("choose the mode append or merge"));
+            }
         }
         if self.load_id.is_some() {
             return Err(
@@ -176,28 +189,85 @@ impl StreamLoader {
     /// [`Config`](crate::ErrorKind::Config) for a position above 2^63 - 1 or a source name with U+0000; and everything that
     /// [`commit`](StreamLoader::commit) gives. It is safe to write the same again after an error: if the bytes were
     /// taken in, the second write is skipped.
-    pub fn write(&mut self, bytes: impl AsRef<[u8]>, offset: Offset) -> Result<()> {
+    pub fn write<'a>(&mut self, records: impl Into<StreamRecords<'a>>, offset: Offset) -> Result<()> {
+        if self.admit(&offset)? {
+            let Payload::Bytes(bytes) = records.into().0;
+            self.buffer.push(&offset.source, &bytes, offset.position);
+            if self.is_full() {
+                self.commit()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in one record that the caller knows to be none (a Kafka message without a value): it is committed to the
+    /// quarantine with `reason`, as one record read. Everything else is as with [`write`](StreamLoader::write).
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](StreamLoader::write).
+    pub fn set_aside(&mut self, raw: impl AsRef<[u8]>, reason: impl Into<String>, offset: Offset) -> Result<()> {
+        if self.admit(&offset)? {
+            self.buffer.push_aside(&offset.source, raw.as_ref(), reason.into(), offset.position);
+            if self.is_full() {
+                self.commit()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up what is buffered of a source, and what is known of its position: somebody else goes on with it. Its
+    /// next write here asks the table again. Returns how many writes were dropped.
+    pub fn forget(&mut self, source: &str) -> u64 {
+        self.buffer.forget(source)
+    }
+
+    /// Commits the batch if its first write is as old as [`StreamOptions::max_age`], and says what was done.
+    ///
+    /// To be called now and then while no records come, since nothing runs in between; a write does the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](StreamLoader::commit).
+    pub fn tick(&mut self) -> Result<Option<Receipt>> {
+        if self.is_old() { self.commit().map(Some) } else { Ok(None) }
+    }
+
+    /// Whether a write at this offset is to be taken in; makes room for it first.
+    fn admit(&mut self, offset: &Offset) -> Result<bool> {
         let Offset { source, position } = offset;
-        if i64::try_from(position).is_err() || source.contains('\0') {
+        if i64::try_from(*position).is_err() || source.contains('\0') {
             return Err(Error::config("an offset that the ledger cannot hold")
                 .with_hint("positions go up to 2^63 - 1, and a source's name holds no U+0000"));
         }
         if self.is_full() || self.is_old() {
             self.commit()?;
         }
-        if self.buffer.position(&source).is_none() {
-            let committed = self.committed(&source)?;
-            self.buffer.add_source(&source, committed);
+        if self.buffer.position(source).is_none() {
+            let committed = self.committed(source)?;
+            self.buffer.add_source(source, committed);
         }
-        if self.buffer.position(&source).flatten().is_some_and(|there| position <= there) {
-            self.totals.skipped += 1;
-            return Ok(());
-        }
-        self.buffer.push(&source, bytes.as_ref(), position);
-        if self.is_full() {
-            self.commit()?;
-        }
-        Ok(())
+        let is_new = self.buffer.position(source).flatten().is_none_or(|there| *position > there);
+        self.totals.skipped += u64::from(!is_new);
+        Ok(is_new)
+    }
+
+    /// Takes in whole records that belong into another table than the stream's own.
+    ///
+    /// As [`write`](StreamLoader::write) in everything else: the table is named as in [`Loader::table`], and the offset is
+    /// the source's, whatever tables its writes go into.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](crate::ErrorKind::Unsupported): this version cannot yet.
+    pub fn write_to<'a>(
+        &mut self,
+        _table: &str,
+        _records: impl Into<StreamRecords<'a>>,
+        _offset: Offset,
+    ) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "a stream has one table in this version")
+            .with_hint("open a stream for each table"))
     }
 
     /// Commits what is buffered: rows, quarantine, changes to the table, ledger and offsets in one transaction.
@@ -214,7 +284,37 @@ impl StreamLoader {
     /// and all of it is still buffered. Only after an error while committing, which says so, the batch may be there
     /// already; then the next commit finds that out.
     pub fn commit(&mut self) -> Result<Receipt> {
-        self.patiently(Self::commit_once)
+        let started = Instant::now();
+        let receipt = self.patiently(Self::commit_once)?;
+        if receipt.load_id.is_some() {
+            self.report(&receipt, started.elapsed());
+        }
+        Ok(receipt)
+    }
+
+    /// Tells the log and the observer of a batch. Neither sees a record.
+    fn report(&self, receipt: &Receipt, took: Duration) {
+        let Counts { read, loaded, quarantined, deduplicated } = receipt.counts;
+        let (table, load_id) = (self.request.table.as_str(), receipt.load_id.as_deref());
+        let (altered, bytes, seconds) = (receipt.altered.len(), receipt.bytes, took.as_secs_f64());
+        tracing::info!(
+            table,
+            load_id,
+            read,
+            loaded,
+            quarantined,
+            deduplicated,
+            bytes,
+            altered,
+            seconds,
+            "batch committed"
+        );
+        for statement in &receipt.altered {
+            tracing::debug!(table, load_id, statement, "table changed");
+        }
+        if let Some(observer) = &self.options.observer {
+            observer.committed(receipt, took);
+        }
     }
 
     /// How far a source is committed: the position of the last write that is in the table, `None` if there is none.
@@ -251,6 +351,10 @@ impl StreamLoader {
             let pause = pause(&load_id(&self.buffer.steps()), attempt);
             if started.elapsed() + pause > self.options.retry_for {
                 return Err(error);
+            }
+            tracing::warn!(table = self.request.table, attempt, %error, pause = pause.as_secs_f64(), "trying again");
+            if let Some(observer) = &self.options.observer {
+                observer.retrying(&error, pause);
             }
             std::thread::sleep(pause);
         }
@@ -311,7 +415,8 @@ impl StreamLoader {
         self.schema = schema.clone();
         self.totals.add(counts);
         let offsets = steps.iter().map(|step| Offset::new(step.source.clone(), step.to)).collect();
-        Ok(Some(Receipt { counts, load_id: Some(self.request.load_id.clone()), offsets, altered, schema }))
+        let (load_id, bytes) = (Some(self.request.load_id.clone()), self.request.bytes);
+        Ok(Some(Receipt { counts, load_id, offsets, altered, schema, bytes }))
     }
 }
 

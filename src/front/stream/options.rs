@@ -1,9 +1,13 @@
 //! What goes into a stream and what comes out of it, besides records.
 
+use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::children::ChildTables;
+use super::route::Route;
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::{Contract, Counts, PostgresOptions};
+use crate::load::{Contract, Counts, OnChange, PostgresOptions, Rewrite};
 use crate::records::{Dialect, Format, FormatOptions, Kind, Layout};
 use crate::schema::Schema;
 
@@ -37,13 +41,18 @@ impl Offset {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct StreamOptions {
-    /// What the table may be changed to. By default it follows the data.
+    /// What the tables may be changed to. By default they follow the data.
     pub contract: Contract,
+    /// Into which tables records go by the value of a field. Default: `None`, all into one table.
+    pub route: Option<Route>,
+    /// Which arrays become tables of their own. Default: none.
+    pub child_tables: ChildTables,
     /// A batch with so many lines is committed. Default: 100,000.
     pub max_rows: u64,
     /// A batch with so many bytes is committed. Default: 64 MiB.
     pub max_bytes: u64,
-    /// A batch whose first write is so old is committed by the next write. Default: `None`, at any age.
+    /// A batch whose first write is so old is committed by the next write, or by
+    /// [`tick`](crate::StreamLoader::tick). Default: `None`, at any age.
     pub max_age: Option<Duration>,
     /// How long temporary errors are tried again before they are returned. Default: 2 minutes.
     pub retry_for: Duration,
@@ -51,18 +60,53 @@ pub struct StreamOptions {
     pub csv_columns: Option<Vec<String>>,
     /// How long to wait for locks, and the type of JSON columns.
     pub postgres: PostgresOptions,
+    /// Who is told of commits and retries, for metrics. Default: nobody.
+    pub observer: Option<Arc<dyn StreamObserver>>,
+}
+
+/// Who is told what a stream does, as it does it. Called on the thread that writes or commits, so it should be quick.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+/// use std::time::Duration;
+/// use longshore::{Receipt, StreamObserver, StreamOptions};
+///
+/// #[derive(Debug, Default)]
+/// struct Rows(AtomicU64);
+/// impl StreamObserver for Rows {
+///     fn committed(&self, receipt: &Receipt, _: Duration) {
+///         self.0.fetch_add(receipt.counts.loaded, Ordering::Relaxed);
+///     }
+/// }
+/// let rows = Arc::new(Rows::default());
+/// let options = StreamOptions::default().observer(rows.clone());
+/// assert_eq!(rows.0.load(Ordering::Relaxed), 0);
+/// ```
+pub trait StreamObserver: Debug + Send + Sync {
+    /// A batch was committed; `took` is the time from its first statement to the answer, tries included.
+    fn committed(&self, receipt: &Receipt, took: Duration) {
+        let _ = (receipt, took);
+    }
+
+    /// A temporary error was met; the work is tried again after `pause`.
+    fn retrying(&self, error: &Error, pause: Duration) {
+        let _ = (error, pause);
+    }
 }
 
 impl Default for StreamOptions {
     fn default() -> Self {
         StreamOptions {
             contract: Contract::default(),
+            route: None,
+            child_tables: ChildTables::None,
             max_rows: 100_000,
             max_bytes: 64 << 20,
             max_age: None,
             retry_for: Duration::from_secs(120),
             csv_columns: None,
             postgres: PostgresOptions::default(),
+            observer: None,
         }
     }
 }
@@ -72,6 +116,20 @@ impl StreamOptions {
     #[must_use]
     pub fn contract(mut self, contract: Contract) -> Self {
         self.contract = contract;
+        self
+    }
+
+    /// Sets into which tables records go by the value of a field.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.route = Some(route);
+        self
+    }
+
+    /// Sets which arrays become tables of their own.
+    #[must_use]
+    pub fn child_tables(mut self, children: ChildTables) -> Self {
+        self.child_tables = children;
         self
     }
 
@@ -115,6 +173,24 @@ impl StreamOptions {
     pub fn postgres(mut self, options: PostgresOptions) -> Self {
         self.postgres = options;
         self
+    }
+
+    /// What cannot be done yet is refused.
+    pub(super) fn check(&self) -> Result<()> {
+        let contract = &self.contract;
+        let mut actions = [contract.columns, contract.types].into_iter().chain(contract.by_column.values().copied());
+        let missing = if actions.any(|action| action == OnChange::NullValue) {
+            "a contract that nulls values"
+        } else if contract.rewrite != Rewrite::Allow {
+            "a policy for large tables"
+        } else if self.route.is_some() {
+            "a route"
+        } else if self.child_tables != ChildTables::None {
+            "child tables"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Unsupported, format!("{missing}: this version cannot do it yet")))
     }
 
     /// The format of the writes.
@@ -161,6 +237,8 @@ pub struct Receipt {
     pub altered: Vec<String>,
     /// The columns as they were loaded.
     pub schema: Schema,
+    /// Bytes of the records, as they were written to the loader.
+    pub bytes: u64,
 }
 
 /// What a stream has done since it was opened.

@@ -15,7 +15,8 @@ use self::place::Place;
 use self::quarantine::Quarantine;
 use self::shape::{FolderEncoder, Shape};
 use super::conserve::{conserved, within_limit};
-use super::target::{Begun, Counts, LoadRequest, Mode, Prepared, Target};
+use super::mode::Mode;
+use super::target::{Begun, Counts, LoadRequest, Prepared, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
@@ -138,6 +139,10 @@ impl Target for FolderTarget {
         }
         // Redshift refuses some names that Postgres takes, and the scripts are for both.
         let table = TableName::parse(&request.table, Dialect::Redshift)?;
+        if let Mode::Merge(_) = request.mode {
+            return Err(Error::new(ErrorKind::Unsupported, "a folder of parts has no rows to merge into")
+                .with_hint("load into Postgres, or append and merge in the warehouse"));
+        }
         let mut place = Place::open(&self.root, &table, &request.load_id)?;
         if let Some(found) = Manifest::read(&place.finished())? {
             if found.load_id != request.load_id || found.table != table.quoted() {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::manifest::Manifest;
 use crate::error::Error;
-use crate::load::target::{LoadRequest, Mode};
+use crate::load::{LoadRequest, Mode};
 use crate::plan::{Dialect, Plan, TableName, fit, identifier, literal};
 use crate::schema::{Column, Schema, Type};
 

@@ -1,7 +1,7 @@
 //! What a stream's contract allows of the changes that the data asks for.
 
 use crate::error::{Error, ErrorKind, Location, Result};
-use crate::load::target::{Contract, OnChange};
+use crate::load::{Contract, OnChange};
 use crate::plan::{self, Evolution, ExistingTable, JsonType, TableName};
 use crate::schema::{Column, Schema, Type};
 
@@ -20,7 +20,7 @@ pub(super) fn evolve_within(
     existing: &ExistingTable,
     table: &TableName,
     json: JsonType,
-    contract: Contract,
+    contract: &Contract,
 ) -> Result<Evolution> {
     // Each turn takes a column back or out, so this ends.
     loop {
@@ -30,7 +30,10 @@ pub(super) fn evolve_within(
                 let path = error.location().and_then(|place| place.column.as_deref());
                 let at = schema.columns.iter().position(|column| Some(column.path.to_string().as_str()) == path);
                 match at {
-                    Some(at) if error.kind() == ErrorKind::Conflict && contract.types != OnChange::Freeze => {
+                    Some(at)
+                        if error.kind() == ErrorKind::Conflict
+                            && contract.for_wider_type(path.unwrap_or_default()) != OnChange::Freeze =>
+                    {
                         give_way(schema, at);
                         continue;
                     }
@@ -68,27 +71,28 @@ fn first_forbidden(
     schema: &mut Schema,
     existing: &ExistingTable,
     evolution: &Evolution,
-    contract: Contract,
+    contract: &Contract,
 ) -> Result<Option<usize>> {
     for (at, fitted) in evolution.columns.iter().enumerate() {
         let column = &schema.columns[at];
+        let path = column.path.to_string();
         let have = existing.columns.iter().find(|have| have.name == fitted.column.name);
         match have {
-            None => match contract.columns {
+            None => match contract.for_new_column(&path) {
                 OnChange::Evolve => {}
                 OnChange::Freeze => return Err(frozen(column, "the table has no such column".into())),
-                OnChange::Quarantine => {
+                OnChange::Quarantine | OnChange::NullValue => {
                     schema.columns[at].ty = Type::Null;
                     return Ok(Some(at));
                 }
             },
-            Some(have) if have.ty != fitted.sql => match contract.types {
+            Some(have) if have.ty != fitted.sql => match contract.for_wider_type(&path) {
                 OnChange::Evolve => {}
                 OnChange::Freeze => {
                     let (have, need) = (&have.ty, &fitted.sql);
                     return Err(frozen(column, format!("the table has {have}, and the data needs {need}")));
                 }
-                OnChange::Quarantine => return Ok(Some(at)),
+                OnChange::Quarantine | OnChange::NullValue => return Ok(Some(at)),
             },
             // A type that holds none of our values.
             Some(_) if fitted.column.ty == Type::Null => {
@@ -137,14 +141,14 @@ mod tests {
         let table = table(&[("n", PgType::Int2), ("at", PgType::TimestampTz(None)), ("r", PgType::Float4)]);
         let columns = columns.iter().map(|(name, ty)| Column::new(Path::new([*name]), *name, *ty)).collect();
         let mut schema = Schema { columns, ..Schema::default() };
-        let evolution = evolve_within(&mut schema, &table, &"t".parse()?, JsonType::default(), contract)?;
+        let evolution = evolve_within(&mut schema, &table, &"t".parse()?, JsonType::default(), &contract)?;
         assert_eq!(schema.columns.len(), evolution.columns.len());
         let columns = evolution.columns.into_iter().map(|fitted| (fitted.column.name, fitted.column.ty));
         Ok((columns.collect(), evolution.plan.statements.len()))
     }
 
     fn both(on_change: OnChange) -> Contract {
-        Contract { columns: on_change, types: on_change }
+        Contract::default().columns(on_change).types(on_change)
     }
 
     #[test]

@@ -7,7 +7,6 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-
 use super::error::{failed, failed_copy};
 use super::isolate::Isolation;
 use super::session::Client;

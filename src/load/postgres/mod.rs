@@ -16,10 +16,9 @@ pub(crate) use self::stream::{OpenBatch, PostgresStream, StreamBegun};
 
 use std::time::Duration;
 
-
 use self::rows::Load;
-use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};
 use super::session::{self, Client, Endpoint, error};
+use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::JsonType;

@@ -10,7 +10,7 @@ use super::offsets::OFFSETS;
 use super::session::{Client, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
-use crate::load::target::{Counts, LoadRequest, Mode};
+use crate::load::{Counts, LoadRequest, Mode};
 use crate::plan::{
     self, CreateOptions, Dialect, Evolution, ExistingTable, Fitted, JsonType, Plan, TableName, identifier,
 };
@@ -52,6 +52,9 @@ pub(super) struct Ready {
 
 pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, request: &LoadRequest) -> Result<Opened> {
     let table = table_name(request)?;
+    if let Mode::Merge(_) = request.mode {
+        return Err(Error::new(ErrorKind::Unsupported, "merging into Postgres is not there yet"));
+    }
     begin(client)?;
     refuse_other_servers(client)?;
     let key = LoadKey { target: resolve(client, table)?, load_id: request.load_id.clone() };
@@ -73,7 +76,7 @@ pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, re
     set_lock_timeout(client, endpoint.options.lock_timeout)?;
     let ready = match found {
         Some(oid) => {
-            let existing = occupy(client, oid, &key, request.mode)?;
+            let existing = occupy(client, oid, &key, &request.mode)?;
             let evolution = plan::evolve(schema, &existing, &key.target, endpoint.options.json)?;
             adapt(client, key, evolution)?
         }
@@ -197,7 +200,7 @@ pub(super) fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: J
 ///
 /// From here to the commit nobody else can change the table: binary rows for other types than those read now could be
 /// taken for something else without an error.
-pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: Mode) -> Result<ExistingTable> {
+pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: &Mode) -> Result<ExistingTable> {
     fault::point("table.lock")?;
     let table = key.target.quoted();
     let (lock, doing) = match mode {
@@ -205,7 +208,7 @@ pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: Mode) -
         _ => (format!("LOCK TABLE {table} IN ROW EXCLUSIVE MODE"), "locking the table"),
     };
     client.batch_execute(&lock).map_err(|error| failed(doing, &error))?;
-    if mode == Mode::Replace {
+    if *mode == Mode::Replace {
         Ledger::new(key).mark_replaced(client)?;
     }
     catalog::read(client, oid, &key.target)

@@ -1,12 +1,11 @@
 //! A load between its beginning and its commit: rows into a COPY, misfits into the spool.
 
-
 use super::copy::{self, CopyStream};
 use super::ledger::{self, Ledger, LoadKey};
 use super::offsets::{Offsets, Step};
 use super::open::Ready;
-use super::spool::Spool;
 use super::session::{Client, Endpoint};
+use super::spool::Spool;
 use crate::batch::Misfit;
 use crate::error::{Error, Result};
 use crate::load::conserve::{conserved, within_limit};

@@ -1,18 +1,17 @@
 //! One connection and one table for a stream of loads, each with the offsets it takes its sources to.
 
-
 use super::contract::evolve_within;
 use super::error::failed;
 use super::ledger::{Ledger, LoadKey, lock, set_lock_timeout};
 use super::offsets::{Offsets, Step};
 use super::open::{self, Ready};
 use super::rows::Load;
-use super::{PostgresOptions, catalog};
 use super::session::{Client, Endpoint};
+use super::{PostgresOptions, catalog};
 use crate::batch::Misfit;
 use crate::error::Result;
 use crate::load::copy_binary::CopyEncoder;
-use crate::load::target::{Contract, Counts, LoadRequest, Mode, Prepared, Refused};
+use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared, Refused};
 use crate::plan::{ExistingTable, TableName};
 use crate::schema::Schema;
 
@@ -139,9 +138,9 @@ impl PostgresStream {
             }
             return Ok(Prepare::Ready(open::create(client, key, &schema, options.json)?, schema));
         };
-        let existing = open::occupy(client, oid, &key, Mode::Append)?;
+        let existing = open::occupy(client, oid, &key, &Mode::Append)?;
         let mut schema = resolve(Some(&existing))?;
-        let evolution = evolve_within(&mut schema, &existing, &key.target, options.json, self.contract)?;
+        let evolution = evolve_within(&mut schema, &existing, &key.target, options.json, &self.contract)?;
         Ok(Prepare::Ready(open::adapt(client, key, evolution)?, schema))
     }
 

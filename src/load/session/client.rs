@@ -73,7 +73,8 @@ impl Watch {
                    FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2";
         let works = asking.query_typed_opt(sql, who).ok().flatten().is_some_and(|row| row.get(0));
         if !works {
-            let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2";
+            let sql =
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2";
             let _ = asking.query_typed_opt(sql, who);
         }
         works

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ::postgres::config::{Host, SslMode};
 use ::postgres::NoTls;
+use ::postgres::config::{Host, SslMode};
 use tokio_postgres::Config;
 
 use super::client::{Client, Watch};
@@ -286,7 +286,7 @@ mod tests {
         for url in [
             "postgres://u:hunter2@h:99999/d",
             "postgres://u:hunter2@h/d?hunter2=1",
-            "postgres://u:hunter2@h/d?sslmode=verify-full",
+            "postgres://u:hunter2@h/d?sslmode=verify-full&sslrootcert=/nowhere",
             "password=hunter2 hunter2",
         ] {
             let error = parse(url).unwrap_err();

@@ -24,7 +24,8 @@ pub(in crate::load) fn failed(doing: impl Display, error: &::postgres::Error) ->
     let code = refusal.code().code();
     let failure = Error::new(ErrorKind::Database, format!("{doing}: {} (SQLSTATE {code})", message(refusal)))
         .with_temporary(may_pass(code));
-    match hint(code) {
+    let standby = refusal.message().contains("during recovery").then_some("25006");
+    match hint(standby.unwrap_or(code)) {
         Some(hint) => failure.with_hint(hint),
         None => failure,
     }

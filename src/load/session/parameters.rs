@@ -10,7 +10,11 @@ const OURS: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
 
 /// A connection string without the parameters that are ours, and those that it had, in their order.
 pub(super) fn split(text: &str) -> (String, Vec<(&'static str, String)>) {
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") { split_url(text) } else { split_pairs(text) }
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        split_url(text)
+    } else {
+        split_pairs(text)
+    }
 }
 
 fn ours(key: &str) -> Option<&'static str> {
