@@ -7,7 +7,6 @@ use std::time::Duration;
 use longshore::{Loader, Offset, StreamLoader};
 use postgres::Client;
 
-
 /// Every so many records one is broken.
 const BROKEN: i64 = 97;
 /// From here on records have one field more.
