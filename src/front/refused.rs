@@ -64,6 +64,19 @@ impl RefusedRows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::Path;
+    use crate::schema::{Column, Type};
+
+    #[test]
+    fn rows_are_counted_without_the_misfits_before_them() {
+        let columns = vec![Column::new(Path::new(["a"]), "a", Type::Int16)];
+        let schema = Arc::new(Schema { columns, ..Schema::default() });
+        let mut locator = Locator::new(Decoder::new(schema), &[0, 2]);
+        let mut chunk = Chunk::new(b"{\"a\":1}\n{broken\n{\"a\":2}\n{\"a\":\"x\"}\n{\"a\":3}\n");
+        Reader::new(Limits::default()).read(&Format::Ndjson, &mut chunk, &mut locator);
+        let found: Vec<_> = locator.finish().into_iter().map(|misfit| (misfit.line, misfit.byte, misfit.raw)).collect();
+        assert_eq!(found, [(1, 0, b"{\"a\":1}".to_vec()), (5, 34, b"{\"a\":3}".to_vec())]);
+    }
 
     #[test]
     fn a_row_is_counted_from_the_beginning_of_its_piece() {
