@@ -29,7 +29,7 @@ use crate::schema::Schema;
 #[non_exhaustive]
 pub struct PostgresOptions {
     /// How long a change to a table waits for those who use it, before the load gives up. While it waits, new readers
-    /// queue behind it. Default: 30 seconds.
+    /// queue behind it. A stream and a load then try again. Default: 5 seconds.
     pub lock_timeout: Duration,
     /// How long a load waits for another load into the same table to end. Default: 10 minutes.
     pub queue_timeout: Duration,
@@ -47,7 +47,7 @@ pub struct PostgresOptions {
 impl Default for PostgresOptions {
     fn default() -> Self {
         PostgresOptions {
-            lock_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(5),
             queue_timeout: Duration::from_secs(600),
             silence_timeout: Duration::from_secs(60),
             recovery_timeout: Duration::from_secs(60),
