@@ -123,7 +123,11 @@ impl Bench<'_> {
         println!("{}, {:.1} MB, encoded {:.1} MB, medians of {rounds}:", self.shape.name, bytes / 1e6, encoded / 1e6);
         println!("  psql \\copy      {copied:.3} s");
         println!("  longshore load  {loaded:.3} s, {:.1} MB/s: {:.2} times psql", rate(loaded), loaded / copied);
-        println!("  stream by {BATCH} {streamed:.3} s, {:.1} MB/s: {:.0} % of the load's rate", rate(streamed), 100.0 * loaded / streamed);
+        println!(
+            "  stream by {BATCH} {streamed:.3} s, {:.1} MB/s: {:.0} % of the load's rate",
+            rate(streamed),
+            100.0 * loaded / streamed
+        );
         Ok(())
     }
 
