@@ -87,9 +87,8 @@ impl Decoder {
         &self.arrow
     }
 
-    /// Rows since the last [`finish`](Decoder::finish).
-    #[cfg(any(feature = "postgres", feature = "parquet"))]
-    pub(super) fn rows(&self) -> usize {
+    /// Rows since the last call of [`finish`](Decoder::finish).
+    pub fn rows(&self) -> usize {
         self.rows
     }
 

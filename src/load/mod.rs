@@ -15,10 +15,14 @@ mod mode;
 mod parquet_file;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redshift")]
+mod redshift;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 mod retry;
 #[cfg(feature = "postgres")]
 mod session;
+#[cfg(feature = "redshift")]
+mod stage;
 mod target;
 #[cfg(all(unix, feature = "postgres"))]
 mod temp;
@@ -38,8 +42,12 @@ pub(crate) use postgres::{OpenBatch, PostgresStream, Step, StreamBegun};
 pub use postgres::{PostgresOptions, PostgresTarget};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{PostgresQuarantine, Waiting};
+#[cfg(feature = "redshift")]
+pub use redshift::{CopyAuthorization, RedshiftOptions, RedshiftTarget, ScriptOptions, StageTarget, StagedLoad};
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 pub(crate) use retry::Pauses;
+#[cfg(feature = "redshift")]
+pub use stage::{StageFormat, StageOptions};
 pub use target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};
 #[cfg(all(unix, feature = "postgres"))]
 pub use temp::{TempCluster, TempOptions};

@@ -28,13 +28,13 @@ pub struct LoadRequest {
     /// A limit on quarantined records past which the load is rolled back.
     pub max_quarantined: Option<u64>,
     /// Whether rows that the table's own constraints and triggers refuse are looked for one by one, so that all others
-    /// load; [`Target::refused`] gives them. Without it such a row ends the load. It costs time, so a load is first tried
+    /// load; [`Target::isolated`] gives them. Without it such a row ends the load. It costs time, so a load is first tried
     /// without.
     pub isolate_rows: bool,
 }
 
 /// The counts of one load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Records in the input.
     pub read: u64,
@@ -84,18 +84,6 @@ impl Prepared {
     }
 }
 
-/// A row that was sent, and that the table's own constraints or triggers refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Refused {
-    /// Which row, from 0, as they were sent.
-    pub row: u64,
-    /// The column's name, where the place says it.
-    pub column: Option<String>,
-    /// Why, as the place says it, without a value.
-    pub reason: String,
-}
-
 /// The part of a target's work that runs on the worker threads.
 pub trait Encode: Send + Sync {
     /// Prepares one batch.
@@ -111,6 +99,12 @@ pub trait Encode: Send + Sync {
 /// The order of calls is `begin`, then any number of `write` and `quarantine` in any order, then `commit`. Dropping
 /// it before `commit` leaves the place as it was.
 pub trait Target {
+    /// Tells how many records the input holds, before [`begin`](Target::begin); a target may size its files by it.
+    /// Not calling it is fine, and so is a number that turns out to be wrong.
+    fn expect(&mut self, records: u64) {
+        let _ = records;
+    }
+
     /// Looks the load id up, plans and makes the changes the schema needs, and opens the load.
     fn begin(&mut self, schema: &Schema, request: &LoadRequest) -> Result<Begun>;
 
@@ -126,7 +120,7 @@ pub trait Target {
     /// # Errors
     ///
     /// What the place says. Without [`LoadRequest::isolate_rows`] a refused row is an error, too.
-    fn refused(&mut self) -> Result<Vec<Refused>> {
+    fn isolated(&mut self) -> Result<Vec<Refused>> {
         Ok(Vec::new())
     }
 
@@ -138,4 +132,21 @@ pub trait Target {
     /// [`NotConserved`](crate::ErrorKind::NotConserved) or
     /// [`TooManyQuarantined`](crate::ErrorKind::TooManyQuarantined), after which nothing has changed.
     fn commit(&mut self, read: u64) -> Result<Counts>;
+
+    /// The rows for which the place refused the load, after [`commit`](Target::commit) failed: the same load without
+    /// them may succeed. None by default, and where the failure has another cause.
+    fn refused(&self) -> &[Refused] {
+        &[]
+    }
+}
+
+/// A row that a place would not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its number in the order of [`Target::write`], from 0.
+    pub row: u64,
+    /// Index of the column in the schema that [`Begun::Open`] gave, where it is one column's value.
+    pub column: Option<usize>,
+    /// Why, without the value.
+    pub reason: String,
 }

@@ -6,8 +6,8 @@ use super::buffer::{Buffer, Piece};
 use crate::batch::Decoder;
 use crate::error::Result;
 use crate::fault;
+use crate::front::isolated::IsolatedRows;
 use crate::front::loader::Loader;
-use crate::front::refused::RefusedRows;
 use crate::load::{Encode, OpenBatch, Prepared};
 use crate::records::{Format, Reader};
 use crate::schema::Schema;
@@ -71,7 +71,7 @@ impl<'a> Batch<'a> {
             rows.map_or(Ok(()), |rows| open.write(rows))?;
             misfits.into_iter().try_for_each(|misfit| open.quarantine(&self.buffer.locate(misfit)))
         })?;
-        self.keep_refused(&schema, &RefusedRows::new(open.refused()?, &sent), open)?;
+        self.keep_isolated(&schema, &IsolatedRows::new(open.isolated()?, &sent), open)?;
         for misfit in self.buffer.asides() {
             read += 1;
             open.quarantine(&misfit)?;
@@ -80,11 +80,11 @@ impl<'a> Batch<'a> {
     }
 
     /// Keeps the records aside whose rows the table refused.
-    fn keep_refused(&self, schema: &Arc<Schema>, refused: &RefusedRows, open: &mut OpenBatch<'_>) -> Result<()> {
-        for nth in refused.pieces() {
+    fn keep_isolated(&self, schema: &Arc<Schema>, isolated: &IsolatedRows, open: &mut OpenBatch<'_>) -> Result<()> {
+        for nth in isolated.pieces() {
             let Some(piece) = self.pieces.get(nth) else { continue };
             let mut chunk = self.buffer.chunk(piece);
-            let records = refused.records(nth, (self.format, self.settings.read.limits), &mut chunk, schema);
+            let records = isolated.records(nth, (self.format, self.settings.read.limits), &mut chunk, schema);
             records.into_iter().try_for_each(|misfit| open.quarantine(&self.buffer.locate(misfit)))?;
         }
         Ok(())

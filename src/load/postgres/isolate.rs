@@ -70,7 +70,8 @@ impl<'a> Isolation<'a> {
             return Err(Error::new(ErrorKind::Conflict, format!("the table refuses more than {MOST} rows"))
                 .with_hint("look at the table's constraints and triggers, and at the first rows in question"));
         }
-        self.refused.push(Refused { row, column: refusal.column, reason: refusal.reason });
+        let at = |name: &String| self.sink.columns.iter().position(|column| column == name);
+        self.refused.push(Refused { row, column: refusal.column.as_ref().and_then(at), reason: refusal.reason });
         Ok(())
     }
 

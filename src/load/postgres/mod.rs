@@ -39,7 +39,8 @@ pub struct PostgresOptions {
     /// How long a call may go without an answer and without bytes being taken, before the server is asked over another
     /// connection whether it is at work for us. If it is, the wait goes on; if it is not, or cannot be reached, the
     /// connection is given up as lost. So a peer that has fallen silent is noticed after this time and that of a connection
-    /// (`connect_timeout` of the URL, 30 seconds). Default: 1 minute.
+    /// (`connect_timeout` of the URL, 30 seconds). Default: 1 minute. [`Duration::MAX`]: nobody is
+    /// asked, and only the system can tell that the peer is gone.
     pub silence_timeout: Duration,
     /// How long the ledger is tried to be reached after the answer to a COMMIT was lost. Default: 1 minute.
     pub recovery_timeout: Duration,
@@ -73,7 +74,7 @@ impl Default for PostgresOptions {
 /// keeps its grants, views and indexes, and can be rolled back like the rest.
 ///
 /// A row that the table's own constraints refuse ends the load, unless [`LoadRequest::isolate_rows`] is set: then it is
-/// given back by [`Target::refused`]. The server is Postgres 12 or later.
+/// given back by [`Target::isolated`]. The server is Postgres 12 or later.
 #[derive(Debug)]
 pub struct PostgresTarget {
     endpoint: Endpoint,
@@ -174,12 +175,12 @@ impl Target for PostgresTarget {
         kept
     }
 
-    fn refused(&mut self) -> Result<Vec<Refused>> {
-        let refused = self.open()?.refused();
-        if refused.is_err() {
+    fn isolated(&mut self) -> Result<Vec<Refused>> {
+        let isolated = self.open()?.isolated();
+        if isolated.is_err() {
             self.state = State::Failed;
         }
-        refused
+        isolated
     }
 
     fn commit(&mut self, read: u64) -> Result<Counts> {

@@ -88,7 +88,7 @@ impl Load {
     }
 
     /// Ends the COPY, and returns the rows that the table refused.
-    pub(super) fn refused(&mut self) -> Result<Vec<Refused>> {
+    pub(super) fn isolated(&mut self) -> Result<Vec<Refused>> {
         match std::mem::replace(&mut self.rows, Rows::Failed) {
             Rows::Stream(stream) => {
                 let (client, loaded, refused) = stream.finish()?;
@@ -121,7 +121,7 @@ impl Load {
         also: &mut dyn FnMut(&mut Client) -> Result<()>,
     ) -> Result<(Client, Counts)> {
         // Refused rows that nobody asked for are missed by the check of conservation.
-        self.refused()?;
+        self.isolated()?;
         let Load { key, request, columns, rows, mut sent, mut spool, .. } = self;
         let (mut client, loaded) = match rows {
             Rows::Stored { client, loaded, refused } => {

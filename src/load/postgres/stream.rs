@@ -184,9 +184,9 @@ impl OpenBatch<'_> {
         self.load.quarantine(misfit)
     }
 
-    /// Ends the sending; returns the rows that the table refused. See [`Target::refused`](crate::load::Target::refused).
-    pub(crate) fn refused(&mut self) -> Result<Vec<Refused>> {
-        self.load.refused()
+    /// Ends the sending; returns the rows that the table refused. See [`Target::isolated`](crate::load::Target::isolated).
+    pub(crate) fn isolated(&mut self) -> Result<Vec<Refused>> {
+        self.load.isolated()
     }
 
     /// Commits everything and the offsets. See [`Target::commit`](crate::load::Target::commit).

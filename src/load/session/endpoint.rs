@@ -164,6 +164,10 @@ impl Endpoint {
     fn watched(&self) -> Result<Client> {
         fault::point("session.connect")?;
         let mut client = self.unwatched()?;
+        if self.options.silence_timeout == Duration::MAX {
+            client.watch(None, Duration::MAX);
+            return Ok(client);
+        }
         let sql = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()";
         match client.query_typed_opt(sql, &[]) {
             Ok(Some(row)) => {
