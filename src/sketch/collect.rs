@@ -4,7 +4,7 @@ use super::classify::observe;
 use super::evidence::{Class, Evidence, Position};
 use super::merge::{BadRecords, FieldEvidence, Sketch, SourceEvidence};
 use super::quick::Measures;
-use crate::records::{Bad, Format, PathTable, ROOT, Record, Sink, csv_paths};
+use crate::records::{Bad, Field, Format, PathTable, ROOT, Record, Sink, csv_paths};
 
 /// Collects the evidence of one reader's records. One per thread; the sketches of all threads are merged at the end.
 #[derive(Debug)]
@@ -123,6 +123,12 @@ impl Collector {
     }
 }
 
+/// The class of a value by the plain way, with its measures.
+#[inline(never)]
+fn plainly(evidence: &mut Evidence, record: &Record<'_>, field: &Field) -> Class {
+    observe(evidence, field.kind, &record.text(field))
+}
+
 impl Sink for Collector {
     fn record(&mut self, paths: &PathTable, record: &Record<'_>) {
         self.source(record.source).0 += 1;
@@ -135,20 +141,20 @@ impl Sink for Collector {
         for node in record.overwritten {
             self.evidence[*node as usize].overwritten.add(position);
         }
+        let (plain, in_order) = (self.plain, self.in_order);
         for field in record.fields {
-            let (evidence, measures) =
-                (&mut self.evidence[field.node as usize], &mut self.measures[field.node as usize]);
-            let quick = match self.plain {
-                false => measures.take(field.kind, record, field.start as usize, field.end as usize),
-                true => None,
-            };
-            let class: Class = match quick {
+            let node = field.node as usize;
+            let measures = &mut self.measures[node];
+            let quick = if plain { None } else { measures.take(record.bytes, field) };
+            let class = match quick {
                 Some(class) => class,
-                None => observe(evidence, field.kind, &record.text(field)),
+                None => plainly(&mut self.evidence[node], record, field),
             };
-            let count = &mut evidence.counts[class as usize];
-            *count += 1;
-            if *count == 1 || !self.in_order {
+            if in_order && measures.counts(class) {
+                continue;
+            }
+            let evidence = &mut self.evidence[node];
+            if measures.count(class, evidence) || !in_order {
                 evidence.note_first(class, position);
                 // A CSV column appears with its header, which `finish` notes; its offset comes before any cell's.
                 evidence.appeared = evidence.appeared.min((source, record.offset_of(field)));

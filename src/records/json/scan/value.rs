@@ -18,26 +18,26 @@ pub(super) struct Value {
     pub(super) next: usize,
 }
 
-/// Reads the value at `at`, inside of `depth` objects. An object is kept whole. `None` if it is broken, nested too deep
-/// for this way, or goes on past the line.
+/// Reads the value at `at`, which begins with the byte `first`, inside of `depth` objects. An object is kept whole. `None`
+/// if it is broken, nested too deep for this way, or goes on past the line.
 #[inline(always)]
-pub(super) fn read(vector: impl Vector, text: &[u8], at: usize, depth: usize) -> Option<Value> {
+pub(super) fn read(vector: impl Vector, text: &[u8], at: usize, first: u8, depth: usize) -> Option<Value> {
     let plain = |kind, end| Some(Value { kind, start: at, end, next: end });
-    match *text.get(at)? {
-        b'"' => {
-            let start = at + 1;
-            let found = vector.quotes(window(text, start)?);
-            let (end, escaped) = match ended(found) {
-                Some(len) => (start + len, false),
-                None => vector.apart(LongString { text, at: start, found })?,
-            };
-            let kind = if escaped { Kind::EscapedStr } else { Kind::Str };
-            Some(Value { kind, start, end, next: end + 1 })
-        }
-        b'-' | b'0'..=b'9' => {
-            let (kind, end) = number(vector, text, at)?;
-            plain(kind, end)
-        }
+    if first == b'"' {
+        let start = at + 1;
+        let found = vector.quotes(window(text, start)?);
+        let (end, escaped) = match ended(found) {
+            Some(len) => (start + len, false),
+            None => vector.apart(LongString { text, at: start, found })?,
+        };
+        let kind = if escaped { Kind::EscapedStr } else { Kind::Str };
+        return Some(Value { kind, start, end, next: end + 1 });
+    }
+    if first.is_ascii_digit() || first == b'-' {
+        let (kind, end) = number(vector, text, at)?;
+        return plain(kind, end);
+    }
+    match first {
         b'[' => plain(Kind::Array, vector.apart(Container { text, at, depth })?),
         b'{' => plain(Kind::WholeObject, vector.apart(Container { text, at, depth })?),
         _ => {
@@ -75,6 +75,11 @@ fn number(vector: impl Vector, text: &[u8], at: usize) -> Option<(Kind, usize)> 
     let start = at + usize::from(text[at] == b'-');
     let digits = vector.digits(window(text, start)?);
     let whole = digits.trailing_ones() as usize;
+    let ends = matches!(*text.get(start + whole)?, b',' | b'}');
+    let leading_zero = text[start] == b'0' && whole > 1;
+    if ends && (1..31).contains(&whole) && !leading_zero {
+        return Some((Kind::Int, start + whole));
+    }
     let (mut kind, mut len) = (Kind::Int, whole);
     if *text.get(start + len)? == b'.' && whole < 31 {
         let decimals = (digits >> (whole + 1)).trailing_ones() as usize;
@@ -85,7 +90,7 @@ fn number(vector: impl Vector, text: &[u8], at: usize) -> Option<(Kind, usize)> 
         len += 1 + decimals;
     }
     let goes_on = matches!(*text.get(start + len)?, b'e' | b'E' | b'.');
-    if goes_on || whole == 0 || len >= 31 || (whole > 1 && text[start] == b'0') {
+    if goes_on || whole == 0 || len >= 31 || leading_zero {
         return any_number(text, at);
     }
     Some((kind, start + len))
