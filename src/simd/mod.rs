@@ -11,4 +11,4 @@ mod vector;
 
 pub(crate) use append::{Appender, extend_short};
 pub(crate) use csv::{Separators, separators};
-pub(crate) use vector::{Job, Quotes, Vector, WINDOW, Window, dispatch};
+pub(crate) use vector::{Job, Padded, Quotes, Vector, WINDOW, Window, dispatch};

@@ -32,8 +32,11 @@ struct Bounds<T> {
 impl<T: Copy + PartialOrd> Bounds<T> {
     #[inline(always)]
     fn add(&mut self, value: T) {
-        self.min = if value < self.min { value } else { self.min };
-        self.max = if value > self.max { value } else { self.max };
+        // Hardly any value is outside of what was seen before.
+        if value < self.min || value > self.max {
+            self.min = if value < self.min { value } else { self.min };
+            self.max = if value > self.max { value } else { self.max };
+        }
     }
 
     fn put_into<U: Copy + PartialOrd + From<T>>(self, range: &mut Option<Range<U>>) {

@@ -15,7 +15,7 @@ use super::Place;
 use crate::records::paths::{NO_NODE, NodeId, PathTable, ROOT};
 use crate::records::reader::{Limits, MAX_NESTED_FIELDS};
 use crate::records::record::{Field, Kind, Sink};
-use crate::simd::{Job, Vector, dispatch};
+use crate::simd::{Job, Padded, Vector, dispatch};
 use crate::source::Chunk;
 use look::Look;
 use steps::{Step, Steps};
@@ -103,7 +103,8 @@ impl<S: Sink> Job for Lines<'_, S> {
     #[inline(always)]
     fn run(self, vector: impl Vector) -> usize {
         let Lines { scanner, chunk, cursor, paths, limits, sink } = self;
-        let (data, padded) = (chunk.data(), chunk.padded());
+        let data = chunk.data();
+        let Some(padded) = Padded::new(chunk.padded()) else { return 0 };
         let mut read = 0;
         while cursor.start < data.len() {
             if data[cursor.start] == b'\n' {
@@ -118,7 +119,7 @@ impl<S: Sink> Job for Lines<'_, S> {
                 scanner.look.forget();
                 return read;
             };
-            scanner.look.teach(&mut scanner.steps, padded);
+            scanner.look.teach(&mut scanner.steps, data);
             read += 1;
             let fields = scanner.state.fields();
             let place = Place { source: chunk.source, offset: chunk.offset + cursor.start as u64, line: cursor.line };
@@ -147,7 +148,7 @@ impl Scanner {
     fn record(
         &mut self,
         vector: impl Vector,
-        text: &[u8],
+        text: Padded<'_>,
         start: usize,
         paths: &mut PathTable,
         limits: &Limits,
@@ -165,9 +166,9 @@ impl Scanner {
                     (step.node, next)
                 }
                 None => {
-                    let (node, to) = look.ahead(text, at, from, state, paths, limits)?;
+                    let (node, to) = look.ahead(text.bytes(), at, from, state, paths, limits)?;
                     at = to;
-                    (node, *text.get(at)?)
+                    (node, text.get(at)?)
                 }
             };
             if node == NO_NODE {

@@ -1,7 +1,7 @@
 //! What was learned: which texts follow a value, and what they mean.
 
 use crate::records::paths::{NO_NODE, NodeId};
-use crate::simd::{Vector, WINDOW, Window};
+use crate::simd::{Padded, Vector, WINDOW, Window};
 
 /// Texts that are kept for one value; of more, those that were seen least are dropped.
 const MOST_AFTER_ONE: usize = 8;
@@ -97,13 +97,19 @@ const MOST_STRIKES: u16 = 64;
 impl Steps {
     /// The step that stands at `at`, behind the value of `from`, and the byte that follows it.
     #[inline(always)]
-    pub(super) fn find(&mut self, vector: impl Vector, from: NodeId, text: &[u8], at: usize) -> Option<(&Step, u8)> {
-        let window = text.get(at..)?.first_chunk::<WINDOW>()?;
+    pub(super) fn find(
+        &mut self,
+        vector: impl Vector,
+        from: NodeId,
+        text: Padded<'_>,
+        at: usize,
+    ) -> Option<(&Step, u8)> {
+        let window = text.window(at)?;
         let mut found = self.after.get(from as usize)?.first as usize;
         let next = loop {
             let step = self.steps.get(found)?;
             if vector.starts_with(window, &step.literal, step.mask) {
-                let next = *text.get(at + usize::from(step.len))?;
+                let next = text.get(at + usize::from(step.len))?;
                 // An object there is to be taken apart, which is another step.
                 if next != b'{' || step.whole {
                     break next;
