@@ -242,3 +242,108 @@ impl Measures {
         self.seconds.put_into(&mut evidence.seconds);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::Record;
+    use crate::sketch::classify::observe;
+    use proptest::prelude::*;
+
+    /// A value within a record's bytes.
+    fn framed(kind: FieldKind, text: &str) -> (Vec<u8>, Field) {
+        let bytes = format!("{{\"some key\":\"{text}\",\"other\":1.5}}").into_bytes();
+        (bytes, Field { node: 1, kind, start: 13, end: 13 + text.len() as u32 })
+    }
+
+    /// Takes values in by the short way: the classes of those that it took, and the evidence.
+    fn short(kind: FieldKind, texts: &[&str]) -> (Vec<Option<Class>>, Evidence) {
+        let (mut measures, mut evidence) = (Measures::default(), Evidence::default());
+        let classes = texts.iter().map(|text| {
+            let (bytes, field) = framed(kind, text);
+            measures.take(&bytes, &field)
+        });
+        let classes = classes.collect();
+        measures.put_into(&mut evidence);
+        (classes, evidence)
+    }
+
+    /// Compares both ways on values, those left out that the short way leaves to the plain one.
+    fn compare(kind: FieldKind, texts: &[&str]) {
+        let (classes, evidence) = short(kind, texts);
+        let mut expected = Evidence::default();
+        for (text, class) in texts.iter().zip(classes) {
+            let Some(class) = class else { continue };
+            let (bytes, field) = framed(kind, text);
+            let record = Record {
+                bytes: &bytes,
+                fields: &[],
+                span: (0, bytes.len() as u32),
+                source: 0,
+                offset: 0,
+                line: 1,
+                overwritten: &[],
+                dialect: None,
+            };
+            assert_eq!(observe(&mut expected, kind, &record.text(&field)), class, "{text}");
+        }
+        assert_eq!(evidence, expected, "{texts:?}");
+    }
+
+    #[test]
+    fn usual_values_need_no_other_way() {
+        let usual = [
+            (FieldKind::Str, "Order Placed", Class::Text),
+            (FieldKind::Str, "", Class::Text),
+            (FieldKind::Str, "EUR", Class::Text),
+            (FieldKind::Str, "3f2504e0-4f89-41d3-9a0c-0305e82c3301", Class::Uuid),
+            (FieldKind::Str, "2024-02-29T23:59:58.123Z", Class::TimestampTz),
+            (FieldKind::Str, "2024-02-29 23:59:58", Class::Timestamp),
+            (FieldKind::Int, "-17", Class::Int16),
+            (FieldKind::Int, "1234567890123456", Class::Int64),
+            (FieldKind::Real, "-0.25", Class::Frac),
+            (FieldKind::Real, "52.5200066", Class::Frac),
+            (FieldKind::EscapedStr, r"they said \u201cno\u201d, and left", Class::Text),
+            (FieldKind::True, "true", Class::Boolean),
+            (FieldKind::Null, "null", Class::Null),
+            (FieldKind::Array, "[1]", Class::Array),
+        ];
+        for (kind, text, class) in usual {
+            assert_eq!(short(kind, &[text]).0, [Some(class)], "{text}");
+            compare(kind, &[text, text]);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn strings_have_the_same_evidence_both_ways(texts in proptest::collection::vec(
+            "[a-z ]{0,50}|[YNynotfTFes]{1,3}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{5,8}(\\.[0-9]{1,9})?(Z|[+-][0-9:]{2,5})?|\
+            20[0-9]{2}-[01][0-9]-[0-2][0-9]T[01][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z?|\
+            [0-9a-fA-F]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-fg]{12}|[0-9/.-]{6,12}|[0-9é]{0,40}", 1..4
+        )) {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            compare(FieldKind::Str, &texts);
+        }
+
+        #[test]
+        fn numbers_have_the_same_evidence_both_ways(
+            ints in proptest::collection::vec("-?(0|[1-9][0-9]{0,20})", 1..4),
+            reals in proptest::collection::vec("-?(0|[1-9][0-9]{0,12})\\.[0-9]{1,8}([eE][+-]?[0-9]{1,3})?", 1..4),
+        ) {
+            let texts: Vec<&str> = ints.iter().map(String::as_str).collect();
+            compare(FieldKind::Int, &texts);
+            let texts: Vec<&str> = reals.iter().map(String::as_str).collect();
+            compare(FieldKind::Real, &texts);
+        }
+
+        #[test]
+        fn strings_with_escapes_have_the_same_evidence_both_ways(texts in proptest::collection::vec(
+            "([a-z0-9é-]|\\\\n|\\\\u00e9|\\\\u002d|\\\\ud83d\\\\ude80|\\\\\\\\){1,60}", 1..4
+        )) {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).filter(|text| text.contains('\\')).collect();
+            compare(FieldKind::EscapedStr, &texts);
+        }
+    }
+}
