@@ -8,11 +8,17 @@ mod copy_binary;
 mod distinct;
 #[cfg(feature = "parquet")]
 mod folder;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod kept;
 mod mode;
 #[cfg(feature = "parquet")]
 mod parquet_file;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redshift")]
+mod redshift;
+#[cfg(feature = "redshift")]
+mod stage;
 mod target;
 #[cfg(all(unix, feature = "postgres"))]
 mod temp;
@@ -20,12 +26,22 @@ mod temp;
 pub use contract::{Contract, OnChange, Rewrite};
 pub use copy_binary::CopyEncoder;
 #[cfg(feature = "parquet")]
+pub(crate) use folder::FolderQuarantine;
+#[cfg(feature = "parquet")]
 pub use folder::FolderTarget;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+pub use kept::{KeptGroup, KeptRecord, Selection};
 pub use mode::{MergeKeys, Mode};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{OpenBatch, PostgresStream, Step, StreamBegun};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
-pub use target::{Begun, Counts, Encode, LoadRequest, Prepared, Target};
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::{PostgresQuarantine, Waiting};
+#[cfg(feature = "redshift")]
+pub use redshift::{CopyAuthorization, RedshiftOptions, RedshiftTarget, ScriptOptions, StageTarget, StagedLoad};
+#[cfg(feature = "redshift")]
+pub use stage::{StageFormat, StageOptions};
+pub use target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};
 #[cfg(all(unix, feature = "postgres"))]
 pub use temp::{TempCluster, TempOptions};

@@ -8,17 +8,23 @@ mod error;
 mod ledger;
 mod offsets;
 mod open;
+mod quarantine;
+mod replay;
 mod rows;
 mod spool;
 mod stream;
 
 pub(crate) use self::offsets::Step;
+pub(crate) use self::quarantine::{PostgresQuarantine, Waiting};
 pub(crate) use self::stream::{OpenBatch, PostgresStream, StreamBegun};
 
 use std::time::Duration;
 
 use ::postgres::Client;
 
+#[cfg(feature = "redshift")]
+pub(super) use self::connect::Endpoint;
+#[cfg(not(feature = "redshift"))]
 use self::connect::Endpoint;
 use self::rows::Load;
 use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Target};
