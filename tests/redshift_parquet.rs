@@ -37,7 +37,7 @@ fn record(n: u32) -> (String, Vec<Option<String>>) {
          \"at\":\"2024-02-{day:02}T10:11:{second:02}.123456\",\"instant\":\"2024-02-{day:02}T10:11:{second:02}+02:00\",\
          \"uid\":\"{uid}\",\"name\":{quoted}",
         n,
-        n % 2 == 0,
+        n.is_multiple_of(2),
     );
     if present {
         json.push_str(&format!(",\"maybe\":{n},\"tags\":[{n},{{\"k\":null}}]"));
@@ -48,7 +48,7 @@ fn record(n: u32) -> (String, Vec<Option<String>>) {
         some(big.to_string()),
         some(format!("{n}.5")),
         some(money),
-        some((n % 2 == 0).to_string()),
+        some(n.is_multiple_of(2).to_string()),
         some(format!("2024-02-{day:02}")),
         some(format!("2024-02-{day:02} 10:11:{second:02}.123456")),
         some(format!("2024-02-{day:02} 08:11:{second:02}.000000+00:00")),

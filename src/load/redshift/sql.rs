@@ -131,6 +131,12 @@ impl LoadSql {
             || (self.format != StageFormat::Csv && self.columns.iter().any(converted))
     }
 
+    /// What has the server keep the last of equal keys in one object of a JSON text, where it would refuse the text.
+    pub(super) fn settle_json(&self) -> Option<&'static str> {
+        let parses = self.format != StageFormat::Csv && self.columns.iter().any(|column| column.ty == Type::Json);
+        parses.then_some("SET json_parse_dedup_attributes TO true")
+    }
+
     /// Whether the staging table has the number of each row.
     pub(super) fn is_numbered(&self) -> bool {
         self.merge.is_some()
