@@ -3,5 +3,4 @@
 mod copy;
 mod session;
 mod support;
-mod target;
 mod verdicts;
