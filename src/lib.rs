@@ -17,7 +17,7 @@ pub use error::{Error, ErrorKind, Location, Result};
 #[cfg(feature = "postgres")]
 pub use front::{
     ChildTables, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords, StreamTotals,
-    Unrouted,
+    TableReceipt, Unrouted,
 };
 pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch, table_for};
 #[cfg(any(feature = "postgres", feature = "parquet"))]

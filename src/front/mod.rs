@@ -18,5 +18,5 @@ pub use read::{ReadOptions, Watch};
 #[cfg(feature = "postgres")]
 pub use stream::{
     ChildTables, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords, StreamTotals,
-    Unrouted,
+    TableReceipt, Unrouted,
 };

@@ -49,6 +49,10 @@ const CREATE_QUARANTINE: &str = "(
     raw_bytes bigint NOT NULL
 )";
 
+/// Columns that later versions have added to the quarantine, and how. `scope` says what was kept aside: a whole `record`,
+/// or only a `value` of a record that became a row.
+const QUARANTINE_ADDED: [(&str, &str); 1] = [("scope", "text NOT NULL DEFAULT 'record'")];
+
 /// Which load into which table; the table with its schema.
 #[derive(Debug, Clone)]
 pub(super) struct LoadKey {
@@ -108,6 +112,14 @@ impl<'a> Ledger<'a> {
             let table = self.key.beside(name).quoted();
             if !exists(client, &table)? {
                 statements.push(format!("CREATE TABLE IF NOT EXISTS {table} {columns}"));
+            }
+        }
+        let quarantine = self.key.beside(QUARANTINE).quoted();
+        let sql = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2";
+        for (name, definition) in QUARANTINE_ADDED {
+            let row = client.query_typed_one(sql, &[(&quarantine, SqlType::TEXT), (&name, SqlType::NAME)]);
+            if row.map_err(|error| failed("reading the catalog", &error))?.get::<_, i64>(0) == 0 {
+                statements.push(format!("ALTER TABLE {quarantine} ADD COLUMN IF NOT EXISTS {name} {definition}"));
             }
         }
         Ok(statements)

@@ -6,14 +6,16 @@ mod contract;
 mod copy;
 mod error;
 mod ledger;
+mod merge;
 mod offsets;
 mod open;
 mod rows;
 mod spool;
 mod stream;
+mod variant;
 
 pub(crate) use self::offsets::Step;
-pub(crate) use self::stream::{OpenBatch, PostgresStream, StreamBegun};
+pub(crate) use self::stream::{OpenTable, PostgresStream, StreamBegun};
 
 use std::time::Duration;
 
@@ -65,6 +67,9 @@ impl Default for PostgresOptions {
 /// A load id that is in the ledger is not loaded again, unless its rows are known to be gone: a later load replaced
 /// them ([`Mode::Replace`](super::Mode::Replace)), or the table was dropped. Replacing truncates the table, which
 /// keeps its grants, views and indexes, and can be rolled back like the rest.
+///
+/// Merging ([`Mode::Merge`](super::Mode::Merge)) goes through a staging table of the same transaction. On a table that the load
+/// makes, the key has a unique index; on others it needs none, and is the faster for one.
 ///
 /// A value that the table's own constraints refuse ends the load. The server is Postgres 12 or later.
 #[derive(Debug)]
@@ -172,7 +177,8 @@ impl Target for PostgresTarget {
         let State::Open(load) = std::mem::replace(&mut self.state, State::Failed) else {
             unreachable!("checked above")
         };
-        let (_, counts) = load.commit(&self.endpoint, read, &[])?;
+        let (client, key, settled) = load.settle(read)?;
+        let (_, counts) = ledger::commit(client, &self.endpoint, &key, settled.counts)?;
         self.state = State::Done;
         Ok(counts)
     }

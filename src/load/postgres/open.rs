@@ -8,6 +8,7 @@ use super::catalog;
 use super::connect::Endpoint;
 use super::error::failed;
 use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE, lock, set_lock_timeout};
+use super::merge;
 use super::offsets::OFFSETS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::{Counts, LoadRequest, Mode};
@@ -44,12 +45,14 @@ pub(super) struct Ready {
     pub(super) deferred: Vec<String>,
     /// Statements that were run to make or change the table.
     pub(super) done: Vec<String>,
+    /// Whether the table is new.
+    pub(super) created: bool,
 }
 
 pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, request: &LoadRequest) -> Result<Opened> {
     let table = table_name(request)?;
-    if let Mode::Merge(_) = request.mode {
-        return Err(Error::new(ErrorKind::Unsupported, "merging into Postgres is not there yet"));
+    if let Mode::Merge(keys) = &request.mode {
+        keys.check()?;
     }
     begin(client)?;
     refuse_other_servers(client)?;
@@ -74,11 +77,23 @@ pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, re
         Some(oid) => {
             let existing = occupy(client, oid, &key, &request.mode)?;
             let evolution = plan::evolve(schema, &existing, &key.target, endpoint.options.json)?;
+            require_keys(&evolution.columns, &request.mode)?;
             adapt(client, key, evolution)?
         }
-        None => create(client, key, schema, endpoint.options.json)?,
+        None => {
+            require_keys(&plan::fitted(schema, endpoint.options.json), &request.mode)?;
+            create(client, key, schema, endpoint.options.json)?
+        }
     };
     Ok(Opened::Ready(ready))
+}
+
+/// Looks before anything is changed whether there are the columns to merge by.
+fn require_keys(columns: &[Fitted], mode: &Mode) -> Result<()> {
+    match mode {
+        Mode::Merge(keys) => merge::missing(columns, keys).map_or(Ok(()), |path| Err(merge::missing_field(path))),
+        _ => Ok(()),
+    }
 }
 
 /// The table of a request, if it is one that can be loaded into.
@@ -181,12 +196,13 @@ pub(super) fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: J
     Ledger::new(&key).mark_replaced(client)?;
     if schema.columns.is_empty() {
         // An input without any record gives no table; one with records `{}` gives one without columns.
-        return Ok(Ready { key, columns: Vec::new(), deferred: statements, done: Vec::new() });
+        return Ok(Ready { key, columns: Vec::new(), deferred: statements, done: Vec::new(), created: true });
     }
     for statement in &statements {
         client.batch_execute(statement).map_err(|error| failed("creating the table", &error))?;
     }
-    Ok(Ready { key, columns: plan::fitted(schema, json), deferred: Vec::new(), done: statements })
+    let columns = plan::fitted(schema, json);
+    Ok(Ready { key, columns, deferred: Vec::new(), done: statements, created: true })
 }
 
 /// Locks the table, empties it if the mode says so, and reads what it is.
@@ -212,5 +228,5 @@ pub(super) fn adapt(client: &mut Client, key: LoadKey, evolution: Evolution) -> 
     for statement in &done {
         client.batch_execute(statement).map_err(|error| failed("changing the table", &error))?;
     }
-    Ok(Ready { key, columns: evolution.columns, deferred: Vec::new(), done })
+    Ok(Ready { key, columns: evolution.columns, deferred: Vec::new(), done, created: false })
 }

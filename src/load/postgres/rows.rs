@@ -2,17 +2,16 @@
 
 use ::postgres::Client;
 
-use super::connect::Endpoint;
 use super::copy::{self, CopyStream};
-use super::ledger::{self, Ledger, LoadKey};
-use super::offsets::{Offsets, Step};
+use super::ledger::{Ledger, LoadKey};
+use super::merge::{Merge, Merged};
 use super::open::Ready;
-use super::spool::Spool;
+use super::spool::{Scope, Spool};
 use crate::batch::Misfit;
 use crate::error::Result;
 use crate::load::conserve::{conserved, within_limit};
 use crate::load::copy_binary::CopyEncoder;
-use crate::load::target::{Counts, LoadRequest, Prepared};
+use crate::load::{Counts, LoadRequest, Mode, Prepared};
 use crate::plan::Fitted;
 use crate::schema::Schema;
 
@@ -23,6 +22,7 @@ pub(super) struct Load {
     columns: Vec<Fitted>,
     encoder: CopyEncoder,
     rows: Rows,
+    merge: Option<Merge>,
     sent: u64,
     spool: Spool,
 }
@@ -36,31 +36,45 @@ enum Rows {
     Counted { client: Box<Client>, create: Vec<String> },
 }
 
+/// What a load has done, when all of it is in its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Settled {
+    /// Its counts, which balance.
+    pub(crate) counts: Counts,
+    /// Single values that are in the quarantine, of records that are loaded.
+    pub(crate) values: u64,
+}
+
 impl Load {
     /// Begins to copy into a table that is ready. `names` are what [`Misfit::source`] is an index into. Returns the
     /// schema to decode under as well.
     pub(super) fn start(
-        client: Box<Client>,
+        mut client: Box<Client>,
         ready: Ready,
         schema: &Schema,
         request: LoadRequest,
         names: &[String],
     ) -> Result<(Self, Schema)> {
-        let Ready { key, columns, deferred, .. } = ready;
+        let Ready { key, mut columns, deferred, created, .. } = ready;
+        let merge = match &request.mode {
+            Mode::Merge(by) if !columns.is_empty() => Some(Merge::begin(&mut client, &key, &mut columns, by, created)?),
+            _ => None,
+        };
         let encoder = CopyEncoder::of(&columns)?;
         let rows = if columns.is_empty() {
             Rows::Counted { client, create: deferred }
         } else {
-            Rows::Stream(CopyStream::start(*client, &key.target, &columns)?)
+            let into = merge.as_ref().map_or(&key.target, Merge::stage);
+            Rows::Stream(CopyStream::start(*client, into, &columns)?)
         };
         let overflow = schema
             .overflow
             .and_then(|i| schema.columns.get(i))
             .and_then(|overflow| columns.iter().position(|fitted| fitted.column.path == overflow.path));
         let decoded = columns.iter().map(|fitted| fitted.column.clone()).collect();
-        let fitted = Schema { columns: decoded, overflow, undecided: schema.undecided.clone() };
+        let fitted = Schema { columns: decoded, overflow, ..schema.clone() };
         let spool = Spool::new(&key, names);
-        Ok((Load { key, request, columns, encoder, rows, sent: 0, spool }, fitted))
+        Ok((Load { key, request, columns, encoder, rows, merge, sent: 0, spool }, fitted))
     }
 
     /// What turns batches into rows for this load.
@@ -84,34 +98,48 @@ impl Load {
         }
     }
 
+    /// Keeps a record aside.
     pub(super) fn quarantine(&mut self, misfit: &Misfit) -> Result<()> {
-        self.spool.push(misfit)?;
-        within_limit(self.spool.rows(), self.request.max_quarantined)
+        self.spool.push(misfit, Scope::Record)?;
+        within_limit(self.spool.rows() - self.spool.values(), self.request.max_quarantined)
     }
 
-    /// Holds the server's counts against ours, records the load, moves the offsets of `steps` on, and commits.
-    pub(super) fn commit(self, endpoint: &Endpoint, read: u64, steps: &[Step]) -> Result<(Client, Counts)> {
-        let Load { key, request, columns, rows, sent, mut spool, .. } = self;
-        let (mut client, loaded) = match rows {
+    /// Keeps a value aside whose record is loaded.
+    pub(super) fn quarantine_value(&mut self, misfit: &Misfit) -> Result<()> {
+        self.spool.push(misfit, Scope::Value)
+    }
+
+    /// Brings everything into the transaction: merges the rows, copies the quarantine, holds the server's counts
+    /// against ours, and records the load. What is left to do is the commit.
+    pub(super) fn settle(self, read: u64) -> Result<(Client, LoadKey, Settled)> {
+        let Load { key, request, columns, rows, merge, sent, mut spool, .. } = self;
+        let (mut client, stored) = match rows {
             Rows::Stream(stream) => stream.finish()?,
             Rows::Counted { mut client, create } => {
-                let loaded = copy::insert_empty_rows(&mut client, &key.target, &create, sent)?;
-                (*client, loaded)
+                let stored = copy::insert_empty_rows(&mut client, &key.target, &create, sent)?;
+                (*client, stored)
             }
         };
         let done = (|| {
-            let quarantined = spool.copy_into(&mut client, &key.target)?;
-            let kept = (spool.rows(), quarantined);
-            let counts = conserved("the server", read, (sent, loaded), kept).map_err(|error| match sent == loaded {
+            let merged = match &merge {
+                Some(merge) => merge.apply(&mut client)?,
+                None => Merged { loaded: stored, deduplicated: 0 },
+            };
+            let kept = spool.copy_into(&mut client, &key.target)?;
+            let values = spool.values();
+            let kept = (spool.rows() - values, kept.saturating_sub(values));
+            // What the merge has not accounted for is not there.
+            let stored = stored.min(merged.loaded + merged.deduplicated);
+            let counts = conserved("the server", read, (sent, stored), kept, merged.deduplicated);
+            let counts = counts.map_err(|error| match sent == stored {
                 true => error,
                 false => error.with_hint("a trigger on the table may drop rows"),
             })?;
             Ledger::new(&key).insert(&mut client, &request, &columns, counts)?;
-            Offsets::new(&key).advance(&mut client, steps)?;
-            Ok(counts)
+            Ok(Settled { counts, values })
         })();
         match done {
-            Ok(counts) => ledger::commit(client, endpoint, &key, counts),
+            Ok(settled) => Ok((client, key, settled)),
             Err(error) => {
                 let _ = client.batch_execute("ROLLBACK");
                 Err(error)

@@ -16,13 +16,25 @@ use crate::plan::{TableName, identifier};
 const IN_MEMORY: usize = 8 << 20;
 /// Bytes collected before they are written to the spool.
 const PIECE: usize = 64 << 10;
-const COLUMNS: [&str; 9] = ["table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes"];
+const COLUMNS: [&str; 10] =
+    ["table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes", "scope"];
+
+/// What is kept aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// A whole record.
+    Record,
+    /// A value of a record that became a row.
+    Value,
+}
 
 /// Misfits as rows of the quarantine table, in COPY's binary form.
 pub(super) struct Spool {
     file: SpooledTempFile,
     pending: Vec<u8>,
     rows: u64,
+    /// How many of the rows are single values.
+    values: u64,
     table: String,
     load_id: String,
     sources: Vec<String>,
@@ -34,17 +46,24 @@ impl Spool {
             file: SpooledTempFile::new(IN_MEMORY),
             pending: Vec::new(),
             rows: 0,
+            values: 0,
             table: key.target.name.clone(),
             load_id: key.load_id.clone(),
             sources: sources.to_vec(),
         }
     }
 
+    /// Everything that is kept aside.
     pub(super) fn rows(&self) -> u64 {
         self.rows
     }
 
-    pub(super) fn push(&mut self, misfit: &Misfit) -> Result<()> {
+    /// The single values among it.
+    pub(super) fn values(&self) -> u64 {
+        self.values
+    }
+
+    pub(super) fn push(&mut self, misfit: &Misfit, scope: Scope) -> Result<()> {
         let row = &mut self.pending;
         row.extend_from_slice(&(COLUMNS.len() as i16).to_be_bytes());
         text(row, &self.table);
@@ -62,7 +81,9 @@ impl Spool {
         text(row, &misfit.reason);
         bytes(row, &misfit.raw);
         number(row, misfit.raw_len);
+        text(row, if scope == Scope::Value { "value" } else { "record" });
         self.rows += 1;
+        self.values += u64::from(scope == Scope::Value);
         if self.pending.len() >= PIECE { self.flush() } else { Ok(()) }
     }
 

@@ -1,0 +1,145 @@
+//! One table's part of a batch: read once for its evidence, once for its rows.
+
+use std::sync::Arc;
+
+use super::batch::{PartOf, threads};
+use super::lines::Lines;
+use super::pieces::Piece;
+use super::refuse::Refuse;
+use crate::batch::{Decoded, Decoder, Misfit};
+use crate::error::Result;
+use crate::load::{Encode, OpenTable};
+use crate::records::Reader;
+use crate::sketch::{Collector, Sketch};
+use crate::source::{Chunk, ordered_map};
+
+/// What goes into one table.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    pub(super) stretches: Vec<Stretch>,
+    /// Records that are none, placed in their writes.
+    pub(super) misfits: Vec<Misfit>,
+}
+
+/// Whole records of one source.
+#[derive(Debug)]
+pub(super) enum Stretch {
+    /// As they stand in the buffer.
+    Piece(Piece),
+    /// Picked out of it.
+    Lines(Lines),
+}
+
+/// What was read of a part.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sent {
+    /// Records.
+    pub(super) read: u64,
+    /// Values that went into the overflow column.
+    pub(super) overflowed: u64,
+}
+
+impl PartOf<'_> {
+    fn threads(&self) -> usize {
+        threads(self.part.stretches.len(), self.settings.read.threads)
+    }
+
+    fn chunk(&self, stretch: &Stretch) -> Chunk {
+        match stretch {
+            Stretch::Piece(piece) => self.buffer.chunk(piece),
+            Stretch::Lines(lines) => lines.chunk(),
+        }
+    }
+
+    /// Bytes of the records.
+    pub(super) fn bytes(&self) -> u64 {
+        let bytes = |stretch: &Stretch| match stretch {
+            Stretch::Piece(piece) => piece.range.len() as u64,
+            Stretch::Lines(lines) => lines.len() as u64,
+        };
+        self.part.stretches.iter().map(bytes).sum()
+    }
+
+    /// The evidence of all records. `names` are those of the batch's sources.
+    pub(super) fn sketch(&self, names: &[String]) -> Result<Sketch> {
+        let inputs: Vec<&str> = names.iter().map(String::as_str).collect();
+        let worker = || (Reader::new(self.settings.read.limits), Collector::new(&inputs));
+        let work = |(reader, collector): &mut (Reader, Collector), stretch: &Stretch| {
+            let mut chunk = self.chunk(stretch);
+            collector.begin(chunk.source, chunk.sequence);
+            reader.read(self.format, &mut chunk, collector);
+            Ok(())
+        };
+        let workers = ordered_map(self.part.stretches.iter().map(Ok), self.threads(), worker, work, |()| Ok(()))?;
+        let formats = vec![self.format.clone(); names.len()];
+        let sketch = |(reader, collector): (Reader, Collector)| collector.finish(reader.paths(), &formats);
+        Ok(Sketch::merge_all(workers.into_iter().map(sketch)))
+    }
+
+    /// Decodes, encodes and sends everything.
+    pub(super) fn send(&self, table: &mut OpenTable) -> Result<Sent> {
+        let mut sent = match table.keyless.clone() {
+            Some(path) => self.refuse(&path, table)?,
+            None => self.decode(table)?,
+        };
+        for misfit in &self.part.misfits {
+            sent.read += 1;
+            table.quarantine(misfit)?;
+        }
+        Ok(sent)
+    }
+
+    fn decode(&self, table: &mut OpenTable) -> Result<Sent> {
+        let (schema, encoder) = (Arc::new(table.schema.clone()), table.encoder());
+        let worker = || (Reader::new(self.settings.read.limits), Decoder::new(schema.clone()));
+        let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
+            reader.read(self.format, &mut self.chunk(stretch), decoder);
+            let Decoded { batch, misfits, values, overflowed, read } = decoder.finish()?;
+            let rows = match batch.num_rows() {
+                0 => None,
+                _ => Some(Encode::encode(&encoder, &batch)?),
+            };
+            let (misfits, values) = (self.placed(stretch, misfits), self.placed(stretch, values));
+            Ok((rows, misfits, values, Sent { read, overflowed }))
+        };
+        let mut sent = Sent::default();
+        let stretches = self.part.stretches.iter().map(Ok);
+        ordered_map(
+            stretches,
+            self.threads(),
+            worker,
+            work,
+            |(rows, misfits, values, of): (_, Vec<_>, Vec<_>, Sent)| {
+                sent.read += of.read;
+                sent.overflowed += of.overflowed;
+                rows.map_or(Ok(()), |rows| table.write(rows))?;
+                misfits.iter().try_for_each(|misfit| table.quarantine(misfit))?;
+                values.iter().try_for_each(|value| table.quarantine_value(value))
+            },
+        )?;
+        Ok(sent)
+    }
+
+    /// Quarantines every record, for want of a value at `path`.
+    fn refuse(&self, path: &str, table: &mut OpenTable) -> Result<Sent> {
+        let mut reader = Reader::new(self.settings.read.limits);
+        let mut sent = Sent::default();
+        for stretch in &self.part.stretches {
+            let mut refuse = Refuse::new(path);
+            reader.read(self.format, &mut self.chunk(stretch), &mut refuse);
+            sent.read += refuse.misfits.len() as u64;
+            let misfits = self.placed(stretch, refuse.misfits);
+            misfits.iter().try_for_each(|misfit| table.quarantine(misfit))?;
+        }
+        Ok(sent)
+    }
+
+    /// Misfits with their places in their writes.
+    fn placed(&self, stretch: &Stretch, misfits: Vec<Misfit>) -> Vec<Misfit> {
+        let in_source = |misfit| match stretch {
+            Stretch::Piece(_) => misfit,
+            Stretch::Lines(lines) => lines.in_source(misfit),
+        };
+        misfits.into_iter().map(|misfit| self.buffer.locate(in_source(misfit))).collect()
+    }
+}
