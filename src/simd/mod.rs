@@ -6,5 +6,7 @@
 #![allow(unsafe_code, reason = "vector loads; each block says why it is sound")]
 
 mod csv;
+mod vector;
 
 pub(crate) use csv::{Separators, separators};
+pub(crate) use vector::{Job, Quotes, Vector, WINDOW, Window, dispatch};

@@ -9,6 +9,7 @@ mod collect;
 mod evidence;
 mod json;
 mod merge;
+mod quick;
 
 pub(crate) use classify::null_words;
 pub use collect::Collector;

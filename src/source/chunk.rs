@@ -47,6 +47,11 @@ impl Chunk {
         &self.buffer[FRONT_PAD..self.buffer.len() - BACK_PAD]
     }
 
+    /// The records' bytes, and 64 zero bytes behind them.
+    pub(crate) fn padded(&self) -> &[u8] {
+        &self.buffer[FRONT_PAD..]
+    }
+
     /// How many bytes the records take.
     pub fn len(&self) -> usize {
         self.buffer.len() - FRONT_PAD - BACK_PAD

@@ -129,13 +129,14 @@ impl Sink for Items {
 
 /// What a reader makes of decoded bytes in a format, with chunks of this size.
 pub(crate) fn read(format: &Format, decoded: &[u8], chunk_bytes: usize) -> Vec<Item> {
-    let limits = Limits::default();
-    let options = ChunkOptions { chunk_bytes, max_record_bytes: limits.max_record_bytes };
-    let input = Source::bytes(decoded.to_vec()).encoding(longshore::Encoding::Utf8).open(0).unwrap();
-    let mut reader = Reader::new(limits);
+    read_by(Reader::new(Limits::default()), format, decoded, chunk_bytes)
+}
+
+/// What this reader makes of them.
+pub(crate) fn read_by(mut reader: Reader, format: &Format, decoded: &[u8], chunk_bytes: usize) -> Vec<Item> {
     let mut items = Items::default();
-    for piece in Pieces::new(input, cutter(format, &limits), 0, options) {
-        match piece.unwrap() {
+    for piece in pieces(format, decoded, chunk_bytes) {
+        match piece {
             Piece::Records(mut chunk) => reader.read(format, &mut chunk, &mut items),
             Piece::Gap(gap) => items.0.push(Item {
                 offset: gap.offset,
@@ -147,6 +148,14 @@ pub(crate) fn read(format: &Format, decoded: &[u8], chunk_bytes: usize) -> Vec<I
         }
     }
     items.0
+}
+
+/// Decoded bytes in chunks of this size.
+pub(crate) fn pieces(format: &Format, decoded: &[u8], chunk_bytes: usize) -> impl Iterator<Item = Piece> {
+    let limits = Limits::default();
+    let options = ChunkOptions { chunk_bytes, max_record_bytes: limits.max_record_bytes };
+    let input = Source::bytes(decoded.to_vec()).encoding(longshore::Encoding::Utf8).open(0).unwrap();
+    Pieces::new(input, cutter(format, &limits), 0, options).map(|piece| piece.unwrap())
 }
 
 /// The format of decoded bytes.

@@ -8,13 +8,24 @@ pub(crate) fn check(text: &[u8]) -> Result<(), Fault> {
     let mut at = 0;
     while let Some(found) = memchr::memchr(b'\\', &text[at..]) {
         at += found;
-        at += match text.get(at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-            Some(b'u') => unicode(&text[at..]).map(|(_, len)| len)?,
-            _ => return Err(Fault::Malformed("an unknown escape in a string")),
-        };
+        at += one(&text[at..])?;
     }
     Ok(())
+}
+
+/// How many bytes the escape at the front of `text` takes, if it is one.
+#[inline]
+pub(crate) fn len(text: &[u8]) -> Option<usize> {
+    one(text).ok()
+}
+
+#[inline]
+fn one(text: &[u8]) -> Result<usize, Fault> {
+    match text.get(1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
+        Some(b'u') => unicode(text).map(|(_, len)| len),
+        _ => Err(Fault::Malformed("an unknown escape in a string")),
+    }
 }
 
 /// The character that the `\u` escape (or pair of them) at the front of `text` stands for, and its bytes.
@@ -65,6 +76,25 @@ pub(crate) fn unescape(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// How many bytes [`unescape`] gives.
+pub(crate) fn unescaped_len(text: &[u8]) -> usize {
+    let (mut len, mut rest) = (text.len(), text);
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        rest = &rest[at..];
+        let (plain, escape) = match rest.get(1) {
+            Some(b'u') => {
+                let (character, escape) = unicode(rest).unwrap_or((char::REPLACEMENT_CHARACTER, 2));
+                (character.len_utf8(), escape)
+            }
+            Some(_) => (1, 2),
+            None => (1, 1),
+        };
+        len = len + plain - escape;
+        rest = &rest[escape..];
+    }
+    len
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +105,7 @@ mod tests {
             [(r"a\tb\nc\\d\/e\u0022", "a\tb\nc\\d/e\""), (r"\u00e9\ud83d\ude00", "é😀"), (r"\b\f\r\q", "\x08\x0c\rq")];
         for (escaped, plain) in cases {
             assert_eq!(unescape(escaped.as_bytes()), plain.as_bytes());
+            assert_eq!(unescaped_len(escaped.as_bytes()), plain.len());
         }
     }
 

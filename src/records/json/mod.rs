@@ -1,20 +1,25 @@
-//! JSON: newline-delimited records and documents, by a SIMD structural index and a walk over it.
+//! JSON: newline-delimited records and documents.
+//!
+//! The plain way is a SIMD structural index and a walk over it, which knows every rule. Before it comes a scanner that
+//! needs no index, for the lines that are like those before them.
 
 mod documents;
 mod escape;
 mod index;
+mod scan;
 mod walk;
 
 pub(crate) use documents::{DocumentCut, Documents};
-pub(crate) use escape::unescape;
+pub(crate) use escape::{unescape, unescaped_len};
 pub(crate) use index::Index;
 pub(crate) use walk::{Walk, WalkState};
 
 use memchr::memchr;
 
-use super::record::{Bad, Fault, Record, Sink};
-use super::{PathTable, reader::Limits};
+use super::record::{Bad, Fault, Field, Record, Sink};
+use super::{NodeId, PathTable, reader::Limits};
 use crate::source::{Chunk, Cut};
+use scan::{Cursor, Scanner};
 
 /// Checks that a text is one JSON value, by the rules for values inside records.
 ///
@@ -66,6 +71,10 @@ impl Cut for LineCut {
 /// Reads chunks of newline-delimited JSON.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
+    /// Reads all lines by the walk: the plain way, which the scanner is compared with.
+    pub(crate) plain: bool,
+    scanner: Scanner,
+    caution: Caution,
     index: Index,
     /// The index of single lines, and of documents, where the chunk's own is of no use.
     one: Index,
@@ -73,25 +82,96 @@ pub(crate) struct Lines {
     state: WalkState,
 }
 
+/// Lines of a chunk that the scanner may leave to the walk; and one more for each so many that it read.
+const LEFT: usize = 4;
+const READ_FOR_ONE_LEFT: usize = 8;
+
+/// How many chunks go without the scanner, after one where it left too many lines.
+#[derive(Debug, Default)]
+struct Caution {
+    left: u32,
+    next: u32,
+}
+
+impl Caution {
+    /// Whether the next chunk goes without.
+    fn skips(&mut self) -> bool {
+        let skips = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        skips
+    }
+
+    fn note(&mut self, went_well: bool) {
+        self.next = if went_well { 0 } else { (2 * self.next + 1).min(31) };
+        self.left = self.next;
+    }
+}
+
 impl Lines {
     /// Reads every line of a chunk. A line is one JSON object, or bad; blank lines are nothing.
     pub(crate) fn read(&mut self, chunk: &mut Chunk, paths: &mut PathTable, limits: &Limits, sink: &mut impl Sink) {
+        let mut cursor = Cursor { start: 0, line: chunk.first_line };
+        if !self.plain && !self.caution.skips() && simdutf8::basic::from_utf8(chunk.data()).is_ok() {
+            self.scan(chunk, &mut cursor, paths, limits, sink);
+            self.caution.note(cursor.start >= chunk.len());
+        }
+        if cursor.start < chunk.len() {
+            self.walk(chunk, cursor, paths, limits, sink);
+        }
+    }
+
+    /// Reads the lines of a chunk by the scanner, and those that it leaves one by one, until they are too many.
+    fn scan(
+        &mut self,
+        chunk: &Chunk,
+        cursor: &mut Cursor,
+        paths: &mut PathTable,
+        limits: &Limits,
+        sink: &mut impl Sink,
+    ) {
+        let data = chunk.data();
+        let (mut read, mut left) = (0, 0);
+        loop {
+            read += self.scanner.lines(chunk, cursor, paths, limits, sink);
+            if cursor.start >= data.len() || left >= LEFT + read / READ_FOR_ONE_LEFT {
+                return;
+            }
+            left += 1;
+            let (place, end) = Place::of_line(chunk, cursor);
+            let text = &data[cursor.start..end];
+            if text.len() > limits.max_record_bytes {
+                place.bad(text, Fault::TooLong, sink);
+            } else {
+                self.one.read_one(text, &mut self.scratch, &place, paths, &mut self.state, limits, sink);
+            }
+            cursor.pass(end);
+        }
+    }
+
+    /// Reads the lines of a chunk from the cursor on by an index of all of it.
+    fn walk(
+        &mut self,
+        chunk: &mut Chunk,
+        mut cursor: Cursor,
+        paths: &mut PathTable,
+        limits: &Limits,
+        sink: &mut impl Sink,
+    ) {
         let whole = self.index.build_chunk(chunk);
         let data = chunk.data();
-        let backslash = memchr(b'\\', data);
+        let backslash = memchr(b'\\', &data[cursor.start..]).map(|at| cursor.start + at);
         let mut walk = Walk::new(data, self.index.positions(), backslash);
-        let mut start = 0;
-        let mut line = chunk.first_line;
-        while start < data.len() {
-            let end = memchr(b'\n', &data[start..]).map_or(data.len(), |at| start + at);
-            let place = Place { source: chunk.source, offset: chunk.offset + start as u64, line };
-            let text = &data[start..end];
+        walk.skip_to(cursor.start as u32);
+        while cursor.start < data.len() {
+            let (place, end) = Place::of_line(chunk, &cursor);
+            let text = &data[cursor.start..end];
+            let span = (cursor.start as u32, end as u32);
             if text.len() > limits.max_record_bytes {
                 walk.skip_to(end as u32);
                 place.bad(text, Fault::TooLong, sink);
             } else if whole {
-                match walk.record(start as u32, end as u32, paths, &mut self.state, limits) {
-                    Ok(true) => place.record(data, (start as u32, end as u32), &self.state, paths, sink),
+                match walk.record(span.0, span.1, paths, &mut self.state, limits) {
+                    Ok(true) => place.record(data, span, &self.state.fields, &self.state.overwritten, paths, sink),
                     Ok(false) => {}
                     Err(fault) => {
                         walk.skip_to(end as u32);
@@ -101,9 +181,7 @@ impl Lines {
             } else {
                 self.one.read_one(text, &mut self.scratch, &place, paths, &mut self.state, limits, sink);
             }
-            start = end + 1;
-            // Behind a jump of a sample nobody knows which line this is.
-            line += u64::from(line > 0);
+            cursor.pass(end);
         }
     }
 }
@@ -117,24 +195,40 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Where the line at the cursor stands, and where it ends in the chunk.
+    fn of_line(chunk: &Chunk, cursor: &Cursor) -> (Place, usize) {
+        let data = chunk.data();
+        let end = memchr(b'\n', &data[cursor.start..]).map_or(data.len(), |at| cursor.start + at);
+        (Place { source: chunk.source, offset: chunk.offset + cursor.start as u64, line: cursor.line }, end)
+    }
+
     pub(crate) fn bad(&self, text: &[u8], fault: Fault, sink: &mut impl Sink) {
         let raw = text.strip_suffix(b"\r").unwrap_or(text);
         sink.bad(&Bad { raw, source: self.source, offset: self.offset, line: self.line, fault });
     }
 
-    fn record(&self, bytes: &[u8], span: (u32, u32), state: &WalkState, paths: &PathTable, sink: &mut impl Sink) {
+    #[inline]
+    fn record(
+        &self,
+        bytes: &[u8],
+        span: (u32, u32),
+        fields: &[Field],
+        overwritten: &[NodeId],
+        paths: &PathTable,
+        sink: &mut impl Sink,
+    ) {
         let text = &bytes[span.0 as usize..span.1 as usize];
         let span = (span.0, span.1 - u32::from(text.ends_with(b"\r")));
         sink.record(
             paths,
             &Record {
                 bytes,
-                fields: &state.fields,
+                fields,
                 span,
                 source: self.source,
                 offset: self.offset,
                 line: self.line,
-                overwritten: &state.overwritten,
+                overwritten,
                 dialect: None,
             },
         );
@@ -168,7 +262,10 @@ impl Index {
         }
         let mut walk = Walk::new(text, self.positions(), memchr(b'\\', text));
         match walk.record(0, text.len() as u32, paths, state, limits) {
-            Ok(true) => place.record(text, (0, text.len() as u32), state, paths, sink),
+            Ok(true) => {
+                let span = (0, text.len() as u32);
+                place.record(text, span, &state.fields, &state.overwritten, paths, sink);
+            }
             Ok(false) => {}
             Err(fault) => place.bad(text, fault, sink),
         }

@@ -1,0 +1,192 @@
+//! What was learned: which texts follow a value, and what they mean.
+
+use crate::records::paths::{NO_NODE, NodeId};
+use crate::simd::{Vector, WINDOW, Window};
+
+/// Texts that are kept for one value; of more, those that were seen least are dropped.
+const MOST_AFTER_ONE: usize = 8;
+
+/// Texts that are kept in all; with more, learning begins anew, so that memory stays bounded.
+const MOST: usize = 4096;
+
+/// Objects that one text may open and close.
+pub(super) const MOST_MARKS: usize = 5;
+
+/// No text.
+const NONE: u32 = u32::MAX;
+
+/// A text between two values, and what it means.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+pub(super) struct Step {
+    literal: Window,
+    mask: u64,
+    /// The field whose value comes next, or [`NO_NODE`] at the end of the record.
+    pub(super) node: NodeId,
+    /// The next one to try at the same place.
+    other: u32,
+    /// How often it was met, halved now and then.
+    hits: u32,
+    /// Bytes of the text.
+    pub(super) len: u8,
+    /// Whether the value that comes next may be an object: one that is kept whole.
+    whole: bool,
+    opened_and_closed: u8,
+    marks: [Mark; MOST_MARKS],
+}
+
+/// A brace within a text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    /// The object that it opens, or [`NO_NODE`] if it closes one.
+    pub(super) node: NodeId,
+    /// Index of the brace within the text.
+    pub(super) at: u8,
+}
+
+impl Step {
+    #[inline(always)]
+    pub(super) fn marks(&self) -> &[Mark] {
+        &self.marks[..usize::from(self.opened_and_closed).min(MOST_MARKS)]
+    }
+}
+
+/// A step that was found out and not learned yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lesson<'a> {
+    /// The field whose value stands before it, or the root at the start of a record.
+    pub(super) from: NodeId,
+    pub(super) literal: &'a [u8],
+    pub(super) marks: &'a [Mark],
+    pub(super) node: NodeId,
+    pub(super) whole: bool,
+}
+
+/// Everything learned.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    steps: Vec<Step>,
+    /// For each field, the texts that follow its value.
+    after: Vec<After>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct After {
+    first: u32,
+    /// How often in a row a text was not known although many were.
+    strikes: u16,
+    /// What follows is too varied to be learned: the keys of a map.
+    wild: bool,
+}
+
+const NOTHING: After = After { first: NONE, strikes: 0, wild: false };
+
+/// Strikes after which a place is held to be wild.
+const MOST_STRIKES: u16 = 64;
+
+impl Steps {
+    /// The step that stands at `at`, behind the value of `from`.
+    #[inline(always)]
+    pub(super) fn find(&mut self, vector: impl Vector, from: NodeId, text: &[u8], at: usize) -> Option<&Step> {
+        let window = text.get(at..)?.first_chunk::<WINDOW>()?;
+        let fits = |step: &Step| {
+            vector.starts_with(window, &step.literal, step.mask)
+                // An object there is to be taken apart, which is another step.
+                && (step.whole || text.get(at + usize::from(step.len)) != Some(&b'{'))
+        };
+        let first = self.after.get(from as usize)?.first as usize;
+        let mut found = first;
+        loop {
+            let step = self.steps.get(found)?;
+            if fits(step) {
+                break;
+            }
+            found = step.other as usize;
+        }
+        let step = &mut self.steps[found];
+        step.hits += 1;
+        Some(step)
+    }
+
+    /// Learns a step.
+    #[cold]
+    pub(super) fn learn(&mut self, lesson: Lesson<'_>) {
+        let from = lesson.from as usize;
+        if lesson.literal.len() > WINDOW || lesson.marks.len() > MOST_MARKS {
+            return;
+        }
+        if self.steps.len() >= MOST || self.after.len() >= 2 * MOST {
+            self.steps.clear();
+            self.after.clear();
+        }
+        if self.after.len() <= from {
+            if from >= 2 * MOST {
+                return;
+            }
+            self.after.resize(from + 1, NOTHING);
+        }
+        if self.after[from].wild {
+            return;
+        }
+        let mut known = self.chain(from);
+        let mut step = Step::new(&lesson);
+        if known.len() < MOST_AFTER_ONE {
+            known.push(self.steps.len());
+            self.steps.push(step);
+        } else {
+            let met: u32 = known.iter().map(|i| self.steps[*i].hits).sum();
+            let after = &mut self.after[from];
+            after.strikes = if met < 4 { after.strikes + 1 } else { 0 };
+            if after.strikes > MOST_STRIKES {
+                *after = After { wild: true, ..NOTHING };
+                return;
+            }
+            known.iter().for_each(|i| self.steps[*i].hits /= 2);
+            let Some(least) = known.iter().copied().min_by_key(|i| self.steps[*i].hits) else { return };
+            step.hits = 1;
+            self.steps[least] = step;
+        }
+        known.sort_by_key(|i| std::cmp::Reverse(self.steps[*i].hits));
+        self.set_chain(from, &known);
+    }
+
+    fn chain(&self, from: usize) -> Vec<usize> {
+        let mut found = Vec::with_capacity(MOST_AFTER_ONE + 1);
+        let mut at = self.after[from].first;
+        while let Some(step) = self.steps.get(at as usize) {
+            found.push(at as usize);
+            at = step.other;
+        }
+        found
+    }
+
+    fn set_chain(&mut self, from: usize, chain: &[usize]) {
+        let mut next = NONE;
+        for i in chain.iter().rev() {
+            self.steps[*i].other = next;
+            next = *i as u32;
+        }
+        self.after[from].first = next;
+    }
+}
+
+impl Step {
+    fn new(lesson: &Lesson<'_>) -> Step {
+        let len = lesson.literal.len();
+        let mut literal = [0; WINDOW];
+        literal[..len].copy_from_slice(lesson.literal);
+        let mut marks = [Mark { node: NO_NODE, at: 0 }; MOST_MARKS];
+        marks[..lesson.marks.len()].copy_from_slice(lesson.marks);
+        Step {
+            literal,
+            mask: if len == WINDOW { u64::MAX } else { (1 << len) - 1 },
+            node: lesson.node,
+            other: NONE,
+            hits: 1,
+            len: len as u8,
+            whole: lesson.whole,
+            opened_and_closed: lesson.marks.len() as u8,
+            marks,
+        }
+    }
+}
