@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use longshore::load::Mode;
+use longshore::load::{MergeKeys, Mode};
 use longshore::{Error, LoadReport, Loader, Watch};
 
 use crate::args::{Load, ModeArg};
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Load) -> Result<Done, Failure> {
     }
     let bar = Bar::show(&source, &watch, 2, args.output.quiet);
     let mut loader =
-        Loader::new(place.url.as_str()).mode(mode(args.mode)).policy(policy).read(args.input.options(watch));
+        Loader::new(place.url.as_str()).mode(mode(args)).policy(policy).read(args.input.options(watch));
     if let Some(table) = &args.table {
         loader = loader.table(table);
     }
@@ -78,6 +78,11 @@ fn check(args: &Load) -> Result<(), Failure> {
     if args.to == "dir:" {
         return Err(Error::config("`--to dir:` names no folder").with_hint("write dir:FOLDER").into());
     }
+    if args.mode != ModeArg::Merge && !args.keys.is_empty() {
+        return Err(Error::config("`--key` says by what rows are merged, and the mode is another one")
+            .with_hint("add `--mode merge`, or leave `--key` out")
+            .into());
+    }
     let known = ["dir:", "postgres://", "postgresql://"].iter().any(|scheme| args.to.starts_with(scheme));
     if !known && args.to != "temp" {
         return Err(Error::config("`--to` names no target that longshore knows")
@@ -87,11 +92,18 @@ fn check(args: &Load) -> Result<(), Failure> {
     Ok(())
 }
 
-fn mode(mode: ModeArg) -> Mode {
-    match mode {
+fn mode(args: &Load) -> Mode {
+    match args.mode {
         ModeArg::Append => Mode::Append,
         ModeArg::Replace => Mode::Replace,
         ModeArg::Fail => Mode::FailIfExists,
+        ModeArg::Merge => {
+            let keys = MergeKeys::new(&args.keys);
+            Mode::Merge(match &args.order_by {
+                Some(path) => keys.order_by(path),
+                None => keys,
+            })
+        }
     }
 }
 

@@ -51,10 +51,9 @@ impl<'a> Batch<'a> {
         let worker = || Reader::new(self.settings.read.limits);
         let work = |reader: &mut Reader, piece: Piece| {
             let mut splitter = Splitter::new(&route.field);
-            let mut chunk = self.buffer.chunk(&piece);
-            let sequence = chunk.sequence;
-            reader.read(self.format, &mut chunk, &mut splitter);
-            Ok(splitter.finish(piece.source, sequence))
+            let format = if piece.declared.is_some() { &Format::Ndjson } else { self.format };
+            reader.read(format, &mut self.buffer.chunk(&piece), &mut splitter);
+            Ok(splitter.finish(&piece))
         };
         let mut found: Vec<(usize, Stretch)> = Vec::new();
         let mut misfits: Vec<Misfit> = Vec::new();

@@ -1,7 +1,9 @@
 //! The writes of a stream that are not committed yet.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::arrow::Declared;
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::Step;
@@ -42,6 +44,8 @@ pub(super) struct Write {
     pub(super) end: usize,
     pub(super) lines: u64,
     pub(super) table: usize,
+    /// What is declared of its columns, where it was a record batch.
+    pub(super) declared: Option<Arc<Declared>>,
 }
 
 impl Buffer {
@@ -76,6 +80,15 @@ impl Buffer {
         self.bytes += raw.len() as u64;
     }
 
+    /// Takes in a record batch as a write: its rows as lines of JSON, with what it declares of them.
+    pub(super) fn push_declared(&mut self, name: &str, lines: &[u8], declared: Declared, position: u64, table: usize) {
+        self.push(name, lines, position, table);
+        let Ok(at) = self.find(name) else { return };
+        if let Some(write) = self.sources[at].writes.last_mut() {
+            write.declared = Some(Arc::new(declared));
+        }
+    }
+
     /// Takes in a write of a source that is known.
     pub(super) fn push(&mut self, name: &str, bytes: &[u8], position: u64, table: usize) {
         let Ok(at) = self.find(name) else { return };
@@ -88,7 +101,7 @@ impl Buffer {
         }
         let lines = memchr::memchr_iter(b'\n', bytes).count() as u64 + u64::from(open);
         let before = source.writes.last().map_or(0, |write| write.lines);
-        source.writes.push(Write { position, end: source.bytes.len(), lines: before + lines, table });
+        source.writes.push(Write { position, end: source.bytes.len(), lines: before + lines, table, declared: None });
         self.lines += lines;
         self.bytes += bytes.len() as u64;
         self.since.get_or_insert_with(Instant::now);

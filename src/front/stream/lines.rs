@@ -1,5 +1,9 @@
 //! Records that were picked out of the buffer, each with the place it came from.
 
+use std::sync::Arc;
+
+use super::arrow::Declared;
+use super::pieces::Piece;
 use crate::batch::Misfit;
 use crate::records::Record;
 use crate::source::Chunk;
@@ -11,6 +15,8 @@ pub(super) struct Lines {
     sequence: u64,
     bytes: Vec<u8>,
     origins: Vec<Origin>,
+    /// What is declared of the records' columns.
+    pub(super) declared: Option<Arc<Declared>>,
 }
 
 /// Where one of the records begins here, and where in its source.
@@ -29,9 +35,10 @@ impl Lines {
         self.bytes.push(b'\n');
     }
 
-    /// Says which source the records are of, and which chunk of it.
-    pub(super) fn of(mut self, source: u32, sequence: u64) -> Self {
-        (self.source, self.sequence) = (source, sequence);
+    /// Says which piece the records are of.
+    pub(super) fn of(mut self, piece: &Piece) -> Self {
+        (self.source, self.sequence) = (piece.source, piece.sequence);
+        self.declared.clone_from(&piece.declared);
         self
     }
 
@@ -40,10 +47,10 @@ impl Lines {
         if all.len() < 2 {
             return all.pop().unwrap_or_default();
         }
-        let (source, sequence) = (all[0].source, all[0].sequence);
+        let (source, sequence, declared) = (all[0].source, all[0].sequence, all[0].declared.clone());
         let mut records: Vec<(Origin, &[u8])> = all.iter().flat_map(Lines::records).collect();
         records.sort_by_key(|(origin, _)| origin.byte);
-        let mut merged = Lines { source, sequence, ..Lines::default() };
+        let mut merged = Lines { source, sequence, declared, ..Lines::default() };
         for (origin, record) in records {
             merged.origins.push(Origin { start: merged.bytes.len(), ..origin });
             merged.bytes.extend_from_slice(record);

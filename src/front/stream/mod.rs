@@ -1,5 +1,6 @@
 //! A long-lived loader: writes are gathered to batches, and each batch is one transaction.
 
+mod arrow;
 mod batch;
 mod budget;
 mod buffer;
@@ -106,7 +107,8 @@ impl std::fmt::Debug for StreamLoader {
 impl StreamLoader {
     /// Takes in whole records; `offset` is the position of the source behind them.
     ///
-    /// A last line without a line end is complete. CSV has no header here: its columns are those of
+    /// They are bytes in the stream's format or an Arrow record batch, see [`StreamRecords`]. A last line without a line
+    /// end is complete. CSV has no header here: its columns are those of
     /// [`StreamOptions::csv_columns`]. No bytes at all just move the position. A write at or before a position that is
     /// committed or buffered is skipped, and counted in [`StreamTotals::skipped`].
     ///
@@ -117,7 +119,8 @@ impl StreamLoader {
     ///
     /// [`Config`](crate::ErrorKind::Config) for a position above 2^63 - 1 or a source name with U+0000; and everything that
     /// [`commit`](StreamLoader::commit) gives. It is safe to write the same again after an error: if the bytes were
-    /// taken in, the second write is skipped.
+    /// taken in, the second write is skipped. A record batch with a type that no table takes is
+    /// [`Unsupported`](crate::ErrorKind::Unsupported).
     pub fn write<'a>(&mut self, records: impl Into<StreamRecords<'a>>, offset: Offset) -> Result<()> {
         if self.admit(&offset)? {
             self.take(records.into(), &offset, 0)?;
@@ -195,8 +198,13 @@ impl StreamLoader {
 
     /// Takes records into the buffer, and commits if that makes it full.
     fn take(&mut self, records: StreamRecords<'_>, offset: &Offset, table: usize) -> Result<()> {
-        let Payload::Bytes(bytes) = records.0;
-        self.buffer.push(&offset.source, &bytes, offset.position, table);
+        match records.0 {
+            Payload::Bytes(bytes) => self.buffer.push(&offset.source, &bytes, offset.position, table),
+            Payload::Batch(batch) => {
+                let (lines, declared) = arrow::lines(&batch)?;
+                self.buffer.push_declared(&offset.source, &lines, declared, offset.position, table);
+            }
+        }
         if self.is_full() { self.commit().map(drop) } else { Ok(()) }
     }
 

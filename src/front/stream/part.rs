@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::arrow::Declared;
 use super::batch::{PartOf, threads};
 use super::lines::Lines;
 use super::pieces::Piece;
@@ -9,7 +10,7 @@ use super::refuse::Refuse;
 use crate::batch::{Decoded, Decoder, Misfit};
 use crate::error::Result;
 use crate::load::{Encode, OpenTable};
-use crate::records::Reader;
+use crate::records::{Format, Reader};
 use crate::sketch::{Collector, Sketch};
 use crate::source::{Chunk, ordered_map};
 
@@ -28,6 +29,16 @@ pub(super) enum Stretch {
     Piece(Piece),
     /// Picked out of it.
     Lines(Lines),
+}
+
+impl Stretch {
+    /// What is declared of the records' columns, which are lines of JSON then.
+    fn declared(&self) -> Option<&Arc<Declared>> {
+        match self {
+            Stretch::Piece(piece) => piece.declared.as_ref(),
+            Stretch::Lines(lines) => lines.declared.as_ref(),
+        }
+    }
 }
 
 /// What was read of a part.
@@ -51,6 +62,10 @@ impl PartOf<'_> {
         }
     }
 
+    fn format(&self, stretch: &Stretch) -> &Format {
+        if stretch.declared().is_some() { &Format::Ndjson } else { self.format }
+    }
+
     /// Bytes of the records.
     pub(super) fn bytes(&self) -> u64 {
         let bytes = |stretch: &Stretch| match stretch {
@@ -65,6 +80,9 @@ impl PartOf<'_> {
         let inputs: Vec<&str> = names.iter().map(String::as_str).collect();
         let worker = || (Reader::new(self.settings.read.limits), Collector::new(&inputs));
         let work = |(reader, collector): &mut (Reader, Collector), stretch: &Stretch| {
+            if stretch.declared().is_some() {
+                return Ok(());
+            }
             let mut chunk = self.chunk(stretch);
             collector.begin(chunk.source, chunk.sequence);
             reader.read(self.format, &mut chunk, collector);
@@ -73,7 +91,23 @@ impl PartOf<'_> {
         let workers = ordered_map(self.part.stretches.iter().map(Ok), self.threads(), worker, work, |()| Ok(()))?;
         let formats = vec![self.format.clone(); names.len()];
         let sketch = |(reader, collector): (Reader, Collector)| collector.finish(reader.paths(), &formats);
-        Ok(Sketch::merge_all(workers.into_iter().map(sketch)))
+        Ok(Sketch::merge_all(workers.into_iter().map(sketch).chain(self.declared(names))))
+    }
+
+    /// What record batches declare, each once.
+    fn declared(&self, names: &[String]) -> Vec<Sketch> {
+        let mut sketches = Vec::new();
+        let mut last: Option<&Arc<Declared>> = None;
+        for stretch in &self.part.stretches {
+            let Some(declared) = stretch.declared() else { continue };
+            if last.is_none_or(|last| !Arc::ptr_eq(last, declared)) {
+                let chunk = self.chunk(stretch);
+                let source = names.get(chunk.source as usize).map_or("", String::as_str);
+                sketches.push(declared.sketch(source, chunk.offset, chunk.first_line));
+            }
+            last = Some(declared);
+        }
+        sketches
     }
 
     /// Decodes, encodes and sends everything.
@@ -93,7 +127,7 @@ impl PartOf<'_> {
         let (schema, encoder) = (Arc::new(table.schema.clone()), table.encoder());
         let worker = || (Reader::new(self.settings.read.limits), Decoder::new(schema.clone()));
         let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
-            reader.read(self.format, &mut self.chunk(stretch), decoder);
+            reader.read(self.format(stretch), &mut self.chunk(stretch), decoder);
             let Decoded { batch, misfits, values, overflowed, read } = decoder.finish()?;
             let rows = match batch.num_rows() {
                 0 => None,
@@ -126,7 +160,7 @@ impl PartOf<'_> {
         let mut sent = Sent::default();
         for stretch in &self.part.stretches {
             let mut refuse = Refuse::new(path);
-            reader.read(self.format, &mut self.chunk(stretch), &mut refuse);
+            reader.read(self.format(stretch), &mut self.chunk(stretch), &mut refuse);
             sent.read += refuse.misfits.len() as u64;
             let misfits = self.placed(stretch, refuse.misfits);
             misfits.iter().try_for_each(|misfit| table.quarantine(misfit))?;

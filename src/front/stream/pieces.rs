@@ -1,7 +1,9 @@
 //! What is buffered, in pieces to work on.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::arrow::Declared;
 use super::buffer::{Buffer, Source, Write};
 use crate::records::{Format, Limits, cutter};
 use crate::source::Chunk;
@@ -10,7 +12,7 @@ use crate::source::Chunk;
 const PIECE: usize = 256 << 10;
 
 /// A stretch of whole records in one source's buffer, all for one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Piece {
     /// Which of the sources that have writes.
     pub(super) source: u32,
@@ -20,6 +22,8 @@ pub(super) struct Piece {
     lines: u64,
     /// Which of the stream's tables.
     pub(super) table: usize,
+    /// What is declared of the records' columns.
+    pub(super) declared: Option<Arc<Declared>>,
 }
 
 impl Buffer {
@@ -31,9 +35,17 @@ impl Buffer {
             let mut sequence = 0;
             for run in runs(source, matches!(format, Format::Csv(_))) {
                 let mut lines = run.lines;
+                let format = if run.declared.is_some() { &Format::Ndjson } else { format };
                 for range in cut(&source.bytes, run.range, format, limits) {
                     let passed = memchr::memchr_iter(b'\n', &source.bytes[range.clone()]).count() as u64;
-                    pieces.push(Piece { source: at as u32, sequence, range, lines, table: run.table });
+                    pieces.push(Piece {
+                        source: at as u32,
+                        sequence,
+                        range,
+                        lines,
+                        table: run.table,
+                        declared: run.declared.clone(),
+                    });
                     sequence += 1;
                     lines += passed;
                 }
@@ -59,15 +71,18 @@ struct Run {
     range: Range<usize>,
     lines: u64,
     table: usize,
+    declared: Option<Arc<Declared>>,
 }
 
 fn runs(source: &Source, each_write: bool) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let (mut start, mut lines) = (0, 0);
-    for Write { end, lines: after, table, .. } in &source.writes {
+    for Write { end, lines: after, table, declared, .. } in &source.writes {
         match runs.last_mut() {
-            Some(run) if run.table == *table && !each_write => run.range.end = *end,
-            _ => runs.push(Run { range: start..*end, lines, table: *table }),
+            Some(run) if run.table == *table && !each_write && declared.is_none() && run.declared.is_none() => {
+                run.range.end = *end;
+            }
+            _ => runs.push(Run { range: start..*end, lines, table: *table, declared: declared.clone() }),
         }
         (start, lines) = (*end, *after);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::lines::Lines;
+use super::pieces::Piece;
 use super::refuse::broken;
 use crate::batch::Misfit;
 use crate::records::{Bad, FieldKind, PathTable, Record, Sink};
@@ -30,8 +31,8 @@ impl<'a> Splitter<'a> {
         Splitter { field, is_field: Vec::new(), by_value: BTreeMap::new(), bad: Vec::new() }
     }
 
-    pub(super) fn finish(self, source: u32, sequence: u64) -> Split {
-        let by_value = self.by_value.into_iter().map(|(value, lines)| (value, lines.of(source, sequence)));
+    pub(super) fn finish(self, piece: &Piece) -> Split {
+        let by_value = self.by_value.into_iter().map(|(value, lines)| (value, lines.of(piece)));
         Split { by_value: by_value.collect(), bad: self.bad }
     }
 
@@ -61,16 +62,20 @@ impl Sink for Splitter<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::buffer::Buffer;
     use super::*;
     use crate::records::{Format, Limits, Reader};
-    use crate::source::Chunk;
 
     #[test]
     fn records_are_sorted_by_value_and_keep_their_places() {
         let input = b"{\"t\":\"a\",\"n\":1}\n{\"t\":2}\nbroken\n{\"t\":null}\n{\"t\":\"a\",\"n\":2}\n{\"n\":3}\n";
+        let mut buffer = Buffer::default();
+        buffer.add_source("s", None);
+        buffer.push("s", input, 1, 0);
+        let piece = buffer.pieces(&Format::Ndjson, &Limits::default()).remove(0);
         let mut splitter = Splitter::new("t");
-        Reader::new(Limits::default()).read(&Format::Ndjson, &mut Chunk::new(input), &mut splitter);
-        let split = splitter.finish(0, 0);
+        Reader::new(Limits::default()).read(&Format::Ndjson, &mut buffer.chunk(&piece), &mut splitter);
+        let split = splitter.finish(&piece);
         assert_eq!((split.bad.len(), split.bad[0].line), (1, 3));
         let values: Vec<_> = split.by_value.keys().map(Option::as_deref).collect();
         assert_eq!(values, [None, Some("2"), Some("a")]);

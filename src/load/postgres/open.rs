@@ -99,15 +99,21 @@ fn require_keys(columns: &[Fitted], mode: &Mode) -> Result<()> {
 /// The table of a request, if it is one that can be loaded into.
 pub(super) fn table_name(request: &LoadRequest) -> Result<TableName> {
     let table = TableName::parse(&request.table, Dialect::Postgres)?;
-    if [LOADS, QUARANTINE, OFFSETS].contains(&table.name.as_str()) {
-        return Err(
-            Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name")
-        );
-    }
+    refuse_own(&table)?;
     if request.load_id.is_empty() || request.load_id.contains('\0') {
         return Err(Error::config("a load id must not be empty or hold U+0000"));
     }
     Ok(table)
+}
+
+/// Refuses the names of longshore's own tables.
+pub(super) fn refuse_own(table: &TableName) -> Result<()> {
+    match [LOADS, QUARANTINE, OFFSETS].contains(&table.name.as_str()) {
+        true => {
+            Err(Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name"))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Opens the transaction of a load.

@@ -83,6 +83,7 @@ impl PostgresStream {
 
     /// A table's name with its schema: that of the stream's own table without a `name`.
     pub(crate) fn resolve(&mut self, name: Option<&TableName>) -> Result<TableName> {
+        name.map_or(Ok(()), open::refuse_own)?;
         let mut client = self.session()?;
         let resolved = open::resolve(&mut client, name.unwrap_or(&self.table).clone())?;
         self.client = Some(client);
