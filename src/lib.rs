@@ -16,8 +16,8 @@ pub mod value;
 pub use error::{Error, ErrorKind, Location, Result};
 #[cfg(feature = "postgres")]
 pub use front::{
-    ChildTables, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords, StreamTotals,
-    TableReceipt, Unrouted,
+    ChildTables, Offset, Promotion, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords,
+    StreamTotals, TableReceipt, Unrouted,
 };
 pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch, table_for};
 #[cfg(any(feature = "postgres", feature = "parquet"))]

@@ -179,3 +179,27 @@ fn two_thousand_fields_over_a_stream_stay_within_the_budget_and_none_is_lost() {
                AS field (k, v) WHERE v <> 'null'";
     assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, i64>(0), (0..2_000).sum::<i64>());
 }
+
+#[test]
+fn a_field_past_the_budget_is_promoted_with_what_it_had_and_gets_what_comes() {
+    let (url, mut client) = database();
+    let mut loader = Loader::new(&url).table("t").policy(Policy::default().max_columns(2)).open().unwrap();
+    let input = "{\"id\":1,\"n\":5,\"at\":\"2024-01-01\",\"o\":{\"x\":1}}\n{\"id\":2,\"n\":70000,\"at\":\"2024-01-02\"}\n{\"id\":3}\n";
+    batch(&mut loader, input, 3).unwrap();
+    assert_eq!(rows(&mut client, "t")[2], "(3,)");
+    let n = loader.promote(None, "n").unwrap();
+    assert_eq!((n.column.as_str(), n.ty, n.rows), ("n", Type::Int32, 2));
+    assert_eq!(
+        (loader.promote(Some("public.t"), "at").unwrap().ty, loader.promote(None, "o.x").unwrap().rows),
+        (Type::Date, 1)
+    );
+    let sql = "SELECT string_agg(concat_ws('/', id, n, at, o_x, _overflow), ' ' ORDER BY id) FROM t";
+    assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, String>(0), "1/5/2024-01-01/1 2/70000/2024-01-02 3");
+    let receipt = batch(&mut loader, "{\"id\":4,\"n\":6,\"other\":true}\n", 4).unwrap();
+    assert_eq!((receipt.overflowed, receipt.altered.len()), (1, 0));
+    assert_eq!(client.query_one("SELECT n FROM t WHERE id = 4", &[]).unwrap().get::<_, i32>(0), 6);
+    // Again is no harm; what is not there is an error.
+    assert_eq!(loader.promote(None, "n").unwrap().rows, 0);
+    let error = loader.promote(None, "nothing").unwrap_err();
+    assert_eq!((error.kind(), error.location().unwrap().column.as_deref()), (ErrorKind::Conflict, Some("nothing")));
+}

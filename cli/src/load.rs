@@ -43,8 +43,7 @@ pub(crate) fn run(args: &Load) -> Result<Done, Failure> {
         source.spool()?;
     }
     let bar = Bar::show(&source, &watch, 2, args.output.quiet);
-    let mut loader =
-        Loader::new(place.url.as_str()).mode(mode(args)).policy(policy).read(args.input.options(watch));
+    let mut loader = Loader::new(place.url.as_str()).mode(mode(args)).policy(policy).read(args.input.options(watch));
     if let Some(table) = &args.table {
         loader = loader.table(table);
     }

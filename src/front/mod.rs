@@ -17,6 +17,6 @@ pub use name::table_for;
 pub use read::{ReadOptions, Watch};
 #[cfg(feature = "postgres")]
 pub use stream::{
-    ChildTables, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords, StreamTotals,
-    TableReceipt, Unrouted,
+    ChildTables, Offset, Promotion, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords,
+    StreamTotals, TableReceipt, Unrouted,
 };

@@ -19,7 +19,7 @@ pub use copy_binary::CopyEncoder;
 pub use folder::FolderTarget;
 pub use mode::{MergeKeys, Mode};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{OpenTable, PostgresStream, Step, StreamBegun};
+pub(crate) use postgres::{Decide, OpenTable, PostgresStream, Step, StreamBegun};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
 pub use target::{Begun, Counts, Encode, LoadRequest, Prepared, Target};

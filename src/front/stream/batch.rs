@@ -82,6 +82,21 @@ impl<'a> Batch<'a> {
         self.parts.keys().copied().collect()
     }
 
+    /// What everything comes from.
+    pub(super) fn buffer(&self) -> &'a Buffer {
+        self.buffer
+    }
+
+    /// The part of one table, to change it.
+    pub(super) fn part_mut(&mut self, table: usize) -> &mut Part {
+        self.parts.entry(table).or_default()
+    }
+
+    /// Takes out the part of one table.
+    pub(super) fn take(&mut self, table: usize) -> Part {
+        self.parts.remove(&table).unwrap_or_default()
+    }
+
     /// The part of one table.
     pub(super) fn part(&self, table: usize) -> PartOf<'_> {
         static EMPTY: Part = Part { stretches: Vec::new(), misfits: Vec::new() };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::batch::Batch;
+use super::children::{Families, Refused};
 use super::resolve::Resolver;
 use super::{Offset, Receipt, StreamLoader, TableReceipt};
 use crate::error::Result;
@@ -34,7 +35,8 @@ impl StreamLoader {
         self.know_own_table()?;
         let load_id = load_id(steps);
         let sources = self.buffer.names();
-        let batch = Batch::new(&self.buffer, &self.format, &self.settings, &mut self.tables)?;
+        let mut batch = Batch::new(&self.buffer, &self.format, &self.settings, &mut self.tables)?;
+        let families = Families::split(&mut batch, &self.options.child_tables, &mut self.tables)?;
         let mut order = batch.tables();
         // The server's locks too are taken in one order by all who write to the same tables.
         order[1..].sort_by_key(|table| self.tables.get(*table).name.quoted());
@@ -55,6 +57,18 @@ impl StreamLoader {
             }
             StreamBegun::Open(open) => open,
         };
+        let keys: Vec<&str> = match &self.request.mode {
+            Mode::Merge(by) => by.paths().collect(),
+            _ => Vec::new(),
+        };
+        let resolver = Resolver { policy: &self.settings.policy, keys: &keys };
+        let mut schemas = BTreeMap::new();
+        for (nth, table) in order.iter().enumerate() {
+            let seen = seen.entry(*table).or_default();
+            let schema = open.prepare(nth, &self.request.mode, &mut |have| resolver.resolve(seen, have))?;
+            schemas.insert(*table, schema);
+        }
+        Refused::check(&mut batch, &families, &schemas)?;
         let names = self.buffer.write_names();
         let mut receipts = Vec::new();
         for (nth, table) in order.iter().enumerate() {
@@ -67,17 +81,12 @@ impl StreamLoader {
                 bytes: if order.len() == 1 { self.buffer.bytes() } else { part.bytes() },
                 ..self.request.clone()
             };
-            let keys: Vec<&str> = match &request.mode {
-                Mode::Merge(by) => by.paths().collect(),
-                _ => Vec::new(),
-            };
-            let resolver = Resolver { policy: &self.settings.policy, keys: &keys };
-            let seen = seen.entry(*table).or_default();
-            let mut opened = open.open(nth, &request, &names, &mut |have| resolver.resolve(seen, have))?;
+            let mut opened = open.open(nth, &request, &names)?;
             let sent = part.send(&mut opened)?;
             let (schema, altered) = (opened.schema.clone(), std::mem::take(&mut opened.altered));
             let settled = open.close(opened, sent.read)?;
             receipts.push(TableReceipt {
+                child_of: families.parent(*table).map(|parent| self.tables.get(parent).name.quoted()),
                 table: request.table,
                 counts: settled.counts,
                 values_quarantined: settled.values,
@@ -122,7 +131,9 @@ fn receipt(load_id: String, bytes: u64, steps: &[Step], tables: Vec<TableReceipt
         ..Receipt::default()
     };
     for table in &tables {
-        add(&mut receipt.counts, table.counts);
+        if table.child_of.is_none() {
+            add(&mut receipt.counts, table.counts);
+        }
         receipt.values_quarantined += table.values_quarantined;
         receipt.overflowed += table.overflowed;
         receipt.altered.extend(table.altered.iter().cloned());

@@ -30,9 +30,33 @@ struct Origin {
 impl Lines {
     /// Adds a record as it stands in its source.
     pub(super) fn push(&mut self, record: &Record<'_>) {
-        self.origins.push(Origin { start: self.bytes.len(), byte: record.offset, line: record.line });
-        self.bytes.extend_from_slice(record.raw());
+        self.push_text(record.raw(), record.offset, record.line);
+    }
+
+    /// Adds what was made of a record that stands at this byte and line of its source.
+    pub(super) fn push_text(&mut self, text: &[u8], byte: u64, line: u64) {
+        self.origins.push(Origin { start: self.bytes.len(), byte, line });
+        self.bytes.extend_from_slice(text);
         self.bytes.push(b'\n');
+    }
+
+    /// Which source the records are of.
+    pub(super) fn source(&self) -> u32 {
+        self.source
+    }
+
+    /// Keeps only the records whose places in their source are wanted.
+    pub(super) fn retain(&mut self, keep: impl Fn(u64) -> bool) {
+        if self.origins.iter().all(|origin| keep(origin.byte)) {
+            return;
+        }
+        let mut kept = Lines { declared: self.declared.take(), ..Lines::default() };
+        (kept.source, kept.sequence) = (self.source, self.sequence);
+        for (origin, record) in self.records().filter(|(origin, _)| keep(origin.byte)) {
+            kept.origins.push(Origin { start: kept.bytes.len(), ..origin });
+            kept.bytes.extend_from_slice(record);
+        }
+        *self = kept;
     }
 
     /// Says which piece the records are of.
@@ -64,6 +88,17 @@ impl Lines {
         self.origins.iter().zip(ends).map(|(origin, end)| (*origin, &self.bytes[origin.start..end]))
     }
 
+    /// The places of the records in their source.
+    pub(super) fn places(&self) -> impl Iterator<Item = u64> {
+        self.origins.iter().map(|origin| origin.byte)
+    }
+
+    /// Says which source the records are of, and which chunk of it.
+    pub(super) fn in_chunk(mut self, source: u32, sequence: u64) -> Self {
+        (self.source, self.sequence) = (source, sequence);
+        self
+    }
+
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -77,14 +112,11 @@ impl Lines {
         chunk
     }
 
-    /// Gives a misfit of the chunk its place in the source.
-    pub(super) fn in_source(&self, mut misfit: Misfit) -> Misfit {
-        let start = (misfit.byte - self.origins.first().map_or(0, |first| first.byte)) as usize;
+    /// Byte and line in the source of the record that stands at `byte` of the chunk.
+    pub(super) fn origin(&self, byte: u64) -> (u64, u64) {
+        let start = (byte - self.origins.first().map_or(0, |first| first.byte)) as usize;
         let nth = self.origins.partition_point(|origin| origin.start <= start).saturating_sub(1);
-        if let Some(origin) = self.origins.get(nth) {
-            (misfit.byte, misfit.line) = (origin.byte, origin.line);
-        }
-        misfit
+        self.origins.get(nth).map_or((0, 0), |origin| (origin.byte, origin.line))
     }
 
     /// All records as misfits, because they have no table by the value of `field`.

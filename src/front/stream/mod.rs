@@ -11,6 +11,7 @@ mod open;
 mod options;
 mod part;
 mod pieces;
+mod promote;
 mod receipt;
 mod records;
 mod refuse;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 
 pub use self::children::ChildTables;
 pub use self::options::{Offset, StreamObserver, StreamOptions};
+pub use self::promote::Promotion;
 pub use self::receipt::{Receipt, StreamTotals, TableReceipt};
 pub use self::records::StreamRecords;
 pub use self::route::{Route, Unrouted};
@@ -32,7 +34,7 @@ use self::buffer::Buffer;
 use self::records::Payload;
 use self::tables::Tables;
 use super::loader::Loader;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::load::{Counts, LoadRequest, PostgresStream};
 use crate::records::Format;
 
@@ -200,6 +202,10 @@ impl StreamLoader {
     fn take(&mut self, records: StreamRecords<'_>, offset: &Offset, table: usize) -> Result<()> {
         match records.0 {
             Payload::Bytes(bytes) => self.buffer.push(&offset.source, &bytes, offset.position, table),
+            Payload::Batch(_) if self.options.child_tables != ChildTables::None => {
+                let message = "record batches cannot be taken apart into child tables";
+                return Err(Error::new(ErrorKind::Unsupported, message).with_hint("write records as JSON"));
+            }
             Payload::Batch(batch) => {
                 let (lines, declared) = arrow::lines(&batch)?;
                 self.buffer.push_declared(&offset.source, &lines, declared, offset.position, table);

@@ -51,11 +51,11 @@ pub(super) struct Sent {
 }
 
 impl PartOf<'_> {
-    fn threads(&self) -> usize {
+    pub(super) fn threads(&self) -> usize {
         threads(self.part.stretches.len(), self.settings.read.threads)
     }
 
-    fn chunk(&self, stretch: &Stretch) -> Chunk {
+    pub(super) fn chunk(&self, stretch: &Stretch) -> Chunk {
         match stretch {
             Stretch::Piece(piece) => self.buffer.chunk(piece),
             Stretch::Lines(lines) => lines.chunk(),
@@ -168,12 +168,22 @@ impl PartOf<'_> {
         Ok(sent)
     }
 
+    /// Where in its source a record is, which is at this byte and line of a stretch.
+    pub(super) fn origin(&self, stretch: &Stretch, byte: u64, line: u64) -> (u64, u64) {
+        match stretch {
+            Stretch::Piece(_) => (byte, line),
+            Stretch::Lines(lines) => lines.origin(byte),
+        }
+    }
+
+    /// A misfit of a stretch with its place in its source.
+    pub(super) fn in_source(&self, stretch: &Stretch, mut misfit: Misfit) -> Misfit {
+        (misfit.byte, misfit.line) = self.origin(stretch, misfit.byte, misfit.line);
+        misfit
+    }
+
     /// Misfits with their places in their writes.
     fn placed(&self, stretch: &Stretch, misfits: Vec<Misfit>) -> Vec<Misfit> {
-        let in_source = |misfit| match stretch {
-            Stretch::Piece(_) => misfit,
-            Stretch::Lines(lines) => lines.in_source(misfit),
-        };
-        misfits.into_iter().map(|misfit| self.buffer.locate(in_source(misfit))).collect()
+        misfits.into_iter().map(|misfit| self.buffer.locate(self.in_source(stretch, misfit))).collect()
     }
 }

@@ -32,6 +32,9 @@ pub struct Receipt {
 pub struct TableReceipt {
     /// The table's name with its schema, quoted.
     pub table: String,
+    /// The table whose records the rows belong to, if this is a child table. Its counts are then of rows, and are not in
+    /// those of the batch.
+    pub child_of: Option<String>,
     /// Records read, loaded, quarantined and deduplicated; they balance.
     pub counts: Counts,
     /// Single values that were quarantined, of records that are loaded without them.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::route::{Route, Unrouted};
+use super::children::MAX_CHILD_TABLES;
+use super::route::{Route, Unrouted, joined_name};
 use crate::error::Result;
 use crate::plan::{Dialect, TableName};
 use crate::schema::Schema;
@@ -15,6 +16,8 @@ pub(super) struct Tables {
     route: Option<Route>,
     /// The numbers of the tables that values of the routing field lead to.
     by_value: BTreeMap<String, usize>,
+    /// The numbers of child tables, by that of their parent and the keys that lead to them.
+    by_keys: BTreeMap<(usize, Vec<String>), usize>,
     /// The numbers of the tables that the caller has named, by what it called them.
     by_name: BTreeMap<String, usize>,
 }
@@ -74,6 +77,22 @@ impl Tables {
         number
     }
 
+    /// The number of a child table, given that of its parent and the keys of its array; `None` past the bound.
+    pub(super) fn child(&mut self, parent: usize, keys: &[String]) -> Option<usize> {
+        let place = (parent, keys.to_vec());
+        if let Some(number) = self.by_keys.get(&place) {
+            return Some(*number);
+        }
+        if self.by_keys.len() >= MAX_CHILD_TABLES {
+            return None;
+        }
+        let parent = &self.all[parent].name;
+        let name = TableName { schema: parent.schema.clone(), name: child_name(&parent.name, keys) };
+        let number = self.number(name);
+        self.by_keys.insert(place, number);
+        Some(number)
+    }
+
     /// The number of the table that a value of the routing field leads to; `None` if its records are to be quarantined.
     pub(super) fn routed(&mut self, value: Option<&str>) -> Option<usize> {
         let route = self.route.as_ref()?;
@@ -96,6 +115,12 @@ impl Tables {
     }
 }
 
+/// The name of a child table: `orders__items__tags`, a step for each key.
+fn child_name(parent: &str, keys: &[String]) -> String {
+    let steps = keys.iter().filter(|key| *key != "[]");
+    steps.fold(parent.to_owned(), |name, key| joined_name(&name, "__", key))
+}
+
 /// A table as the caller names it.
 pub(super) fn parse(text: &str) -> Result<TableName> {
     TableName::parse(text, Dialect::Postgres)
@@ -104,6 +129,20 @@ pub(super) fn parse(text: &str) -> Result<TableName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arrays_that_are_not_the_same_are_never_one_table() {
+        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        let all = [&["a", "b"][..], &["a__b"], &["a_b"], &["a", "[]", "b"], &["A", "b"], &["a", "B"]];
+        let names: Vec<String> = all.iter().map(|path| child_name("t", &keys(path))).collect();
+        assert_eq!((names[0].as_str(), names[2].as_str()), ("t__a__b", "t__a_b"));
+        for (nth, name) in names.iter().enumerate().filter(|(nth, _)| *nth != 3) {
+            assert!(
+                names.iter().enumerate().all(|(other, found)| other == 3 || other == nth || found != name),
+                "{names:?}"
+            );
+        }
+    }
 
     #[test]
     fn values_lead_to_tables_up_to_the_bound_and_then_stay_or_go() {

@@ -9,12 +9,14 @@ mod ledger;
 mod merge;
 mod offsets;
 mod open;
+mod promote;
 mod rows;
 mod spool;
 mod stream;
 mod variant;
 
 pub(crate) use self::offsets::Step;
+pub(crate) use self::promote::Decide;
 pub(crate) use self::stream::{OpenTable, PostgresStream, StreamBegun};
 
 use std::time::Duration;

@@ -45,6 +45,16 @@ pub(crate) struct Settled {
     pub(crate) values: u64,
 }
 
+/// What to decode under: the columns as the table has them.
+pub(super) fn decoded(columns: &[Fitted], schema: &Schema) -> Schema {
+    let overflow = schema
+        .overflow
+        .and_then(|i| schema.columns.get(i))
+        .and_then(|overflow| columns.iter().position(|fitted| fitted.column.path == overflow.path));
+    let columns = columns.iter().map(|fitted| fitted.column.clone()).collect();
+    Schema { columns, overflow, ..schema.clone() }
+}
+
 impl Load {
     /// Begins to copy into a table that is ready. `names` are what [`Misfit::source`] is an index into. Returns the
     /// schema to decode under as well.
@@ -67,12 +77,7 @@ impl Load {
             let into = merge.as_ref().map_or(&key.target, Merge::stage);
             Rows::Stream(CopyStream::start(*client, into, &columns)?)
         };
-        let overflow = schema
-            .overflow
-            .and_then(|i| schema.columns.get(i))
-            .and_then(|overflow| columns.iter().position(|fitted| fitted.column.path == overflow.path));
-        let decoded = columns.iter().map(|fitted| fitted.column.clone()).collect();
-        let fitted = Schema { columns: decoded, overflow, ..schema.clone() };
+        let fitted = decoded(&columns, schema);
         let spool = Spool::new(&key, names);
         Ok((Load { key, request, columns, encoder, rows, merge, sent: 0, spool }, fitted))
     }

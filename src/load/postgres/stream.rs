@@ -12,7 +12,7 @@ use super::ledger::{self, Ledger, LoadKey, lock, set_lock_timeout};
 use super::merge;
 use super::offsets::{Offsets, Step};
 use super::open::{self, Ready};
-use super::rows::{Load, Settled};
+use super::rows::{self, Load, Settled};
 use super::variant::{self, View};
 use super::{PostgresOptions, catalog};
 use crate::batch::Misfit;
@@ -47,6 +47,8 @@ pub(crate) struct OpenBatch<'a> {
     client: Option<Client>,
     /// The stream's own table first.
     keys: Vec<LoadKey>,
+    /// The tables that have been made ready and not been opened yet, in the order of the keys.
+    ready: Vec<Option<Adapted>>,
     steps: &'a [Step],
     /// What the load into the stream's own table has done.
     own: Option<Settled>,
@@ -121,7 +123,8 @@ impl PostgresStream {
             }
             Ok(Prepare::Ready(keys)) => {
                 let client = Some(client);
-                Ok(StreamBegun::Open(Box::new(OpenBatch { stream: self, client, keys, steps, own: None })))
+                let ready = keys.iter().map(|_| None).collect();
+                Ok(StreamBegun::Open(Box::new(OpenBatch { stream: self, client, keys, ready, steps, own: None })))
             }
             Err(error) => {
                 self.put_back(client);
@@ -237,6 +240,19 @@ impl PostgresStream {
         Ok((schema, evolution, view))
     }
 
+    /// How the stream behaves on the server.
+    pub(super) fn options(&self) -> &PostgresOptions {
+        &self.endpoint.options
+    }
+
+    /// Does something in a session, which is kept unless it is lost with it.
+    pub(super) fn in_session<T>(&mut self, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {
+        let mut client = self.session()?;
+        let done = work(&mut client);
+        self.client = Some(client);
+        done
+    }
+
     /// The session that is there, or a new one.
     fn session(&mut self) -> Result<Client> {
         match self.client.take() {
@@ -269,28 +285,32 @@ struct Adapted {
 }
 
 impl OpenBatch<'_> {
-    /// Opens the nth table of the batch, of which the stream's own is the first; the one before it has been closed. `names` are
-    /// what [`Misfit::source`] is an index into.
-    pub(crate) fn open(
-        &mut self,
-        nth: usize,
-        request: &LoadRequest,
-        names: &[String],
-        resolve: &mut Resolve<'_>,
-    ) -> Result<OpenTable> {
+    /// Makes the nth table of the batch ready, of which the stream's own is the first. Returns what to decode under.
+    pub(crate) fn prepare(&mut self, nth: usize, mode: &Mode, resolve: &mut Resolve<'_>) -> Result<Schema> {
         let mut client = self.client.take().ok_or_else(lost)?;
         let key = self.keys.get(nth).cloned().ok_or_else(lost)?;
-        match self.stream.adapt(&mut client, key, &request.mode, resolve) {
-            Ok(Adapted { ready, schema, keyless }) => {
-                let altered = ready.done.clone();
-                let (load, schema) = Load::start(Box::new(client), ready, &schema, request.clone(), names)?;
-                Ok(OpenTable { load, schema, altered, keyless })
+        match self.stream.adapt(&mut client, key, mode, resolve) {
+            Ok(adapted) => {
+                self.client = Some(client);
+                let schema = rows::decoded(&adapted.ready.columns, &adapted.schema);
+                self.ready[nth] = Some(adapted);
+                Ok(schema)
             }
             Err(error) => {
                 self.stream.put_back(client);
                 Err(error)
             }
         }
+    }
+
+    /// Opens the nth table, which is ready, when the one before it has been closed. `names` are what
+    /// [`Misfit::source`] is an index into.
+    pub(crate) fn open(&mut self, nth: usize, request: &LoadRequest, names: &[String]) -> Result<OpenTable> {
+        let client = self.client.take().ok_or_else(lost)?;
+        let Adapted { ready, schema, keyless } = self.ready.get_mut(nth).and_then(Option::take).ok_or_else(lost)?;
+        let altered = ready.done.clone();
+        let (load, schema) = Load::start(Box::new(client), ready, &schema, request.clone(), names)?;
+        Ok(OpenTable { load, schema, altered, keyless })
     }
 
     /// Closes a table: everything that was given to it is in the transaction then, and balances.
