@@ -11,6 +11,7 @@ pub mod schema;
 mod simd;
 pub mod sketch;
 pub mod source;
+mod threads;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Location, Result};

@@ -12,13 +12,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("path", &[]),
     ("value", &["error"]),
     ("simd", &[]),
-    ("source", &["error"]),
+    ("threads", &["error"]),
+    ("source", &["threads", "error"]),
     ("records", &["source", "simd", "value", "path", "error"]),
     ("sketch", &["records", "value", "path", "error"]),
     ("schema", &["sketch", "value", "path", "error"]),
-    ("batch", &["records", "schema", "value", "path", "error"]),
+    ("batch", &["records", "schema", "simd", "value", "path", "error"]),
     ("plan", &["schema", "path", "error"]),
-    ("load", &["batch", "plan", "schema", "path", "error"]),
+    ("load", &["batch", "plan", "schema", "simd", "threads", "path", "error"]),
     ("front", &["load", "plan", "batch", "schema", "sketch", "records", "source", "value", "path", "error"]),
 ];
 

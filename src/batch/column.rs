@@ -1,106 +1,33 @@
 //! One column being filled, row by row.
 
-use std::sync::Arc;
+use arrow_array::ArrayRef;
 
-use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int16Array, Int32Array,
-    Int64Array, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray,
-};
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-
-use super::parse;
+use super::digits;
+use super::nulls::Nulls;
+use super::parse::{self, Spelled};
+use super::values::Values;
 use crate::records::{Field, FieldKind, Record};
 use crate::schema::{Column, Reading, TimeUnit, Type};
-use crate::value::null_word;
+use crate::value::{self, null_word};
 
 /// Why a value does not fit its column: what was found instead.
 pub(super) type Found = &'static str;
 
 /// The values of a column, and which rows have one.
+///
+/// A row gets its value by one of the `append` functions, in ascending order of rows; rows that are passed over are
+/// null.
 #[derive(Debug)]
 pub(super) struct ColumnBuilder {
     ty: Type,
     reading: Reading,
     max_chars: Option<u32>,
-    values: Values,
-    valid: BooleanBufferBuilder,
-}
-
-#[derive(Debug)]
-enum Values {
-    Boolean(BooleanBufferBuilder),
-    Int16(Vec<i16>),
-    Int32(Vec<i32>),
-    Int64(Vec<i64>),
-    Decimal(Vec<i128>),
-    Float64(Vec<f64>),
-    /// Days, microseconds or nanoseconds, as the type has it.
-    Days(Vec<i32>),
-    Ticks(Vec<i64>),
-    Uuid(Vec<u8>),
-    Text {
-        ends: Vec<i32>,
-        data: Vec<u8>,
-    },
-}
-
-impl Values {
-    /// No values yet, with room for as many as the last batch had.
-    fn new(ty: Type, rows: usize, text_bytes: usize) -> Self {
-        match ty {
-            Type::Boolean => Values::Boolean(BooleanBufferBuilder::new(rows)),
-            Type::Int16 => Values::Int16(Vec::with_capacity(rows)),
-            Type::Int32 => Values::Int32(Vec::with_capacity(rows)),
-            Type::Int64 => Values::Int64(Vec::with_capacity(rows)),
-            Type::Decimal { .. } => Values::Decimal(Vec::with_capacity(rows)),
-            Type::Float64 => Values::Float64(Vec::with_capacity(rows)),
-            Type::Date => Values::Days(Vec::with_capacity(rows)),
-            Type::Time | Type::Timestamp(_) | Type::TimestampTz(_) => Values::Ticks(Vec::with_capacity(rows)),
-            Type::Uuid => Values::Uuid(Vec::with_capacity(16 * rows)),
-            Type::Null | Type::Text | Type::Json => {
-                let mut ends = Vec::with_capacity(rows + 1);
-                ends.push(0);
-                Values::Text { ends, data: Vec::with_capacity(text_bytes) }
-            }
-        }
-    }
-
-    fn text_bytes(&self) -> usize {
-        match self {
-            Values::Text { data, .. } => data.len(),
-            _ => 0,
-        }
-    }
-
-    /// Adds the place of a null.
-    fn skip(&mut self) {
-        match self {
-            Values::Boolean(values) => values.append(false),
-            Values::Int16(values) => values.push(0),
-            Values::Int32(values) | Values::Days(values) => values.push(0),
-            Values::Int64(values) | Values::Ticks(values) => values.push(0),
-            Values::Decimal(values) => values.push(0),
-            Values::Float64(values) => values.push(0.0),
-            Values::Uuid(values) => values.extend_from_slice(&[0; 16]),
-            Values::Text { ends, data } => ends.push(data.len() as i32),
-        }
-    }
-
-    fn truncate(&mut self, rows: usize) {
-        match self {
-            Values::Boolean(values) => values.truncate(rows),
-            Values::Int16(values) => values.truncate(rows),
-            Values::Int32(values) | Values::Days(values) => values.truncate(rows),
-            Values::Int64(values) | Values::Ticks(values) => values.truncate(rows),
-            Values::Decimal(values) => values.truncate(rows),
-            Values::Float64(values) => values.truncate(rows),
-            Values::Uuid(values) => values.truncate(16 * rows),
-            Values::Text { ends, data } => {
-                ends.truncate(rows + 1);
-                data.truncate(ends[rows] as usize);
-            }
-        }
-    }
+    /// Whether values have their type's own spelling and any length, as nearly always.
+    plain: bool,
+    pub(super) values: Values,
+    nulls: Nulls,
+    /// Rows that have a value or a null.
+    rows: usize,
 }
 
 impl ColumnBuilder {
@@ -109,14 +36,84 @@ impl ColumnBuilder {
             ty: column.ty,
             reading: column.reading,
             max_chars: column.max_chars,
+            plain: column.reading == Reading::Native && column.max_chars.is_none(),
             values: Values::new(column.ty, 0, 0),
-            valid: BooleanBufferBuilder::new(0),
+            nulls: Nulls::default(),
+            rows: 0,
         }
     }
 
     /// Takes in a field of row `row`; rows between the last one and this get nulls.
+    #[inline]
     pub(super) fn append(&mut self, row: usize, record: &Record<'_>, field: &Field) -> Result<(), Found> {
+        if field.kind == FieldKind::Null {
+            return Ok(());
+        }
         self.pad(row);
+        if self.plain && self.quick(record, field) {
+            self.rows += 1;
+            return Ok(());
+        }
+        self.slow(record, field)
+    }
+
+    /// Takes in a field that is spelled as most are: JSON's kinds for their own types. False, with nothing changed,
+    /// if it has to be looked at more closely.
+    #[inline]
+    fn quick(&mut self, record: &Record<'_>, field: &Field) -> bool {
+        let (from, to) = (field.start as usize, field.end as usize);
+        let text = &record.bytes[from..to];
+        match (&mut self.values, field.kind) {
+            (Values::Text(texts), FieldKind::Str) => texts.push_part(record.bytes, from, to),
+            (Values::Text(texts), FieldKind::Int | FieldKind::Real | FieldKind::True | FieldKind::False) => {
+                texts.push(text)
+            }
+            (Values::Text(texts), FieldKind::EscapedStr) => texts.push_with(|data| record.unescape(field, data)),
+            (Values::Json(texts), FieldKind::Str | FieldKind::EscapedStr) => {
+                texts.push_part(record.bytes, from - 1, to + 1)
+            }
+            (Values::Json(texts), FieldKind::Array | FieldKind::Object | FieldKind::WholeObject) => {
+                parse::json_in_record(text, field.kind).is_ok() && texts.push(text)
+            }
+            (Values::Int16(values), FieldKind::Int) => {
+                push(values, digits::whole(record.bytes, from, to).and_then(|n| n.try_into().ok()))
+            }
+            (Values::Int32(values), FieldKind::Int) => {
+                push(values, digits::whole(record.bytes, from, to).and_then(|n| n.try_into().ok()))
+            }
+            (Values::Int64(values), FieldKind::Int) => push(values, digits::whole(record.bytes, from, to)),
+            (Values::Float64(values), FieldKind::Int) => {
+                // Zero may have a sign, and past 2^53 not every number is a double.
+                let exact = |n: &i64| *n != 0 && n.unsigned_abs() < 1 << 53;
+                push(values, digits::whole(record.bytes, from, to).filter(exact).map(|n| n as f64))
+            }
+            (Values::Float64(values), FieldKind::Real) => {
+                let exact = |n: &digits::Fraction| n.unscaled != 0 && n.digits <= 15;
+                push(values, digits::fraction(record.bytes, from, to).filter(exact).map(|n| n.double()))
+            }
+            (Values::Boolean(values), FieldKind::True | FieldKind::False) => {
+                values.append(field.kind == FieldKind::True);
+                true
+            }
+            (Values::Days(values), FieldKind::Str) => push(values, value::date(text)),
+            (Values::Time(values), FieldKind::Str) => push(values, value::time(text)),
+            (Values::Stamps { ticks, zoned, unit }, FieldKind::Str) => {
+                let stamp = value::timestamp(text).filter(|stamp| stamp.zoned == *zoned);
+                push(
+                    ticks,
+                    stamp.and_then(|stamp| if *unit == TimeUnit::Micro { stamp.micros() } else { stamp.nanos() }),
+                )
+            }
+            (Values::Uuid(values), FieldKind::Str) => push(values, value::uuid(text)),
+            (Values::Decimal { unscaled, digits, scale }, FieldKind::Int | FieldKind::Real) => {
+                push(unscaled, digits::fraction(record.bytes, from, to).and_then(|n| n.scaled(*digits, *scale)))
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes in any field, with every rule.
+    fn slow(&mut self, record: &Record<'_>, field: &Field) -> Result<(), Found> {
         let text = record.text(field);
         if self.is_null(field.kind, &text) {
             return Ok(());
@@ -130,29 +127,29 @@ impl ColumnBuilder {
                 if self.max_chars.is_some_and(|max| !fits_chars(text, max as usize)) {
                     return Err("text longer than the column");
                 }
-                self.push_text(text);
+                self.push_text(text)?;
             }
-            Type::Json => match parse::json(field.kind, record.source_text(field), &text) {
-                Ok(json) => self.push_text(json),
-                Err(found) => return Err(found),
-            },
+            Type::Json => self.push_text(parse::json(field.kind, record.source_text(field), &text)?)?,
             _ => self.parsed(field.kind, &text)?,
         }
-        self.valid.append(true);
+        self.rows += 1;
         Ok(())
     }
 
-    /// Takes in a text of row `row` that is known to fit.
-    pub(super) fn append_text(&mut self, row: usize, text: &[u8]) {
+    /// Takes in a text of row `row` that needs no check but for room.
+    pub(super) fn append_text(&mut self, row: usize, text: &[u8]) -> Result<(), Found> {
         self.pad(row);
-        self.push_text(text);
-        self.valid.append(true);
+        self.push_text(text)?;
+        self.rows += 1;
+        Ok(())
     }
 
-    fn push_text(&mut self, text: &[u8]) {
-        if let Values::Text { ends, data } = &mut self.values {
-            data.extend_from_slice(text);
-            ends.push(data.len() as i32);
+    fn push_text(&mut self, text: &[u8]) -> Result<(), Found> {
+        match &mut self.values {
+            Values::Text(texts) | Values::Json(texts) => {
+                texts.push(text).then_some(()).ok_or("more text than a batch can hold")
+            }
+            _ => Err("a value of another type"),
         }
     }
 
@@ -169,79 +166,55 @@ impl ColumnBuilder {
     }
 
     fn parsed(&mut self, kind: FieldKind, text: &[u8]) -> Result<(), Found> {
-        let text = parse::Spelled::new(kind, text, self.reading)?;
-        match (&mut self.values, self.ty) {
-            (Values::Boolean(values), _) => values.append(text.boolean()?),
-            (Values::Int16(values), _) => values.push(i16::try_from(text.integer()?).map_err(|_| TOO_WIDE)?),
-            (Values::Int32(values), _) => values.push(i32::try_from(text.integer()?).map_err(|_| TOO_WIDE)?),
-            (Values::Int64(values), _) => values.push(i64::try_from(text.integer()?).map_err(|_| TOO_WIDE)?),
-            (Values::Decimal(values), Type::Decimal { precision, scale }) => {
-                values.push(text.decimal(u32::from(precision), u32::from(scale))?);
-            }
-            (Values::Float64(values), _) => values.push(text.double()?),
-            (Values::Days(values), _) => values.push(text.date()?),
-            (Values::Ticks(values), Type::Time) => values.push(text.time()?),
-            (Values::Ticks(values), Type::Timestamp(unit)) => values.push(text.timestamp(false, unit)?),
-            (Values::Ticks(values), Type::TimestampTz(unit)) => values.push(text.timestamp(true, unit)?),
-            (Values::Uuid(values), _) => values.extend_from_slice(&text.uuid()?),
-            _ => return Err("a value of another type"),
+        let text = Spelled::new(kind, text, self.reading)?;
+        match &mut self.values {
+            Values::Boolean(values) => values.append(text.boolean()?),
+            Values::Int16(values) => values.push(i16::try_from(text.integer()?).map_err(|_| TOO_WIDE)?),
+            Values::Int32(values) => values.push(i32::try_from(text.integer()?).map_err(|_| TOO_WIDE)?),
+            Values::Int64(values) => values.push(i64::try_from(text.integer()?).map_err(|_| TOO_WIDE)?),
+            Values::Decimal { unscaled, digits, scale } => unscaled.push(text.decimal(*digits, *scale)?),
+            Values::Float64(values) => values.push(text.double()?),
+            Values::Days(values) => values.push(text.date()?),
+            Values::Time(values) => values.push(text.time()?),
+            Values::Stamps { ticks, zoned, unit } => ticks.push(text.timestamp(*zoned, *unit)?),
+            Values::Uuid(values) => values.push(text.uuid()?),
+            Values::Text(_) | Values::Json(_) => return Err("a value of another type"),
         }
         Ok(())
     }
 
     /// Whether row `row` has a value. Rows are only asked about as the last one.
     pub(super) fn has_value(&self, row: usize) -> bool {
-        self.valid.len() == row + 1 && self.valid.get_bit(row)
+        self.rows == row + 1
     }
 
-    /// Gives every row before `row` that has no value a null.
+    /// Gives every row before `row` that has nothing a null.
+    #[inline]
     fn pad(&mut self, row: usize) {
-        while self.valid.len() < row {
-            self.values.skip();
-            self.valid.append(false);
+        if self.rows < row {
+            self.values.skip(row - self.rows);
+            self.nulls.push(self.rows, row);
+            self.rows = row;
         }
     }
 
     /// Takes back what was appended to rows from `row` on.
     pub(super) fn roll_back(&mut self, row: usize) {
-        if self.valid.len() > row {
-            self.valid.truncate(row);
+        if self.rows > row {
+            self.rows = row;
+            self.nulls.truncate(row);
+            self.values.truncate(row);
         }
-        self.values.truncate(self.valid.len());
     }
 
     /// The column's values for `rows` rows; the builder starts anew.
     pub(super) fn finish(&mut self, rows: usize) -> ArrayRef {
         self.pad(rows);
-        let valid = NullBuffer::new(self.valid.finish());
-        let nulls = (valid.null_count() > 0).then_some(valid);
+        self.rows = 0;
         // One long record must not make every later batch reserve as much.
         let text_bytes = self.values.text_bytes().min(ROOM);
         let values = std::mem::replace(&mut self.values, Values::new(self.ty, rows.min(ROOM / 16), text_bytes));
-        let ticks = |values: Vec<i64>| ScalarBuffer::from(values);
-        match (values, self.ty) {
-            (Values::Boolean(mut values), _) => Arc::new(BooleanArray::new(values.finish(), nulls)),
-            (Values::Int16(values), _) => Arc::new(Int16Array::new(values.into(), nulls)),
-            (Values::Int32(values), _) => Arc::new(Int32Array::new(values.into(), nulls)),
-            (Values::Int64(values), _) => Arc::new(Int64Array::new(values.into(), nulls)),
-            (Values::Decimal(values), ty) => {
-                Arc::new(Decimal128Array::new(values.into(), nulls).with_data_type(ty.arrow()))
-            }
-            (Values::Float64(values), _) => Arc::new(Float64Array::new(values.into(), nulls)),
-            (Values::Days(values), _) => Arc::new(Date32Array::new(values.into(), nulls)),
-            (Values::Ticks(values), Type::Time) => Arc::new(Time64MicrosecondArray::new(ticks(values), nulls)),
-            (Values::Ticks(values), ty @ (Type::Timestamp(TimeUnit::Nano) | Type::TimestampTz(TimeUnit::Nano))) => {
-                Arc::new(TimestampNanosecondArray::new(ticks(values), nulls).with_data_type(ty.arrow()))
-            }
-            (Values::Ticks(values), ty) => {
-                Arc::new(TimestampMicrosecondArray::new(ticks(values), nulls).with_data_type(ty.arrow()))
-            }
-            (Values::Uuid(values), _) => Arc::new(FixedSizeBinaryArray::new(16, Buffer::from_vec(values), nulls)),
-            (Values::Text { ends, data }, _) => {
-                // Text comes from records whose UTF-8 has been checked; this checks once more and never fails.
-                Arc::new(StringArray::new(OffsetBuffer::new(ends.into()), Buffer::from_vec(data), nulls))
-            }
-        }
+        values.finish(self.ty, self.nulls.finish(rows))
     }
 }
 
@@ -249,6 +222,12 @@ impl ColumnBuilder {
 const ROOM: usize = 1 << 20;
 
 const TOO_WIDE: Found = "a wider whole number";
+
+/// Appends a value if there is one.
+#[inline(always)]
+fn push<T>(values: &mut Vec<T>, value: Option<T>) -> bool {
+    value.map(|value| values.push(value)).is_some()
+}
 
 fn fits_chars(text: &[u8], max: usize) -> bool {
     text.len() <= max || text.iter().filter(|byte| **byte & 0xC0 != 0x80).count() <= max

@@ -191,7 +191,7 @@ impl Decoder {
         }
         if let (Some(at), false) = (self.schema.overflow, self.overflow.is_empty()) {
             self.overflow.push(b'}');
-            self.builders[at].append_text(self.rows, &self.overflow);
+            self.builders[at].append_text(self.rows, &self.overflow).map_err(|found| self.misfit(at, found))?;
         }
         match self.required.iter().find(|at| !self.builders[**at].has_value(self.rows)) {
             Some(at) if self.schema.columns[*at].key => Err(self.misfit(*at, "no value, and rows are merged by it")),

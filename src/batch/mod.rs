@@ -2,8 +2,11 @@
 
 mod column;
 mod decode;
+mod digits;
 mod misfit;
+mod nulls;
 mod parse;
+mod values;
 
 pub use decode::{Decoded, Decoder};
 pub use misfit::Misfit;

@@ -5,8 +5,12 @@ mod conserve;
 mod contract;
 mod copy_binary;
 #[cfg(feature = "parquet")]
+mod distinct;
+#[cfg(feature = "parquet")]
 mod folder;
 mod mode;
+#[cfg(feature = "parquet")]
+mod parquet_file;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod target;

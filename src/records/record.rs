@@ -107,6 +107,15 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Appends a field's value as text, as [`Record::text`] has it, to `out`.
+    #[inline]
+    pub fn unescape(&self, field: &Field, out: &mut Vec<u8>) {
+        match field.kind {
+            Kind::EscapedStr => json::unescape_into(self.value(field), out),
+            _ => out.extend_from_slice(&self.text(field)),
+        }
+    }
+
     /// Byte offset of a field's value in the input.
     pub fn offset_of(&self, field: &Field) -> u64 {
         self.offset + u64::from(field.start - self.span.0)

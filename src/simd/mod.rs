@@ -5,8 +5,10 @@
 
 #![allow(unsafe_code, reason = "vector loads; each block says why it is sound")]
 
+mod append;
 mod csv;
 mod vector;
 
+pub(crate) use append::{Appender, extend_short};
 pub(crate) use csv::{Separators, separators};
 pub(crate) use vector::{Job, Quotes, Vector, WINDOW, Window, dispatch};

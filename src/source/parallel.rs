@@ -4,9 +4,10 @@ use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::threads;
 
 /// Works on items on `threads` threads and consumes the results in the order of the items, on the calling thread.
 ///
@@ -63,6 +64,7 @@ where
             .thread_name(|i| format!("longshore-{i}"))
             .build()
             .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start {threads} threads")).with_cause(error))?;
+    let pool = Arc::new(pool);
     let workers = Workers { states: Mutex::new(Vec::new()), make_state, work, stop: AtomicBool::new(false) };
     pool.in_place_scope(|tasks| {
         std::thread::scope(|scope| {
@@ -70,7 +72,7 @@ where
             let (queue, slots) = sync_channel::<Receiver<Result<R>>>(2 * threads);
             let workers = &workers;
             let reader = scope.spawn(move || read_ahead(items, tasks, workers, queue));
-            let result = consume_all(slots, &mut consume);
+            let result = threads::within(&pool, || consume_all(slots, &mut consume));
             if result.is_err() {
                 workers.stop.store(true, Ordering::Relaxed);
             }

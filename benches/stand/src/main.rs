@@ -144,7 +144,7 @@ fn measure_all(options: &Options) -> Result<(), Failure> {
             }
         }
         for input in inputs.iter().filter(|_| options.wants("stages")) {
-            report.stages.insert(input.name.clone(), bench.stages(input)?);
+            report.replace_stages(&input.name, bench.stages(input)?);
         }
         report.finish();
         report.save(&path)?;

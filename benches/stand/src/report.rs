@@ -31,10 +31,14 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     /// Nanoseconds a record of each of longshore's stages.
     pub(crate) stages: BTreeMap<String, Vec<(String, f64)>>,
+    /// The commit of longshore that the stages are of.
+    #[serde(default)]
+    pub(crate) stages_commit: String,
 }
 
 impl Report {
-    /// Begins a report, with the rows of an earlier run of the same build on the same machine, if there was one.
+    /// Begins a report, with the rows of earlier runs on the same machine, if there were some: a run of some jobs
+    /// leaves the others' rows, and each row knows its commit.
     pub(crate) fn open(path: &Path, inputs: &[Input], bench: &Bench, command: &str) -> Result<Report, Failure> {
         let machine = Machine::look(bench.python.as_deref());
         let facts = |input: &Input| (input.name.clone(), (input.bytes, input.records, input.leaves));
@@ -48,22 +52,56 @@ impl Report {
             inputs: inputs.iter().map(facts).collect(),
             rows: Vec::new(),
             stages: BTreeMap::new(),
+            stages_commit: String::new(),
         };
-        let known = fs::read(path).ok().and_then(|text| serde_json::from_slice::<Report>(&text).ok());
-        if let Some(known) = known.filter(|known| known.is_like(&report)) {
-            report.rows = known.rows;
-            report.stages = known.stages;
+        if let Some(known) = fs::read(path).ok().and_then(|text| serde_json::from_slice::<Report>(&text).ok()) {
+            report.keep(known);
         }
         Ok(report)
     }
 
-    /// Whether its rows may stand beside another's: the same build, machine and inputs.
+    /// Takes over what an earlier report has, if it may stand beside this one's.
+    fn keep(&mut self, known: Report) {
+        if !known.is_like(self) {
+            return;
+        }
+        let commit = known.machine.commit.clone();
+        self.rows = known.rows;
+        self.rows.iter_mut().filter(|row| row.commit.is_empty()).for_each(|row| row.commit.clone_from(&commit));
+        self.stages = known.stages;
+        self.stages_commit = if known.stages_commit.is_empty() { commit } else { known.stages_commit };
+        for (name, version) in known.machine.versions {
+            self.machine.versions.entry(name).or_insert(version);
+        }
+    }
+
+    /// Whether its rows may stand beside another's: the same machine, inputs and peers, as far as both have them.
     fn is_like(&self, other: &Report) -> bool {
-        let build = |report: &Report| {
-            let Machine { cpu, commit, allocator, versions, .. } = report.machine.clone();
-            (cpu, commit, allocator, versions)
+        let place = |report: &Report| {
+            let Machine { cpu, allocator, .. } = report.machine.clone();
+            (cpu, allocator, report.inputs.clone(), report.threads)
         };
-        build(self) == build(other) && (&self.inputs, self.threads) == (&other.inputs, other.threads)
+        let theirs = &other.machine.versions;
+        let same = |(name, version): (&String, &String)| theirs.get(name).is_none_or(|theirs| theirs == version);
+        place(self) == place(other) && self.machine.versions.iter().all(same)
+    }
+
+    /// Puts the stages of an input in the place of older ones.
+    pub(crate) fn replace_stages(&mut self, input: &str, stages: Vec<(String, f64)>) {
+        self.stages.insert(input.to_string(), stages);
+        self.stages_commit.clone_from(&self.machine.commit);
+    }
+
+    /// What was measured of other commits, for the reader of the page.
+    fn of_other_commits(&self) -> Vec<String> {
+        let other = |commit: &str| !commit.is_empty() && commit != self.machine.commit;
+        let rows = self.rows.iter().map(|row| (row.job.as_str(), row.commit.as_str()));
+        let stages = self.stages.keys().map(|_| ("stages", self.stages_commit.as_str()));
+        let mut notes: Vec<String> =
+            rows.chain(stages).filter(|(_, commit)| other(commit)).map(|(job, at)| format!("{job} at {at}")).collect();
+        notes.sort_unstable();
+        notes.dedup();
+        notes
     }
 
     /// Puts the rows of a job on an input in the place of older ones.
@@ -76,7 +114,7 @@ impl Report {
                 (&old.job, &old.input, &old.party, old.threads) == (&row.job, &row.input, &row.party, row.threads)
             };
             self.rows.retain(|old| !same(old));
-            self.rows.push(row);
+            self.rows.push(Row { commit: self.machine.commit.clone(), ..row });
         }
     }
 
@@ -160,6 +198,10 @@ fn section(page: &mut String, report: &Report, name: &str) -> std::fmt::Result {
         report.threads
     )?;
     writeln!(page, "- Load of the machine: {} at the start, {} at the end.", report.machine.load, report.load_at_end)?;
+    let others = report.of_other_commits();
+    if !others.is_empty() {
+        writeln!(page, "- Measured earlier, of other commits of longshore: {}.", others.join(", "))?;
+    }
     let facts = report.inputs.iter().map(|(name, (bytes, records, leaves))| {
         format!(
             "{name} {records} records, {:.1} leaves and {} bytes each",
@@ -316,6 +358,7 @@ mod tests {
             wall_ratio: cpu_ratio,
             cpu_range: (seconds, seconds),
             failed: None,
+            commit: String::new(),
         }
     }
 
@@ -330,7 +373,27 @@ mod tests {
             inputs: BTreeMap::new(),
             rows,
             stages: BTreeMap::new(),
+            stages_commit: String::new(),
         }
+    }
+
+    #[test]
+    fn a_run_of_one_job_leaves_the_rows_of_the_others() {
+        let mut old = report(vec![row(OWN, 1, 2.0, None)]);
+        old.machine.commit = "before".into();
+        old.machine.versions.insert("DuckDB".into(), "2.0.0".into());
+        let mut new = report(Vec::new());
+        new.machine.commit = "now".into();
+        new.keep(old.clone());
+        new.replace(vec![Row { job: "copy".into(), ..row(OWN, 1, 1.0, None) }]);
+        let commits: Vec<_> = new.rows.iter().map(|row| (row.job.as_str(), row.commit.as_str())).collect();
+        assert_eq!(commits, [("infer", "before"), ("copy", "now")]);
+        assert_eq!(new.of_other_commits(), ["infer at before"]);
+        // Another version of a peer, or another machine, is another table.
+        let mut other = report(Vec::new());
+        other.machine.versions.insert("DuckDB".into(), "2.1.0".into());
+        other.keep(old);
+        assert!(other.rows.is_empty());
     }
 
     #[test]

@@ -53,6 +53,9 @@ pub(crate) struct Row {
     pub(crate) cpu_range: (f64, f64),
     /// Why there is no measurement.
     pub(crate) failed: Option<String>,
+    /// The commit of longshore that was measured.
+    #[serde(default)]
+    pub(crate) commit: String,
 }
 
 /// A party on a number of threads, with what it took in each round.
@@ -189,5 +192,6 @@ fn row(job: &Job, input: &Input, contender: &Contender, all: &[Contender]) -> Ro
         wall_ratio: ratio(|m| m.seconds_wall),
         cpu_range: (of(|m| m.seconds_cpu).reduce(f64::min).unwrap_or(0.0), of(|m| m.seconds_cpu).fold(0.0, f64::max)),
         failed: contender.failed.clone(),
+        commit: String::new(),
     }
 }

@@ -1,24 +1,31 @@
 //! Arrow batches → the bytes of `COPY … FROM STDIN (FORMAT binary)`.
 //!
-//! The stream is row-major while batches are columns. Each column is resolved to a typed view once per batch; then
-//! rows are written one after the other, with a `match` per cell. Room for the whole batch is reserved once, from an
-//! upper bound that is exact but for decimals, so that rows never move the buffer.
+//! The stream is row-major while batches are columns. Each column is resolved to typed slices and checked once per
+//! batch; room for the whole batch is reserved once, so that rows never move the buffer; then rows are put together
+//! from runs of fixed-width fields and from texts.
 
-mod cells;
+mod column;
+mod layout;
 mod numeric;
+#[cfg(test)]
+mod plain;
+mod rows;
 #[cfg(test)]
 mod tests;
 
 use arrow_array::RecordBatch;
 use arrow_schema::DataType;
 
-use self::cells::{Cells, Layout};
+use self::column::{Column, Refused};
+use self::layout::Layout;
 use super::target::{Encode, Prepared};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::plan::{Fitted, PgType};
 
 /// The signature, the flags and the length of the (empty) header extension.
 const HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// Rows encoded at a time: what is made of a column on the way stays small.
+const MOST_ROWS: usize = 1 << 20;
 /// A row of -1 fields.
 const TRAILER: [u8; 2] = [0xff, 0xff];
 
@@ -117,29 +124,27 @@ impl CopyEncoder {
     ///
     /// [`ErrorKind::Unsupported`] if the batch's columns are not those the encoder was made for, and
     /// [`ErrorKind::Conflict`] for a value that the column's type cannot hold: a date outside Postgres' range, a
-    /// double that `real` would change. `out` is then as it was.
+    /// double that `real` would change, a text with a NUL character. `out` is then as it was.
     pub fn encode(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
         if batch.num_columns() != self.columns.len() {
             let (found, expected) = (batch.num_columns(), self.columns.len());
             return Err(Error::new(ErrorKind::Unsupported, format!("a batch has {found} columns, not {expected}")));
         }
-        let columns = self.columns.iter().zip(batch.columns()).map(|(layout, array)| Cells::new(*layout, array));
-        let columns = columns.enumerate().map(|(i, cells)| cells.ok_or_else(|| mistyped(batch, i)));
-        let columns: Vec<Cells<'_>> = columns.collect::<Result<_>>()?;
-
         let start = out.len();
-        let bound: usize = columns.iter().map(Cells::bound).sum();
-        out.reserve(bound + 2 * batch.num_rows());
-        let count = (columns.len() as i16).to_be_bytes();
-        for row in 0..batch.num_rows() {
-            out.extend_from_slice(&count);
-            for (i, cells) in columns.iter().enumerate() {
-                if cells.write(row, out).is_none() {
-                    out.truncate(start);
-                    return Err(unfit(batch, i));
-                }
+        for first in (0..batch.num_rows().max(1)).step_by(MOST_ROWS) {
+            let part = batch.slice(first, MOST_ROWS.min(batch.num_rows() - first));
+            if let Err(error) = self.append(&part, out) {
+                out.truncate(start);
+                return Err(error);
             }
         }
+        Ok(())
+    }
+
+    fn append(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+        let columns = self.columns.iter().zip(batch.columns()).map(|(layout, array)| Column::new(*layout, array));
+        let columns = columns.enumerate().map(|(i, column)| column.map_err(|refused| error(batch, i, refused)));
+        rows::append(&columns.collect::<Result<Vec<_>>>()?, batch.num_rows(), out);
         Ok(())
     }
 }
@@ -152,17 +157,17 @@ impl Encode for CopyEncoder {
     }
 }
 
-fn column_of(batch: &RecordBatch, index: usize) -> Location {
-    Location { column: Some(batch.schema_ref().field(index).name().clone()), ..Location::default() }
-}
-
-fn mistyped(batch: &RecordBatch, index: usize) -> Error {
-    let found = batch.column(index).data_type();
-    Error::new(ErrorKind::Unsupported, format!("a batch holds {found} where the load has another type"))
-        .with_location(column_of(batch, index))
-}
-
-fn unfit(batch: &RecordBatch, index: usize) -> Error {
-    Error::new(ErrorKind::Conflict, "a value is outside of what the column's type can hold exactly")
-        .with_location(column_of(batch, index))
+fn error(batch: &RecordBatch, column: usize, refused: Refused) -> Error {
+    let error = match refused {
+        Refused::Type => {
+            let found = batch.column(column).data_type();
+            Error::new(ErrorKind::Unsupported, format!("a batch holds {found} where the load has another type"))
+        }
+        Refused::Value => {
+            Error::new(ErrorKind::Conflict, "a value is outside of what the column's type can hold exactly")
+        }
+        Refused::Nul => Error::new(ErrorKind::Conflict, "a text holds a NUL character, which Postgres cannot store"),
+    };
+    let column = Some(batch.schema_ref().field(column).name().clone());
+    error.with_location(Location { column, ..Location::default() })
 }

@@ -1,12 +1,12 @@
 //! The wire form of `numeric`: groups of four decimal digits, counted from the decimal point.
 
-/// The longest field without its length: the header, and the groups of 39 digits before and 38 behind the point.
-pub(super) const MAX_LEN: usize = 8 + 2 * GROUPS;
+/// The longest field: the header, and the groups of 39 digits before and 38 behind the point.
+const MAX_LEN: usize = 8 + 2 * GROUPS;
 /// 10 groups on each side of the point.
 const GROUPS: usize = 20;
 const NEGATIVE: u16 = 0x4000;
 
-/// Appends a length and the number `value / 10^scale`, shown with `scale` digits behind the point.
+/// Appends the number `value / 10^scale`, shown with `scale` digits behind the point.
 ///
 /// `scale` is at most 38. Digits behind the declared scale would be cut by the server without an error, so the whole
 /// scale of the column is always declared.
@@ -26,17 +26,15 @@ pub(super) fn write(out: &mut Vec<u8>, value: i128, scale: u8) {
     let weight = if digits.is_empty() { 0 } else { weight - leading as i16 };
     let sign = if value < 0 { NEGATIVE } else { 0 };
 
-    let mut field = [0_u8; 4 + MAX_LEN];
-    let len = 8 + 2 * digits.len();
-    field[..4].copy_from_slice(&(len as u32).to_be_bytes());
-    field[4..6].copy_from_slice(&(digits.len() as u16).to_be_bytes());
-    field[6..8].copy_from_slice(&weight.to_be_bytes());
-    field[8..10].copy_from_slice(&sign.to_be_bytes());
-    field[10..12].copy_from_slice(&u16::from(scale).to_be_bytes());
-    for (bytes, group) in field[12..].chunks_exact_mut(2).zip(digits) {
+    let mut field = [0_u8; MAX_LEN];
+    field[..2].copy_from_slice(&(digits.len() as u16).to_be_bytes());
+    field[2..4].copy_from_slice(&weight.to_be_bytes());
+    field[4..6].copy_from_slice(&sign.to_be_bytes());
+    field[6..8].copy_from_slice(&u16::from(scale).to_be_bytes());
+    for (bytes, group) in field[8..].chunks_exact_mut(2).zip(digits) {
         bytes.copy_from_slice(&group.to_be_bytes());
     }
-    out.extend_from_slice(&field[..4 + len]);
+    out.extend_from_slice(&field[..8 + 2 * digits.len()]);
 }
 
 fn trimmed(groups: &[u16]) -> &[u16] {
@@ -103,9 +101,8 @@ mod tests {
     fn encode(value: i128, scale: u8) -> Vec<u8> {
         let mut out = Vec::new();
         write(&mut out, value, scale);
-        assert_eq!(out.len() - 4, u32::from_be_bytes(out[..4].try_into().unwrap()) as usize);
-        assert!(out.len() <= 4 + MAX_LEN);
-        out.split_off(4)
+        assert!(out.len() <= MAX_LEN);
+        out
     }
 
     /// Reads a field back as decimal text, by the protocol's own rule: sum of digit[i] * 10000^(weight - i).

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::*;
 use arrow_schema::TimeUnit;
+use proptest::prelude::*;
 
+use super::plain::{self, Cells};
 use super::*;
 
 /// Encodes one row and returns its only field as hexadecimal text, with its length.
@@ -91,6 +93,109 @@ fn nulls_and_slices_keep_their_rows() {
     assert_eq!(encode(&batch.slice(1, 1)), b"\0\x03\xff\xff\xff\xff\0\0\0\x02ab\xff\xff\xff\xff");
 }
 
+/// An array of a type, of values at the edges and in the middle, where `filled` says so.
+fn array(ty: &DataType, seeds: &[(u64, bool)]) -> ArrayRef {
+    let value = |i: usize| seeds[i].1.then_some(seeds[i].0);
+    let values = || (0..seeds.len()).map(value);
+    match ty {
+        DataType::Null => Arc::new(NullArray::new(seeds.len())),
+        DataType::Boolean => Arc::new(values().map(|v| v.map(|v| v & 1 == 1)).collect::<BooleanArray>()),
+        DataType::Int16 => Arc::new(values().map(|v| v.map(|v| v as i16)).collect::<Int16Array>()),
+        DataType::Int32 => Arc::new(values().map(|v| v.map(|v| v as i32)).collect::<Int32Array>()),
+        DataType::Int64 => Arc::new(values().map(|v| v.map(|v| v as i64)).collect::<Int64Array>()),
+        DataType::Float64 => Arc::new(values().map(|v| v.map(|v| f64::from(v as i32) / 4.0)).collect::<Float64Array>()),
+        DataType::Date32 => Arc::new(values().map(|v| v.map(|v| v as i32 >> 8)).collect::<Date32Array>()),
+        DataType::Time64(_) => {
+            Arc::new(values().map(|v| v.map(|v| (v % 86_400_000_000) as i64)).collect::<Time64MicrosecondArray>())
+        }
+        DataType::Timestamp(_, zone) => {
+            let array: TimestampMicrosecondArray = values().map(|v| v.map(|v| v as i64 >> 8)).collect();
+            Arc::new(array.with_timezone_opt(zone.clone()))
+        }
+        DataType::Decimal128(precision, scale) => {
+            let array: Decimal128Array = values().map(|v| v.map(|v| i128::from(v as i64) << (v % 62))).collect();
+            Arc::new(array.with_precision_and_scale(*precision, *scale).unwrap())
+        }
+        DataType::FixedSizeBinary(_) => {
+            let bytes = values().map(|v| v.map(|v| u128::from(v).wrapping_mul(u128::MAX / 3).to_le_bytes()));
+            Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(bytes, 16).unwrap())
+        }
+        // Lengths on both sides of what is copied at once.
+        DataType::Utf8 => {
+            let text = |v: u64| "añ€".repeat((v % 41) as usize);
+            Arc::new(values().map(|v| v.map(text)).collect::<StringArray>())
+        }
+        DataType::Binary => {
+            let bytes = |v: u64| vec![v as u8; (v % 5) as usize];
+            Arc::new(values().map(|v| v.map(bytes)).collect::<BinaryArray>())
+        }
+        other => panic!("no such type in this test: {other}"),
+    }
+}
+
+fn pairs() -> Vec<(DataType, PgType)> {
+    let micros = |zone: Option<&str>| DataType::Timestamp(TimeUnit::Microsecond, zone.map(Into::into));
+    vec![
+        (DataType::Null, PgType::Text),
+        (DataType::Boolean, PgType::Bool),
+        (DataType::Int16, PgType::Int2),
+        (DataType::Int16, PgType::Int4),
+        (DataType::Int32, PgType::Int4),
+        (DataType::Int32, PgType::Int8),
+        (DataType::Int64, PgType::Int8),
+        (DataType::Int16, PgType::Numeric(None)),
+        (DataType::Decimal128(38, 7), PgType::Numeric(None)),
+        (DataType::Float64, PgType::Float8),
+        (DataType::Date32, PgType::Date),
+        (DataType::Time64(TimeUnit::Microsecond), PgType::Time(None)),
+        (micros(None), PgType::Timestamp(None)),
+        (micros(Some("UTC")), PgType::TimestampTz(None)),
+        (DataType::FixedSizeBinary(16), PgType::Uuid),
+        (DataType::Utf8, PgType::Text),
+        (DataType::Utf8, PgType::Jsonb),
+        (DataType::Binary, PgType::Bytea),
+    ]
+}
+
+/// The bytes of both encoders.
+fn both(types: &[(DataType, PgType)], batch: &RecordBatch) -> (Vec<u8>, Vec<u8>) {
+    let encoder = CopyEncoder::new(types).unwrap();
+    let cells: Vec<_> = encoder
+        .columns
+        .iter()
+        .zip(batch.columns())
+        .map(|(layout, array)| Cells::new(*layout, array).unwrap())
+        .collect();
+    let (mut fast, mut plain) = (Vec::new(), Vec::new());
+    encoder.encode(batch, &mut fast).unwrap();
+    plain::append(&cells, batch.num_rows(), &mut plain);
+    (fast, plain)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn any_batch_has_the_bytes_that_the_plain_encoder_gives_it(
+        columns in prop::collection::vec((0..pairs().len(), 0..3_u32), 1..24),
+        rows in prop::collection::vec((any::<u64>(), 0..20_u32), 0..200),
+        skipped in 0..70_usize,
+    ) {
+        let types: Vec<_> = columns.iter().map(|(pair, _)| pairs()[*pair].clone()).collect();
+        let arrays = columns.iter().zip(&types).enumerate().map(|(at, ((_, nulls), (arrow, _)))| {
+            // No nulls, a few, or many.
+            let filled = |share: u32| share >= [0, 1, 12][*nulls as usize];
+            let seed = |(v, share): &(u64, u32)| (v.rotate_left(at as u32 * 7), filled((share + at as u32) % 20));
+            (format!("c{at}"), array(arrow, &rows.iter().map(seed).collect::<Vec<_>>()), true)
+        });
+        let batch = RecordBatch::try_from_iter_with_nullable(arrays).unwrap();
+        let skipped = skipped.min(batch.num_rows());
+        for batch in [batch.slice(skipped, batch.num_rows() - skipped), batch] {
+            let (fast, plain) = both(&types, &batch);
+            prop_assert!(fast == plain, "{} rows of {:?}", batch.num_rows(), types);
+        }
+    }
+}
+
 #[test]
 fn the_room_reserved_is_enough_for_any_batch() {
     let decimals = vec![Some(i128::MAX), Some(i128::MIN), None];
@@ -99,11 +204,42 @@ fn the_room_reserved_is_enough_for_any_batch() {
     let types = [(decimals.data_type().clone(), PgType::Numeric(None)), (DataType::Utf8, PgType::Jsonb)];
     let layouts = types.map(|(arrow, sql)| Layout::resolve(&arrow, &sql).unwrap());
     for (layout, array) in layouts.into_iter().zip([decimals, json]) {
-        let cells = Cells::new(layout, &array).unwrap();
+        let (cells, column) = (Cells::new(layout, &array).unwrap(), Column::new(layout, &array).unwrap());
         let mut out = Vec::new();
         (0..3).for_each(|row| cells.write(row, &mut out).unwrap());
-        assert!(out.len() <= cells.bound());
+        assert_eq!(out.len(), column.bound());
     }
+}
+
+#[test]
+fn what_stands_under_a_null_is_neither_sent_nor_checked() {
+    let nulls = || Some(vec![true, false].into());
+    let days = Date32Array::new(vec![0, i32::MIN].into(), nulls());
+    let micros = TimestampMicrosecondArray::new(vec![0, i64::MIN].into(), nulls());
+    let reals = Float64Array::new(vec![0.5, 0.1].into(), nulls());
+    let texts = arrow_buffer::OffsetBuffer::new(vec![0, 1, 3].into());
+    let texts = StringArray::new(texts, b"a\0b".to_vec().into(), nulls());
+    let cases: [(ArrayRef, PgType); 4] = [
+        (Arc::new(days), PgType::Date),
+        (Arc::new(micros), PgType::Timestamp(None)),
+        (Arc::new(reals), PgType::Float4),
+        (Arc::new(texts), PgType::Text),
+    ];
+    for (array, sql) in cases {
+        let types = [(array.data_type().clone(), sql)];
+        let batch = RecordBatch::try_from_iter_with_nullable([("c", array, true)]).unwrap();
+        let (fast, plain) = both(&types, &batch);
+        assert_eq!(fast, plain);
+        assert!(fast.ends_with(&[0, 1, 0xff, 0xff, 0xff, 0xff]));
+    }
+}
+
+#[test]
+fn a_long_batch_is_sent_in_parts_that_make_one() {
+    let rows = MOST_ROWS + 3;
+    let batch = RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from_iter_values(0..rows as i64)) as ArrayRef)]);
+    let (fast, plain) = both(&[(DataType::Int64, PgType::Int8)], &batch.unwrap());
+    assert!(fast == plain);
 }
 
 #[test]
@@ -122,6 +258,8 @@ fn a_value_the_type_would_change_is_refused_and_nothing_is_written() {
         (Arc::new(Float64Array::from(vec![1e300])), PgType::Float4),
         (Arc::new(Date32Array::from(vec![i32::MIN])), PgType::Date),
         (Arc::new(TimestampMicrosecondArray::from(vec![i64::MIN])), PgType::Timestamp(None)),
+        (Arc::new(StringArray::from(vec!["a", "b\0"])), PgType::Text),
+        (Arc::new(StringArray::from(vec!["\"\0\""])), PgType::Jsonb),
     ] {
         let encoder = CopyEncoder::new(&[(array.data_type().clone(), sql)]).unwrap();
         let batch = RecordBatch::try_from_iter([("price", array)]).unwrap();

@@ -16,6 +16,7 @@ use self::quarantine::Quarantine;
 use self::shape::{FolderEncoder, Shape};
 use super::conserve::{conserved, within_limit};
 use super::mode::Mode;
+use super::parquet_file::ROW_GROUP_ROWS;
 use super::target::{Begun, Counts, LoadRequest, Prepared, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,8 +25,6 @@ use crate::schema::Schema;
 
 /// Bytes of a part past which the next one is begun.
 const PART_BYTES: u64 = 128 << 20;
-/// Rows of a row group.
-const ROW_GROUP_ROWS: usize = 128 << 10;
 /// Where the parts will stand, unless the caller says so.
 const URL_PREFIX: &str = "s3://BUCKET/PREFIX";
 

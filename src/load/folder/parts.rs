@@ -5,18 +5,12 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
-use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde::{Deserialize, Serialize};
 
 use super::shape::Shape;
-use crate::error::{Error, ErrorKind, Result};
-
-/// Encoded bytes after which a row group ends, so that wide rows do not fill the memory.
-const ROW_GROUP_BYTES: usize = 64 << 20;
+use crate::error::{Error, Result};
+use crate::load::parquet_file::{FileShape, ParquetFile, unwritten};
 
 /// A part that is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,24 +24,17 @@ pub(super) struct Part {
 /// The parts of a load, written one after the other.
 pub(super) struct Parts {
     folder: PathBuf,
-    shape: Shape,
+    shape: FileShape,
     part_bytes: u64,
-    properties: WriterProperties,
-    current: Option<ArrowWriter<Hashing>>,
+    current: Option<ParquetFile<Hashing>>,
     done: Vec<Part>,
     sent: u64,
 }
 
 impl Parts {
     pub(super) fn new(folder: &Path, shape: &Shape, part_bytes: u64, row_group_rows: usize) -> Self {
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(row_group_rows))
-            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-            .set_created_by(concat!("longshore ", env!("CARGO_PKG_VERSION")).to_owned())
-            .build();
-        let (folder, shape) = (folder.to_owned(), shape.clone());
-        Parts { folder, shape, part_bytes, properties, current: None, done: Vec::new(), sent: 0 }
+        let shape = FileShape { arrow: shape.arrow().clone(), parquet: shape.parquet().clone(), row_group_rows };
+        Parts { folder: folder.to_owned(), shape, part_bytes, current: None, done: Vec::new(), sent: 0 }
     }
 
     /// How many rows were given to [`Parts::write`].
@@ -65,26 +52,21 @@ impl Parts {
             Some(writer) => writer,
             None => self.begin()?,
         };
-        writer.write(batch).map_err(unwritten)?;
-        if (writer.bytes_written() + writer.in_progress_size()) as u64 >= self.part_bytes {
+        writer.write(batch)?;
+        if writer.bytes() >= self.part_bytes {
             return self.end(writer);
         }
         self.current = Some(writer);
         Ok(())
     }
 
-    fn begin(&self) -> Result<ArrowWriter<Hashing>> {
+    fn begin(&self) -> Result<ParquetFile<Hashing>> {
         let path = self.folder.join(format!("part-{:05}.parquet", self.done.len()));
-        let options = ArrowWriterOptions::new()
-            .with_properties(self.properties.clone())
-            .with_parquet_schema(self.shape.parquet().clone());
-        ArrowWriter::try_new_with_options(Hashing::create(path)?, self.shape.arrow().clone(), options)
-            .map_err(unwritten)
+        Ok(ParquetFile::new(Hashing::create(path)?, self.shape.clone()))
     }
 
-    fn end(&mut self, writer: ArrowWriter<Hashing>) -> Result<()> {
-        let written = writer.into_inner().map_err(unwritten)?;
-        self.done.push(written.close()?);
+    fn end(&mut self, writer: ParquetFile<Hashing>) -> Result<()> {
+        self.done.push(writer.finish()?.close()?);
         Ok(())
     }
 
@@ -139,13 +121,4 @@ impl Write for Hashing {
     fn flush(&mut self) -> std::io::Result<()> {
         self.file.flush()
     }
-}
-
-/// An error of the Parquet library.
-pub(super) fn unwritten(error: ParquetError) -> Error {
-    let kind = match &error {
-        ParquetError::External(cause) if cause.is::<std::io::Error>() => ErrorKind::Io,
-        _ => ErrorKind::Unsupported,
-    };
-    Error::new(kind, format!("writing a Parquet part: {error}"))
 }

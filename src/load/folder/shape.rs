@@ -5,14 +5,15 @@ use std::sync::Arc;
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Time64MicrosecondType;
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_buffer::{Buffer, OffsetBuffer};
 use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::basic::{LogicalType, Repetition, Type as Physical};
 use parquet::schema::types::{SchemaDescriptor, Type as ParquetType};
 
-use super::parts::unwritten;
 use crate::error::{Error, ErrorKind, Result};
+use crate::load::parquet_file::unwritten;
 use crate::load::target::{Encode, Prepared};
 use crate::plan::{Dialect, fit};
 use crate::schema::{Column, Schema, Type};
@@ -97,28 +98,34 @@ fn convert(array: &ArrayRef, decoded: &DataType, field: &Field) -> Result<ArrayR
         let message = format!("a batch holds {found} in `{name}`, where the load has {decoded}");
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
-    let mut text = StringBuilder::with_capacity(array.len(), 36 * array.len());
     if let Some(ids) = array.as_fixed_size_binary_opt() {
-        (0..ids.len()).for_each(|row| match ids.is_valid(row) {
-            true => text.append_value(uuid_text(ids.value(row))),
-            false => text.append_null(),
-        });
-    } else {
-        array.as_primitive::<Time64MicrosecondType>().iter().for_each(|time| text.append_option(time.map(time_text)));
+        return Ok(Arc::new(uuid_texts(ids)));
     }
+    let mut text = StringBuilder::with_capacity(array.len(), 16 * array.len());
+    array.as_primitive::<Time64MicrosecondType>().iter().for_each(|time| text.append_option(time.map(time_text)));
     Ok(Arc::new(text.finish()))
 }
 
-/// `00010203-0405-0607-0809-0a0b0c0d0e0f`
-fn uuid_text(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(36);
-    for (i, byte) in bytes.iter().enumerate() {
-        if matches!(i, 4 | 6 | 8 | 10) {
-            text.push('-');
+fn uuid_texts(ids: &FixedSizeBinaryArray) -> StringArray {
+    let (mut ends, mut data) = (Vec::with_capacity(ids.len() + 1), Vec::with_capacity(36 * ids.len()));
+    ends.push(0);
+    for row in 0..ids.len() {
+        if let (true, Some(id)) = (ids.is_valid(row), ids.value(row).first_chunk()) {
+            data.extend_from_slice(&uuid_text(id));
         }
-        text.push(DIGITS[usize::from(byte >> 4)].into());
-        text.push(DIGITS[usize::from(byte & 15)].into());
+        ends.push(data.len() as i32);
+    }
+    StringArray::new(OffsetBuffer::new(ends.into()), Buffer::from_vec(data), ids.nulls().cloned())
+}
+
+/// `00010203-0405-0607-0809-0a0b0c0d0e0f`
+fn uuid_text(bytes: &[u8; 16]) -> [u8; 36] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    let mut text = [b'-'; 36];
+    for (byte, place) in bytes.iter().zip(PLACES) {
+        text[place] = DIGITS[usize::from(byte >> 4)];
+        text[place + 1] = DIGITS[usize::from(byte & 15)];
     }
     text
 }
@@ -167,7 +174,12 @@ mod tests {
 
     #[test]
     fn ids_and_times_are_spelled_as_the_servers_spell_them() {
-        assert_eq!(uuid_text(&(0xf0..=0xff).collect::<Vec<u8>>()), "f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff");
+        let id = std::array::from_fn(|i| 0xf0 + i as u8);
+        assert_eq!(&uuid_text(&id), b"f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff");
+        let ids = FixedSizeBinaryArray::try_from_sparse_iter_with_size([None, Some(id), None].into_iter(), 16).unwrap();
+        let texts = uuid_texts(&ids);
+        let expected = [None, Some("f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff"), None];
+        assert_eq!(texts.iter().collect::<Vec<_>>(), expected);
         assert_eq!(time_text(0), "00:00:00");
         assert_eq!(time_text(86_399_999_999), "23:59:59.999999");
         assert_eq!(time_text(3_600_500_000), "01:00:00.5");

@@ -50,6 +50,12 @@ fn unit(text: &[u8]) -> Option<u16> {
 /// The string that checked bytes stand for.
 pub(crate) fn unescape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
+    unescape_into(text, &mut out);
+    out
+}
+
+/// Appends the string that checked bytes stand for.
+pub(crate) fn unescape_into(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..at]);
@@ -73,7 +79,6 @@ pub(crate) fn unescape(text: &[u8]) -> Vec<u8> {
         rest = &rest[len..];
     }
     out.extend_from_slice(rest);
-    out
 }
 
 /// How many bytes [`unescape`] gives.

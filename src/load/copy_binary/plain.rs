@@ -1,4 +1,4 @@
-//! One column of a batch, seen as the fields to write.
+//! The plain way to write a batch, field by field: what the fast one is tested against.
 
 use std::borrow::Cow;
 
@@ -9,78 +9,19 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
+use super::column::{EPOCH_DAYS, EPOCH_MICROS};
+use super::layout::Layout;
 use super::numeric;
-use crate::plan::PgType;
 
-/// Days from 1970-01-01, where Arrow counts from, to 2000-01-01, where Postgres does.
-const EPOCH_DAYS: i32 = 10_957;
-/// The same in microseconds.
-const EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// The length that stands for NULL.
 const NULL: [u8; 4] = (-1_i32).to_be_bytes();
-
-/// How a column is written; settled once per load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    AllNull,
-    Bool,
-    Int2,
-    Int4,
-    Int8,
-    IntNumeric,
-    Numeric { scale: u8 },
-    Float4,
-    Float8,
-    Date,
-    Time,
-    Timestamp { utc: bool },
-    Uuid,
-    Text,
-    Jsonb,
-    Bytea,
-}
-
-impl Layout {
-    /// The layout for a pair of types, if values go from one to the other unchanged.
-    pub(super) fn resolve(arrow: &DataType, sql: &PgType) -> Option<Layout> {
-        Some(match (arrow, sql) {
-            (DataType::Null, _) => Layout::AllNull,
-            (DataType::Boolean, PgType::Bool) => Layout::Bool,
-            (DataType::Int16, PgType::Int2) => Layout::Int2,
-            (DataType::Int16 | DataType::Int32, PgType::Int4) => Layout::Int4,
-            (DataType::Int16 | DataType::Int32 | DataType::Int64, PgType::Int8) => Layout::Int8,
-            (DataType::Int16 | DataType::Int32 | DataType::Int64, PgType::Numeric(_)) => Layout::IntNumeric,
-            (DataType::Decimal128(_, scale), PgType::Numeric(declared)) => {
-                // The server rounds to a smaller declared scale without a word.
-                let fits = declared.is_none_or(|(_, declared)| declared >= i16::from(*scale));
-                Layout::Numeric { scale: u8::try_from(*scale).ok().filter(|scale| fits && *scale <= 38)? }
-            }
-            (DataType::Float64, PgType::Float8) => Layout::Float8,
-            (DataType::Float64, PgType::Float4) => Layout::Float4,
-            (DataType::Date32, PgType::Date) => Layout::Date,
-            (DataType::Time64(TimeUnit::Microsecond), PgType::Time(_)) => Layout::Time,
-            (DataType::Timestamp(TimeUnit::Microsecond, None), PgType::Timestamp(_)) => {
-                Layout::Timestamp { utc: false }
-            }
-            (DataType::Timestamp(TimeUnit::Microsecond, Some(_)), PgType::TimestampTz(_)) => {
-                Layout::Timestamp { utc: true }
-            }
-            (DataType::FixedSizeBinary(16), PgType::Uuid) => Layout::Uuid,
-            (DataType::Utf8, PgType::Text | PgType::Varchar(_) | PgType::Char(_) | PgType::Json) => Layout::Text,
-            (DataType::Utf8, PgType::Jsonb) => Layout::Jsonb,
-            (DataType::Binary, PgType::Bytea) => Layout::Bytea,
-            _ => return None,
-        })
-    }
-}
 
 /// A column's values, and which of them are there.
 pub(super) struct Cells<'a> {
     values: Values<'a>,
     nulls: Option<&'a NullBuffer>,
-    len: usize,
 }
 
 enum Values<'a> {
@@ -133,32 +74,10 @@ impl<'a> Cells<'a> {
             Layout::Jsonb => array.as_string_opt::<i32>().map(|a| Values::Jsonb(a.value_offsets(), a.value_data())),
             Layout::Bytea => array.as_binary_opt::<i32>().map(|a| Values::Text(a.value_offsets(), a.value_data())),
         }?;
-        Some(Cells { values, nulls: array.nulls(), len: array.len() })
-    }
-
-    /// How many bytes the column's fields take at most, lengths included.
-    pub(super) fn bound(&self) -> usize {
-        let filled = self.len - self.nulls.map_or(0, NullBuffer::null_count);
-        let text = |offsets: &[i32]| match offsets {
-            [first, .., last] => (last - first) as usize,
-            _ => 0,
-        };
-        let data = match &self.values {
-            Values::AllNull => 0,
-            Values::Bool(_) => filled,
-            Values::Int2(_) => 2 * filled,
-            Values::Int4(_) | Values::Float4(_) | Values::Date(_) => 4 * filled,
-            Values::Int8(_) | Values::Float8(_) | Values::Timestamp(_) => 8 * filled,
-            Values::IntNumeric(_) | Values::Numeric(..) => numeric::MAX_LEN * filled,
-            Values::Uuid(_) => 16 * filled,
-            Values::Text(offsets, _) => text(offsets),
-            Values::Jsonb(offsets, _) => text(offsets) + filled,
-        };
-        4 * self.len + data
+        Some(Cells { values, nulls: array.nulls() })
     }
 
     /// Appends the field of a row: its length and its bytes. `None` if the type cannot hold the value.
-    #[inline]
     pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Option<()> {
         if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
             out.extend_from_slice(&NULL);
@@ -170,8 +89,8 @@ impl<'a> Cells<'a> {
             Values::Int2(values) => field(out, values[row].to_be_bytes()),
             Values::Int4(values) => field(out, values[row].to_be_bytes()),
             Values::Int8(values) => field(out, values[row].to_be_bytes()),
-            Values::IntNumeric(values) => numeric::write(out, i128::from(values[row]), 0),
-            Values::Numeric(values, scale) => numeric::write(out, values[row], *scale),
+            Values::IntNumeric(values) => number(out, i128::from(values[row]), 0),
+            Values::Numeric(values, scale) => number(out, values[row], *scale),
             Values::Float4(values) => field(out, real(values[row])?.to_be_bytes()),
             Values::Float8(values) => field(out, values[row].to_be_bytes()),
             Values::Date(values) => field(out, date(values[row])?.to_be_bytes()),
@@ -198,7 +117,6 @@ impl<'a> Cells<'a> {
 }
 
 /// Appends length and value in one piece, so that there is one capacity check.
-#[inline]
 fn field<const N: usize>(out: &mut Vec<u8>, value: [u8; N]) {
     let mut bytes = [0_u8; 20];
     bytes[..4].copy_from_slice(&(N as u32).to_be_bytes());
@@ -206,7 +124,13 @@ fn field<const N: usize>(out: &mut Vec<u8>, value: [u8; N]) {
     out.extend_from_slice(&bytes[..4 + N]);
 }
 
-#[inline]
+fn number(out: &mut Vec<u8>, value: i128, scale: u8) {
+    let mut bytes = Vec::new();
+    numeric::write(&mut bytes, value, scale);
+    out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    out.extend_from_slice(&bytes);
+}
+
 fn slice<'a>(offsets: &[i32], data: &'a [u8], row: usize) -> &'a [u8] {
     &data[offsets[row] as usize..offsets[row + 1] as usize]
 }
@@ -240,4 +164,12 @@ fn date(days: i32) -> Option<i32> {
 /// Microseconds since 2000, without the infinities.
 fn timestamp(micros: i64) -> Option<i64> {
     micros.checked_sub(EPOCH_MICROS).filter(|micros| *micros != i64::MIN)
+}
+
+/// Appends the rows of a batch whose every value fits.
+pub(super) fn append(columns: &[Cells<'_>], rows: usize, out: &mut Vec<u8>) {
+    for row in 0..rows {
+        out.extend_from_slice(&(columns.len() as i16).to_be_bytes());
+        columns.iter().for_each(|cells| cells.write(row, out).unwrap());
+    }
 }

@@ -1,0 +1,237 @@
+//! One column of a batch, as the big-endian fields to write; settled once per batch.
+
+use std::borrow::Cow;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Date32Type, Decimal128Type, Float64Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType,
+    TimestampMicrosecondType,
+};
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_schema::DataType;
+
+use super::layout::Layout;
+use super::numeric;
+
+/// Days from 1970-01-01, where Arrow counts from, to 2000-01-01, where Postgres does.
+pub(super) const EPOCH_DAYS: i32 = 10_957;
+/// The same in microseconds.
+pub(super) const EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+/// Why a column cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The array is of another type than the layout was made for.
+    Type,
+    /// A value that the column's type cannot hold exactly.
+    Value,
+    /// A text with a NUL character.
+    Nul,
+}
+
+/// A column's values, with one bit for each row that has one.
+pub(super) struct Column<'a> {
+    pub(super) values: Values<'a>,
+    /// 64 rows a word; `None` if no row is null.
+    pub(super) valid: Option<Vec<u64>>,
+    pub(super) nulls: usize,
+    rows: usize,
+}
+
+/// Values by their width on the wire.
+pub(super) enum Values<'a> {
+    /// Every row is null.
+    None,
+    /// One bit a row, 64 a word.
+    Bits(Vec<u64>),
+    Two(&'a [i16]),
+    /// To each number the second is added, so that it counts from Postgres' epoch.
+    Four(Cow<'a, [i32]>, i32),
+    Eight(Cow<'a, [i64]>, i64),
+    Sixteen(&'a [[u8; 16]]),
+    Bytes(Bytes<'a>),
+}
+
+/// Values of any length.
+pub(super) struct Bytes<'a> {
+    /// Where each value begins in `data`, and where the last one ends.
+    pub(super) offsets: Cow<'a, [i32]>,
+    pub(super) data: Cow<'a, [u8]>,
+    /// Whether a byte with the version of the format stands before each value, as `jsonb` has it.
+    pub(super) versioned: bool,
+}
+
+impl<'a> Column<'a> {
+    /// Views a column under its layout, and checks its values.
+    pub(super) fn new(layout: Layout, array: &'a ArrayRef) -> Result<Self, Refused> {
+        let values = typed(layout, array)?;
+        check(layout, array, &values)?;
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+        Ok(Column {
+            values,
+            valid: nulls.map(|nulls| words(nulls.inner())),
+            nulls: nulls.map_or(0, NullBuffer::null_count),
+            rows: array.len(),
+        })
+    }
+
+    /// How many bytes the column's fields take at most, lengths included.
+    pub(super) fn bound(&self) -> usize {
+        let filled = self.rows - self.nulls;
+        let data = match &self.values {
+            Values::Bytes(bytes) => bytes.len() + usize::from(bytes.versioned) * filled,
+            fixed => fixed.width() * filled,
+        };
+        4 * self.rows + data
+    }
+}
+
+impl Values<'_> {
+    /// Bytes of a value, without its length; 0 where they differ.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Values::None | Values::Bytes(_) => 0,
+            Values::Bits(_) => 1,
+            Values::Two(_) => 2,
+            Values::Four(..) => 4,
+            Values::Eight(..) => 8,
+            Values::Sixteen(_) => 16,
+        }
+    }
+}
+
+impl Bytes<'_> {
+    /// Bytes of all values together.
+    pub(super) fn len(&self) -> usize {
+        match &*self.offsets {
+            [first, .., last] => (last - first) as usize,
+            _ => 0,
+        }
+    }
+}
+
+fn typed(layout: Layout, array: &ArrayRef) -> Result<Values<'_>, Refused> {
+    let text = |versioned| {
+        let array = array.as_string_opt::<i32>()?;
+        let (offsets, data) = (Cow::Borrowed(array.value_offsets()), Cow::Borrowed(array.value_data()));
+        Some(Values::Bytes(Bytes { offsets, data, versioned }))
+    };
+    let doubles = || array.as_primitive_opt::<Float64Type>();
+    let values = match layout {
+        Layout::AllNull => Some(Values::None).filter(|_| *array.data_type() == DataType::Null),
+        Layout::Bool => array.as_boolean_opt().map(|a| Values::Bits(words(a.values()))),
+        Layout::Int2 => array.as_primitive_opt::<Int16Type>().map(|a| Values::Two(a.values())),
+        Layout::Int4 => as_i32(array).map(|values| Values::Four(values, 0)),
+        Layout::Int8 => as_i64(array).map(|values| Values::Eight(values, 0)),
+        Layout::IntNumeric => {
+            as_i64(array).map(|values| numerics(array, values.iter().map(|value| i128::from(*value)), 0))
+        }
+        Layout::Numeric { scale } => array
+            .as_primitive_opt::<Decimal128Type>()
+            .filter(|a| i16::from(a.scale()) == i16::from(scale))
+            .map(|a| numerics(array, a.values().iter().copied(), scale)),
+        Layout::Float4 => match doubles() {
+            Some(doubles) => Some(Values::Four(Cow::Owned(reals(array, doubles.values())?), 0)),
+            None => None,
+        },
+        // A double is sent as its bits, which are those of an integer.
+        Layout::Float8 => doubles().map(|a| Values::Eight(Cow::Borrowed(a.values().inner().typed_data()), 0)),
+        Layout::Date => {
+            array.as_primitive_opt::<Date32Type>().map(|a| Values::Four(Cow::Borrowed(a.values()), -EPOCH_DAYS))
+        }
+        Layout::Time => {
+            array.as_primitive_opt::<Time64MicrosecondType>().map(|a| Values::Eight(Cow::Borrowed(a.values()), 0))
+        }
+        Layout::Timestamp { utc } => array
+            .as_primitive_opt::<TimestampMicrosecondType>()
+            .filter(|a| a.timezone().is_some() == utc)
+            .map(|a| Values::Eight(Cow::Borrowed(a.values()), -EPOCH_MICROS)),
+        Layout::Uuid => array
+            .as_fixed_size_binary_opt()
+            .filter(|a| a.value_length() == 16)
+            .map(|a| Values::Sixteen(a.value_data()[..16 * a.len()].as_chunks().0)),
+        Layout::Text => text(false),
+        Layout::Jsonb => text(true),
+        Layout::Bytea => array.as_binary_opt::<i32>().map(|a| {
+            let (offsets, data) = (Cow::Borrowed(a.value_offsets()), Cow::Borrowed(a.value_data()));
+            Values::Bytes(Bytes { offsets, data, versioned: false })
+        }),
+    };
+    values.ok_or(Refused::Type)
+}
+
+/// Whether the server will take the values. The whole column is looked at first, nulls with it, which needs no
+/// branch for each row; only where something is found there do the nulls matter.
+fn check(layout: Layout, array: &ArrayRef, values: &Values<'_>) -> Result<(), Refused> {
+    let filled = |row: &usize| array.is_valid(*row);
+    match (layout, values) {
+        // The smallest number stands for an infinity, so what would become it is no date, nor what is before it.
+        (Layout::Date, Values::Four(days, _)) => {
+            let early = |day: &i32| *day <= i32::MIN + EPOCH_DAYS;
+            let refused = any(days, early) && (0..days.len()).filter(filled).any(|row| early(&days[row]));
+            if refused { Err(Refused::Value) } else { Ok(()) }
+        }
+        (Layout::Timestamp { .. }, Values::Eight(micros, _)) => {
+            let early = |micros: &i64| *micros <= i64::MIN + EPOCH_MICROS;
+            let refused = any(micros, early) && (0..micros.len()).filter(filled).any(|row| early(&micros[row]));
+            if refused { Err(Refused::Value) } else { Ok(()) }
+        }
+        (Layout::Text | Layout::Jsonb, Values::Bytes(bytes)) => {
+            let (first, last) = (bytes.offsets[0] as usize, bytes.offsets[bytes.offsets.len() - 1] as usize);
+            let has_nul = |from: usize, to: usize| memchr::memchr(0, &bytes.data[from..to]).is_some();
+            let holds = |row: usize| has_nul(bytes.offsets[row] as usize, bytes.offsets[row + 1] as usize);
+            let refused = has_nul(first, last) && (0..array.len()).filter(filled).any(holds);
+            if refused { Err(Refused::Nul) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether it holds for any; every value is looked at, so that many go at a time.
+fn any<T>(values: &[T], holds: impl Fn(&T) -> bool) -> bool {
+    values.iter().fold(false, |any, value| any | holds(value))
+}
+
+/// The bits of a buffer from its first, 64 a word.
+fn words(bits: &BooleanBuffer) -> Vec<u64> {
+    bits.bit_chunks().iter_padded().take(bits.len().div_ceil(64)).collect()
+}
+
+/// Numbers in the wire form of `numeric`.
+fn numerics(array: &ArrayRef, values: impl Iterator<Item = i128>, scale: u8) -> Values<'static> {
+    let (mut offsets, mut data) = (Vec::with_capacity(array.len() + 1), Vec::with_capacity(16 * array.len()));
+    offsets.push(0);
+    for (row, value) in values.enumerate() {
+        if array.is_valid(row) {
+            numeric::write(&mut data, value, scale);
+        }
+        offsets.push(data.len() as i32);
+    }
+    Values::Bytes(Bytes { offsets: Cow::Owned(offsets), data: Cow::Owned(data), versioned: false })
+}
+
+/// The bits of the doubles as `real`, if every one is the same number there.
+fn reals(array: &ArrayRef, doubles: &[f64]) -> Result<Vec<i32>, Refused> {
+    let real = |(row, double): (usize, &f64)| {
+        let narrow = *double as f32;
+        let same = double.is_nan() || f64::from(narrow) == *double || array.is_null(row);
+        same.then_some(narrow.to_bits() as i32).ok_or(Refused::Value)
+    };
+    doubles.iter().enumerate().map(real).collect()
+}
+
+fn as_i32(array: &ArrayRef) -> Option<Cow<'_, [i32]>> {
+    if let Some(same) = array.as_primitive_opt::<Int32Type>() {
+        return Some(Cow::Borrowed(same.values()));
+    }
+    let narrow = array.as_primitive_opt::<Int16Type>()?;
+    Some(Cow::Owned(narrow.values().iter().map(|v| i32::from(*v)).collect()))
+}
+
+fn as_i64(array: &ArrayRef) -> Option<Cow<'_, [i64]>> {
+    if let Some(same) = array.as_primitive_opt::<Int64Type>() {
+        return Some(Cow::Borrowed(same.values()));
+    }
+    Some(Cow::Owned(as_i32(array)?.iter().map(|v| i64::from(*v)).collect()))
+}
