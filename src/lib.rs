@@ -29,7 +29,8 @@ pub use schema::{Column, Policy, Schema, Type};
 pub use sketch::Sketch;
 pub use source::{Encoding, Sample, Source};
 
-/// The program in the manual is compiled with the documentation tests.
+/// The programs in the manual are compiled with the documentation tests.
 #[cfg(all(doctest, feature = "postgres"))]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/streams.md")]
 struct Manual;

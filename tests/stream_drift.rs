@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use longshore::load::{MergeKeys, Mode};
-use longshore::{Loader, Offset, Source, StreamLoader, StreamOptions};
+use longshore::{Loader, Offset, Route, Source, StreamLoader, StreamOptions};
 use support::*;
 
 fn open(url: &str) -> StreamLoader {
@@ -143,8 +143,8 @@ fn merged_by_its_number_the_stream_is_itself_without_its_repeats_however_often_i
 const CHILD_URL: &str = "LONGSHORE_TEST_STREAM_URL";
 /// Before which write the clock starts, and how many microseconds later the child dies.
 const CHILD_DIES: &str = "LONGSHORE_TEST_STREAM_DIES";
-/// Set if the child is to merge.
-const CHILD_MERGES: &str = "LONGSHORE_TEST_STREAM_MERGES";
+/// What the child does with the records: `append`, `merge` or `route`.
+const CHILD_DOES: &str = "LONGSHORE_TEST_STREAM_DOES";
 
 /// Not a test of its own: what the next one runs in a process that aborts.
 #[test]
@@ -153,11 +153,13 @@ fn child_that_may_die() {
     let dies = std::env::var(CHILD_DIES).ok();
     let dies = dies.as_deref().and_then(|dies| dies.split_once(' '));
     let dies = dies.map(|(write, micros)| (write.parse::<usize>().unwrap(), micros.parse::<u64>().unwrap()));
-    let mut loader = Loader::new(url).table("t");
-    if std::env::var_os(CHILD_MERGES).is_some() {
-        loader = loader.mode(Mode::Merge(MergeKeys::new(["seq"])));
+    let (mut loader, mut options) = (Loader::new(url).table("t"), StreamOptions::default().max_rows(300));
+    match std::env::var(CHILD_DOES).unwrap().as_str() {
+        "merge" => loader = loader.mode(Mode::Merge(MergeKeys::new(["seq"]))),
+        "route" => options = options.route(Route::field("flag")),
+        _ => {}
     }
-    let mut loader = loader.open_with(StreamOptions::default().max_rows(300)).unwrap();
+    let mut loader = loader.open_with(options).unwrap();
     let from = loader.committed("drift").unwrap().unwrap_or(0);
     let rest = drift::batches(&drift::lines(), 50).into_iter().filter(|(_, position)| *position > from);
     for (nth, (bytes, position)) in rest.enumerate() {
@@ -173,14 +175,11 @@ fn child_that_may_die() {
 }
 
 /// Runs the child again and again, each time killing it somewhere, and then to its end.
-fn run_under_kills(url: &str, merges: bool) {
+fn run_under_kills(url: &str, does: &str) {
     let run = |dies: Option<(u64, u64)>| {
         let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "child_that_may_die"]).env(CHILD_URL, url);
-        command.env_remove(CHILD_DIES).env_remove(CHILD_MERGES);
-        if merges {
-            command.env(CHILD_MERGES, "1");
-        }
+        command.args(["--exact", "child_that_may_die"]).env(CHILD_URL, url).env(CHILD_DOES, does);
+        command.env_remove(CHILD_DIES);
         if let Some((write, micros)) = dies {
             command.env(CHILD_DIES, format!("{write} {micros}"));
         }
@@ -202,14 +201,34 @@ fn run_under_kills(url: &str, merges: bool) {
 #[test]
 fn a_loader_that_merges_and_is_killed_anywhere_ends_with_the_same_rows() {
     let (url, mut client) = database();
-    run_under_kills(&url, true);
+    run_under_kills(&url, "merge");
     check_merged(&mut client, &url);
+}
+
+#[test]
+fn a_loader_into_many_tables_that_is_killed_anywhere_leaves_each_record_in_one_of_them_once() {
+    let (url, mut client) = database();
+    run_under_kills(&url, "route");
+    Loader::new(&url).table("s.plain").load(Source::bytes(drift::lines().concat())).unwrap();
+    let counted = |table: &str| format!("SELECT seq, coalesce(flag::text, '') AS flag FROM {table}");
+    let all = [counted("t_true"), counted("t_false"), counted("t_yes"), counted("t_no")].join(" UNION ALL ");
+    let sql = format!(
+        "WITH routed AS ({all} UNION ALL SELECT seq, '' FROM t), plain AS ({}) \
+         SELECT (SELECT count(*) FROM routed), (SELECT count(*) FROM plain), \
+         (SELECT count(*) FROM (SELECT * FROM routed EXCEPT ALL SELECT * FROM plain) AS others)",
+        counted("s.plain")
+    );
+    let row = client.query_one(&sql, &[]).unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(2)), (row.get::<_, i64>(1), 0));
+    let sql = "SELECT sum(quarantined)::bigint, (SELECT count(*) FROM _longshore_quarantine) FROM _longshore_loads";
+    let row = client.query_one(sql, &[]).unwrap();
+    assert_eq!(row.get::<_, i64>(0), row.get::<_, i64>(1));
 }
 
 #[test]
 fn a_loader_that_is_killed_anywhere_goes_on_and_neither_doubles_nor_loses() {
     let (url, mut client) = database();
-    run_under_kills(&url, false);
+    run_under_kills(&url, "append");
     drift::check(&mut client, "t", 1);
     // Nothing is left open, once the server has noticed that the child is gone.
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'longshore' \

@@ -152,6 +152,12 @@ fn what_cannot_be_merged_is_refused_before_anything_changes() {
     };
     let missing = load(MergeKeys::new(["uid"]));
     assert_eq!((missing.kind(), missing.location().unwrap().column.as_deref()), (ErrorKind::Conflict, Some("uid")));
+    let of = |input: &'static str| {
+        let loader = Loader::new(&url).table("t").mode(Mode::Merge(by_id()));
+        loader.load(Source::bytes(input))
+    };
+    assert_eq!(of("{}\n").unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(of("broken\n").unwrap().counts, counts(1, 0, 1, 0));
     assert_eq!(load(MergeKeys::default()).kind(), ErrorKind::Config);
     assert_eq!(load(by_id().order_by("at")).kind(), ErrorKind::Conflict);
     assert!(!exists(&mut client, "t"));

@@ -151,7 +151,7 @@ fn past_the_column_budget_the_rarest_fields_share_one_column_and_are_counted() {
         "{\"a\":1,\"b\":1,\"c\":1}\n{\"a\":2,\"b\":2,\"d\":{\"x\":1},\"e\":\"one\"}\n{\"a\":3,\"b\":3,\"c\":3}\n";
     let first = batch(&mut loader, input, 3).unwrap();
     assert_eq!((first.counts, first.overflowed), (counts(3, 3, 0), 2));
-    assert_eq!(rows(&mut client, "t")[1], "(2,2,,\"{\"\"e\"\": \"\"one\"\", \"\"d.x\"\": 1}\")");
+    assert_eq!(rows(&mut client, "t")[1], "(2,2,,\"{\"\"d\"\": {\"\"x\"\": 1}, \"\"e\"\": \"\"one\"\"}\")");
     // New fields go where the rest is, whoever comes with them, and however often.
     let second = batch(&mut open(), "{\"a\":4,\"f\":[1]}\n{\"a\":5,\"f\":2,\"e\":null}\n", 5).unwrap();
     assert_eq!((second.counts, second.overflowed, second.altered.len()), (counts(2, 2, 0), 2, 0));
@@ -189,17 +189,32 @@ fn a_field_past_the_budget_is_promoted_with_what_it_had_and_gets_what_comes() {
     assert_eq!(rows(&mut client, "t")[2], "(3,)");
     let n = loader.promote(None, "n").unwrap();
     assert_eq!((n.column.as_str(), n.ty, n.rows), ("n", Type::Int32, 2));
-    assert_eq!(
-        (loader.promote(Some("public.t"), "at").unwrap().ty, loader.promote(None, "o.x").unwrap().rows),
-        (Type::Date, 1)
-    );
-    let sql = "SELECT string_agg(concat_ws('/', id, n, at, o_x, _overflow), ' ' ORDER BY id) FROM t";
-    assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, String>(0), "1/5/2024-01-01/1 2/70000/2024-01-02 3");
-    let receipt = batch(&mut loader, "{\"id\":4,\"n\":6,\"other\":true}\n", 4).unwrap();
+    let (at, o) = (loader.promote(Some("public.t"), "at").unwrap(), loader.promote(None, "o").unwrap());
+    assert_eq!((at.ty, o.ty, o.rows), (Type::Date, Type::Json, 1));
+    let sql = "SELECT string_agg(concat_ws('/', id, n, at, o, _overflow), ' ' ORDER BY id) FROM t";
+    let moved: String = client.query_one(sql, &[]).unwrap().get(0);
+    assert_eq!(moved, "1/5/2024-01-01/{\"x\": 1} 2/70000/2024-01-02 3");
+    let receipt = batch(&mut loader, "{\"id\":4,\"n\":6,\"o\":{\"y\":2},\"other\":true}\n", 4).unwrap();
     assert_eq!((receipt.overflowed, receipt.altered.len()), (1, 0));
-    assert_eq!(client.query_one("SELECT n FROM t WHERE id = 4", &[]).unwrap().get::<_, i32>(0), 6);
+    let sql = "SELECT concat_ws('/', n, o, _overflow) FROM t WHERE id = 4";
+    let came: String = client.query_one(sql, &[]).unwrap().get(0);
+    assert_eq!(came, "6/{\"y\": 2}/{\"other\": true}");
     // Again is no harm; what is not there is an error.
     assert_eq!(loader.promote(None, "n").unwrap().rows, 0);
     let error = loader.promote(None, "nothing").unwrap_err();
     assert_eq!((error.kind(), error.location().unwrap().column.as_deref()), (ErrorKind::Conflict, Some("nothing")));
+}
+
+#[test]
+fn ever_new_fields_do_not_turn_the_table_into_something_else() {
+    let (url, mut client) = database();
+    let mut loader = Loader::new(&url).table("t").policy(Policy::default().max_columns(5)).open().unwrap();
+    // More different fields in all than are told apart in one input.
+    for round in 0..13u64 {
+        let fields: Vec<String> = (0..1_000).map(|n| format!("\"f{round}_{n}\":{n}")).collect();
+        batch(&mut loader, &format!("{{\"id\":{round},{}}}\n", fields.join(",")), round + 1).unwrap();
+    }
+    let sql = "SELECT count(id), sum((SELECT count(*) FROM jsonb_object_keys(_overflow)))::bigint FROM t";
+    let row = client.query_one(sql, &[]).unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (13, 13 * 1_000 - 3));
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashSet;
+
 use super::batch::Batch;
 use super::children::{Families, Refused};
 use super::resolve::Resolver;
@@ -69,7 +71,7 @@ impl StreamLoader {
             schemas.insert(*table, schema);
         }
         Refused::check(&mut batch, &families, &schemas)?;
-        let names = self.buffer.write_names();
+        let (names, content_hash) = (self.buffer.write_names(), self.buffer.content_hash());
         let mut receipts = Vec::new();
         for (nth, table) in order.iter().enumerate() {
             let part = batch.part(*table);
@@ -77,7 +79,7 @@ impl StreamLoader {
                 table: self.tables.get(*table).name.quoted(),
                 load_id: load_id.clone(),
                 sources: sources.clone(),
-                content_hash: self.buffer.content_hash(),
+                content_hash: content_hash.clone(),
                 bytes: if order.len() == 1 { self.buffer.bytes() } else { part.bytes() },
                 ..self.request.clone()
             };
@@ -107,11 +109,11 @@ impl StreamLoader {
         self.buffer.committed(steps);
         for (table, seen) in seen {
             let table = self.tables.get_mut(table);
-            table.seen = seen;
             let name = table.name.quoted();
             if let Some(loaded) = receipt.tables.iter().find(|loaded| loaded.table == name) {
                 table.schema = loaded.schema.clone();
             }
+            table.seen = of_columns(seen, &table.schema);
         }
         self.totals.commits += 1;
         add(&mut self.totals.counts, receipt.counts);
@@ -140,6 +142,15 @@ fn receipt(load_id: String, bytes: u64, steps: &[Step], tables: Vec<TableReceipt
     }
     receipt.tables = tables;
     receipt
+}
+
+/// The evidence of the fields that are columns, and of those that columns are below of. Of all others nothing is to be
+/// remembered: so a stream of ever new fields, which go into the overflow, does not make what is known of it grow.
+fn of_columns(mut seen: Sketch, schema: &Schema) -> Sketch {
+    let paths = schema.columns.iter().map(|column| column.path.keys());
+    let wanted: FxHashSet<&[String]> = paths.flat_map(|keys| (0..=keys.len()).map(|len| &keys[..len])).collect();
+    seen.fields.retain(|field| wanted.contains(field.path.keys()));
+    seen
 }
 
 fn add(counts: &mut Counts, more: Counts) {

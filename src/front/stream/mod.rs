@@ -219,8 +219,8 @@ impl StreamLoader {
         if let Some(number) = self.tables.named(text) {
             return Ok(number);
         }
-        self.know_own_table()?;
         let name = tables::parse(text)?;
+        self.patiently(Self::know_own_table)?;
         let name = self.patiently(|loader| loader.stream.resolve(Some(&name)))?;
         Ok(self.tables.call(text, name))
     }

@@ -91,6 +91,8 @@ pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, re
 /// Looks before anything is changed whether there are the columns to merge by.
 fn require_keys(columns: &[Fitted], mode: &Mode) -> Result<()> {
     match mode {
+        // Where no record has a field, there is nothing to merge, and a record that is empty is told by its load.
+        Mode::Merge(_) if columns.is_empty() => Ok(()),
         Mode::Merge(keys) => merge::missing(columns, keys).map_or(Ok(()), |path| Err(merge::missing_field(path))),
         _ => Ok(()),
     }

@@ -4,7 +4,7 @@ use ::postgres::Client;
 
 use super::copy::{self, CopyStream};
 use super::ledger::{Ledger, LoadKey};
-use super::merge::{Merge, Merged};
+use super::merge::{self, Merge, Merged};
 use super::open::Ready;
 use super::spool::{Scope, Spool};
 use crate::batch::Misfit;
@@ -117,6 +117,9 @@ impl Load {
     /// Brings everything into the transaction: merges the rows, copies the quarantine, holds the server's counts
     /// against ours, and records the load. What is left to do is the commit.
     pub(super) fn settle(self, read: u64) -> Result<(Client, LoadKey, Settled)> {
+        if let (Mode::Merge(by), None, 1..) = (&self.request.mode, &self.merge, self.sent) {
+            return Err(merge::missing_field(by.keys.first().map_or("", String::as_str)));
+        }
         let Load { key, request, columns, rows, merge, sent, mut spool, .. } = self;
         let (mut client, stored) = match rows {
             Rows::Stream(stream) => stream.finish()?,
