@@ -37,6 +37,7 @@ impl Loader {
             load_id: "stream".into(),
             mode: self.mode.clone(),
             sources: Vec::new(),
+            formats: vec![format.written()],
             content_hash: String::new(),
             bytes: 0,
             max_quarantined: self.max_quarantined,

@@ -7,6 +7,11 @@ use crate::plan::{ExistingTable, path_of_comment};
 use crate::schema::{Column, Policy, Schema, Type};
 use crate::sketch::Sketch;
 
+/// Resolves evidence as a stream that appends does.
+pub(in crate::front) fn resolve(policy: &Policy, seen: &Sketch, table: Option<&ExistingTable>) -> Result<Schema> {
+    Resolver { policy, keys: &[] }.resolve(seen, table)
+}
+
 /// What the schema of a stream is decided by, besides its evidence.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Resolver<'a> {

@@ -10,6 +10,8 @@ mod merge;
 mod offsets;
 mod open;
 mod promote;
+mod quarantine;
+mod replay;
 mod rows;
 mod spool;
 mod stream;
@@ -17,6 +19,7 @@ mod variant;
 
 pub(crate) use self::offsets::Step;
 pub(crate) use self::promote::Decide;
+pub(crate) use self::quarantine::{PostgresQuarantine, Waiting};
 pub(crate) use self::stream::{OpenTable, PostgresStream, StreamBegun};
 
 use std::time::Duration;

@@ -2,8 +2,9 @@
 
 use ::postgres::Client;
 
+use super::connect::Endpoint;
 use super::copy::{self, CopyStream};
-use super::ledger::{Ledger, LoadKey};
+use super::ledger::{self, Ledger, LoadKey, schema_version};
 use super::merge::{self, Merge, Merged};
 use super::open::Ready;
 use super::spool::{Scope, Spool};
@@ -78,7 +79,7 @@ impl Load {
             Rows::Stream(CopyStream::start(*client, into, &columns)?)
         };
         let fitted = decoded(&columns, schema);
-        let spool = Spool::new(&key, names);
+        let spool = Spool::new(&key, names, &schema_version(&columns));
         Ok((Load { key, request, columns, encoder, rows, merge, sent: 0, spool }, fitted))
     }
 
@@ -112,6 +113,21 @@ impl Load {
     /// Keeps a value aside whose record is loaded.
     pub(super) fn quarantine_value(&mut self, misfit: &Misfit) -> Result<()> {
         self.spool.push(misfit, Scope::Value)
+    }
+
+    /// Settles, writes what `also` writes, and commits.
+    pub(super) fn commit_with(
+        self,
+        endpoint: &Endpoint,
+        read: u64,
+        also: &mut dyn FnMut(&mut Client) -> Result<()>,
+    ) -> Result<(Client, Counts)> {
+        let (mut client, key, settled) = self.settle(read)?;
+        if let Err(error) = also(&mut client) {
+            let _ = client.batch_execute("ROLLBACK");
+            return Err(error);
+        }
+        ledger::commit(client, endpoint, &key, settled.counts)
     }
 
     /// Brings everything into the transaction: merges the rows, copies the quarantine, holds the server's counts

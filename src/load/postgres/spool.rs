@@ -16,8 +16,19 @@ use crate::plan::{TableName, identifier};
 const IN_MEMORY: usize = 8 << 20;
 /// Bytes collected before they are written to the spool.
 const PIECE: usize = 64 << 10;
-const COLUMNS: [&str; 10] =
-    ["table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes", "scope"];
+const COLUMNS: [&str; 11] = [
+    "table_name",
+    "load_id",
+    "source",
+    "line",
+    "byte",
+    "path",
+    "reason",
+    "raw",
+    "raw_bytes",
+    "scope",
+    "schema_version",
+];
 
 /// What is kept aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +48,12 @@ pub(super) struct Spool {
     values: u64,
     table: String,
     load_id: String,
+    schema_version: String,
     sources: Vec<String>,
 }
 
 impl Spool {
-    pub(super) fn new(key: &LoadKey, sources: &[String]) -> Self {
+    pub(super) fn new(key: &LoadKey, sources: &[String], schema_version: &str) -> Self {
         Spool {
             file: SpooledTempFile::new(IN_MEMORY),
             pending: Vec::new(),
@@ -49,6 +61,7 @@ impl Spool {
             values: 0,
             table: key.target.name.clone(),
             load_id: key.load_id.clone(),
+            schema_version: schema_version.to_owned(),
             sources: sources.to_vec(),
         }
     }
@@ -82,6 +95,7 @@ impl Spool {
         bytes(row, &misfit.raw);
         number(row, misfit.raw_len);
         text(row, if scope == Scope::Value { "value" } else { "record" });
+        text(row, &self.schema_version);
         self.rows += 1;
         self.values += u64::from(scope == Scope::Value);
         if self.pending.len() >= PIECE { self.flush() } else { Ok(()) }
