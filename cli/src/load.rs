@@ -5,12 +5,14 @@ use std::fmt::Write;
 use longshore::load::{MergeKeys, Mode};
 use longshore::{Error, LoadReport, Loader, Watch};
 
-use crate::args::{Load, ModeArg};
+use crate::args::{Load, MergeArgs, ModeArg};
 use crate::evidence::{describe_columns, describe_inputs, describe_quarantined, describe_undecided, source};
 use crate::exit::{self, Done, Failure};
 use crate::json;
 use crate::output::{clean, count, counted};
 use crate::progress::Bar;
+
+const REDSHIFT: &str = "redshift://";
 
 /// Where a load goes, and what is left of it when it is done.
 pub(crate) struct Place {
@@ -43,7 +45,11 @@ pub(crate) fn run(args: &Load) -> Result<Done, Failure> {
         source.spool()?;
     }
     let bar = Bar::show(&source, &watch, 2, args.output.quiet);
-    let mut loader = Loader::new(place.url.as_str()).mode(mode(args)).policy(policy).read(args.input.options(watch));
+    let loader = match place.url.starts_with(REDSHIFT) {
+        true => args.staging.loader(&place.url)?,
+        false => Loader::new(place.url.as_str()),
+    };
+    let mut loader = loader.mode(mode(args.mode, &args.merge)).policy(policy).read(args.input.options(watch));
     if let Some(table) = &args.table {
         loader = loader.table(table);
     }
@@ -77,28 +83,34 @@ fn check(args: &Load) -> Result<(), Failure> {
     if args.to == "dir:" {
         return Err(Error::config("`--to dir:` names no folder").with_hint("write dir:FOLDER").into());
     }
-    if args.mode != ModeArg::Merge && !args.keys.is_empty() {
+    if args.mode != ModeArg::Merge && !args.merge.keys.is_empty() {
         return Err(Error::config("`--key` says by what rows are merged, and the mode is another one")
             .with_hint("add `--mode merge`, or leave `--key` out")
             .into());
     }
-    let known = ["dir:", "postgres://", "postgresql://"].iter().any(|scheme| args.to.starts_with(scheme));
+    if args.staging.is_asked_for() && !args.to.starts_with(REDSHIFT) {
+        return Err(Error::config("`--staging` is where Redshift reads from, and `--to` names no Redshift")
+            .with_hint("add `--to redshift://user@host/database`, or leave `--staging` out")
+            .into());
+    }
+    let known = ["dir:", "postgres://", "postgresql://", REDSHIFT].iter().any(|scheme| args.to.starts_with(scheme));
     if !known && args.to != "temp" {
         return Err(Error::config("`--to` names no target that longshore knows")
-            .with_hint("write postgres://user@host/database, dir:FOLDER or temp")
+            .with_hint("write postgres://user@host/database, redshift://user@host/database, dir:FOLDER or temp")
             .into());
     }
     Ok(())
 }
 
-fn mode(args: &Load) -> Mode {
-    match args.mode {
+/// The mode that is asked for.
+pub(crate) fn mode(mode: ModeArg, merge: &MergeArgs) -> Mode {
+    match mode {
         ModeArg::Append => Mode::Append,
         ModeArg::Replace => Mode::Replace,
         ModeArg::Fail => Mode::FailIfExists,
         ModeArg::Merge => {
-            let keys = MergeKeys::new(&args.keys);
-            Mode::Merge(match &args.order_by {
+            let keys = MergeKeys::new(&merge.keys);
+            Mode::Merge(match &merge.order_by {
                 Some(path) => keys.order_by(path),
                 None => keys,
             })
@@ -139,7 +151,11 @@ impl Place {
 
 /// The target without what may be a secret: of a server's URL only its kind.
 fn shown(to: &str) -> String {
-    if to.starts_with("dir:") { to.to_string() } else { "postgres".to_string() }
+    match to {
+        _ if to.starts_with("dir:") => to.to_string(),
+        _ if to.starts_with(REDSHIFT) => "redshift".to_string(),
+        _ => "postgres".to_string(),
+    }
 }
 
 fn describe(report: &LoadReport, place: &Place) -> String {
