@@ -14,9 +14,6 @@ use crate::path::Path;
 use crate::records::{Bad, Field, FieldKind, NodeId, PathTable, Record, Sink};
 use crate::schema::{OnMisfit, Schema, Type};
 
-/// Bytes of a record that a misfit keeps.
-const RAW_KEPT: usize = 16 << 20;
-
 /// Decodes records under a schema. One per thread; every value is checked, whatever the schema was made from.
 ///
 /// A record goes into the batch whole or not at all: a value that its column does not hold exactly, or a field that
@@ -229,15 +226,8 @@ impl Decoder {
     /// Keeps one value of the present record aside.
     fn set_aside(&mut self, record: &Record<'_>, field: &Field, path: String, reason: String) {
         let raw = record.source_text(field);
-        self.pending.push(Misfit {
-            source: record.source,
-            line: record.line,
-            byte: record.offset,
-            path: Some(path),
-            reason,
-            raw: raw[..raw.len().min(RAW_KEPT)].to_vec(),
-            raw_len: raw.len() as u64,
-        });
+        let place = (record.source, record.offset, record.line);
+        self.pending.push(Misfit::new(raw, place, Some(path), reason));
     }
 
     fn misfit(&self, column: usize, found: &str) -> (Option<String>, String) {
@@ -280,15 +270,7 @@ impl Decoder {
     }
 
     fn keep_aside(&mut self, raw: &[u8], place: (u32, u64, u64), path: Option<String>, reason: String) {
-        self.misfits.push(Misfit {
-            source: place.0,
-            line: place.2,
-            byte: place.1,
-            path,
-            reason,
-            raw: raw[..raw.len().min(RAW_KEPT)].to_vec(),
-            raw_len: raw.len() as u64,
-        });
+        self.misfits.push(Misfit::new(raw, place, path, reason));
     }
 }
 

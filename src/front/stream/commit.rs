@@ -7,12 +7,16 @@ use rustc_hash::FxHashSet;
 use super::batch::Batch;
 use super::children::{Families, Refused};
 use super::resolve::Resolver;
-use super::{Offset, Receipt, StreamLoader, TableReceipt};
+use super::{ChildTables, Offset, Receipt, StreamLoader, TableReceipt};
 use crate::error::Result;
 use crate::load::{Counts, LoadRequest, Mode, Step, StreamBegun};
 use crate::plan::TableName;
 use crate::schema::Schema;
 use crate::sketch::Sketch;
+
+/// How many batches are loaded with care after one in which the table refused a row. Such rows seldom come alone, and
+/// without care a batch that has one is loaded twice.
+const ISOLATING: u32 = 20;
 
 impl StreamLoader {
     pub(super) fn commit_once(&mut self) -> Result<Receipt> {
@@ -21,8 +25,15 @@ impl StreamLoader {
             if steps.is_empty() {
                 return Ok(Receipt { schema: self.own_schema(), ..Receipt::default() });
             }
-            if let Some(receipt) = self.load(&steps)? {
-                return Ok(receipt);
+            match self.load(&steps) {
+                // The batch goes once more, with such rows looked for one by one, and so do some batches behind it.
+                Err(error) if error.is_refused_row() && self.isolating == 0 => self.isolating = ISOLATING,
+                Err(error) => return Err(error),
+                Ok(Some(receipt)) => {
+                    self.isolating = self.isolating.saturating_sub(1);
+                    return Ok(receipt);
+                }
+                Ok(None) => {}
             }
         }
     }
@@ -36,6 +47,9 @@ impl StreamLoader {
     fn load(&mut self, steps: &[Step]) -> Result<Option<Receipt>> {
         self.know_own_table()?;
         let load_id = load_id(steps);
+        // A record and the rows of its elements go in together, so none of them can be left out by itself.
+        let alone = self.options.child_tables == ChildTables::None;
+        self.request.isolate_rows = alone && self.isolating > 0;
         let sources = self.buffer.names();
         let mut batch = Batch::new(&self.buffer, &self.format, &self.settings, &mut self.tables)?;
         let families = Families::split(&mut batch, &self.options.child_tables, &mut self.tables)?;

@@ -97,6 +97,8 @@ pub struct StreamLoader {
     totals: StreamTotals,
     /// A batch that was sent whole, and whose commit may have gone through without our knowing.
     in_doubt: Option<Receipt>,
+    /// For how many more batches rows that the table refuses are looked for from the beginning.
+    isolating: u32,
 }
 
 impl std::fmt::Debug for StreamLoader {

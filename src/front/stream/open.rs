@@ -41,6 +41,7 @@ impl Loader {
             content_hash: String::new(),
             bytes: 0,
             max_quarantined: self.max_quarantined,
+            isolate_rows: false,
         };
         let stream = PostgresStream::connect(&self.url, &request, options.contract.clone(), options.postgres.clone())?;
         Ok(StreamLoader {
@@ -53,6 +54,7 @@ impl Loader {
             buffer: Buffer::default(),
             totals: StreamTotals::default(),
             in_doubt: None,
+            isolating: 0,
         })
     }
 

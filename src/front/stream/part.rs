@@ -9,8 +9,11 @@ use super::pieces::Piece;
 use super::refuse::Refuse;
 use crate::batch::{Decoded, Decoder, Misfit};
 use crate::error::Result;
-use crate::load::{Encode, OpenTable};
+use crate::fault;
+use crate::front::isolated::IsolatedRows;
+use crate::load::{Encode, OpenTable, Prepared};
 use crate::records::{Format, Reader};
+use crate::schema::Schema;
 use crate::sketch::{Collector, Sketch};
 use crate::source::{Chunk, ordered_map};
 
@@ -80,6 +83,7 @@ impl PartOf<'_> {
         let inputs: Vec<&str> = names.iter().map(String::as_str).collect();
         let worker = || (Reader::new(self.settings.read.limits), Collector::new(&inputs));
         let work = |(reader, collector): &mut (Reader, Collector), stretch: &Stretch| {
+            fault::point("infer.chunk")?;
             if stretch.declared().is_some() {
                 return Ok(());
             }
@@ -127,6 +131,7 @@ impl PartOf<'_> {
         let (schema, encoder) = (Arc::new(table.schema.clone()), table.encoder());
         let worker = || (Reader::new(self.settings.read.limits), Decoder::new(schema.clone()));
         let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
+            fault::point("decode.chunk")?;
             reader.read(self.format(stretch), &mut self.chunk(stretch), decoder);
             let Decoded { batch, misfits, values, overflowed, read } = decoder.finish()?;
             let rows = match batch.num_rows() {
@@ -136,7 +141,7 @@ impl PartOf<'_> {
             let (misfits, values) = (self.placed(stretch, misfits), self.placed(stretch, values));
             Ok((rows, misfits, values, Sent { read, overflowed }))
         };
-        let mut sent = Sent::default();
+        let (mut sent, mut rows_sent) = (Sent::default(), Vec::new());
         let stretches = self.part.stretches.iter().map(Ok);
         ordered_map(
             stretches,
@@ -146,12 +151,25 @@ impl PartOf<'_> {
             |(rows, misfits, values, of): (_, Vec<_>, Vec<_>, Sent)| {
                 sent.read += of.read;
                 sent.overflowed += of.overflowed;
+                rows_sent.push(rows.as_ref().map_or(0, Prepared::rows));
                 rows.map_or(Ok(()), |rows| table.write(rows))?;
                 misfits.iter().try_for_each(|misfit| table.quarantine(misfit))?;
                 values.iter().try_for_each(|value| table.quarantine_value(value))
             },
         )?;
+        self.keep_isolated(&schema, &IsolatedRows::new(table.isolated()?, &rows_sent), table)?;
         Ok(sent)
+    }
+
+    /// Keeps the records aside whose rows the table refused.
+    fn keep_isolated(&self, schema: &Arc<Schema>, isolated: &IsolatedRows, table: &mut OpenTable) -> Result<()> {
+        for nth in isolated.pieces() {
+            let Some(stretch) = self.part.stretches.get(nth) else { continue };
+            let how = (self.format(stretch), self.settings.read.limits);
+            let records = isolated.records(nth, how, &mut self.chunk(stretch), schema);
+            self.placed(stretch, records).iter().try_for_each(|misfit| table.quarantine(misfit))?;
+        }
+        Ok(())
     }
 
     /// Quarantines every record, for want of a value at `path`.

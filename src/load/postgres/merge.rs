@@ -3,13 +3,13 @@
 //! UPDATE and INSERT, and neither ON CONFLICT nor MERGE: these need a unique index, or a later server, and this works on
 //! any table. Loads into one table take turns, so nobody adds a key in between.
 
-use ::postgres::Client;
 use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
 
 use super::catalog;
 use super::error::failed;
 use super::ledger::LoadKey;
+use super::session::Client;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::load::MergeKeys;
 use crate::plan::{Fitted, PgType, TableName, identifier, path_of_comment};

@@ -1,11 +1,10 @@
 //! A field out of the overflow column into a column of its own.
 
-use ::postgres::Client;
-use ::postgres::fallible_iterator::FallibleIterator;
 use ::postgres::types::Type as SqlType;
 
 use super::error::failed;
 use super::ledger::{LoadKey, lock, set_lock_timeout};
+use super::session::Client;
 use super::stream::PostgresStream;
 use super::{PostgresOptions, catalog, open};
 use crate::error::{Error, ErrorKind, Location, Result};
@@ -118,12 +117,19 @@ fn read_values(
     decide: &mut dyn Decide,
 ) -> Result<()> {
     let refused = |error: ::postgres::Error| failed("reading the values", &error);
-    let sql = format!("SELECT ({overflow} -> $1)::text FROM {table} WHERE {overflow} ? $1");
-    let mut rows = client.query_typed_raw(&sql, [(field, SqlType::TEXT)]).map_err(refused)?;
-    while let Some(row) = rows.next().map_err(refused)? {
-        decide.value(row.get(0));
+    let key = literal(field, Dialect::Postgres);
+    let sql = format!(
+        "DECLARE longshore_values NO SCROLL CURSOR FOR \
+         SELECT ({overflow} -> {key})::text FROM {table} WHERE {overflow} ? {key}"
+    );
+    client.batch_execute(&sql).map_err(refused)?;
+    loop {
+        let rows = client.query_typed("FETCH 10000 FROM longshore_values", &[]).map_err(refused)?;
+        if rows.is_empty() {
+            return client.batch_execute("CLOSE longshore_values").map_err(refused);
+        }
+        rows.iter().for_each(|row| decide.value(row.get(0)));
     }
-    Ok(())
 }
 
 fn add_column(

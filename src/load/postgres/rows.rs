@@ -1,18 +1,16 @@
 //! A load between its beginning and its commit: rows into a COPY, misfits into the spool.
 
-use ::postgres::Client;
-
-use super::connect::Endpoint;
 use super::copy::{self, CopyStream};
 use super::ledger::{self, Ledger, LoadKey, schema_version};
 use super::merge::{self, Merge, Merged};
 use super::open::Ready;
+use super::session::{Client, Endpoint};
 use super::spool::{Scope, Spool};
 use crate::batch::Misfit;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::conserve::{conserved, within_limit};
 use crate::load::copy_binary::CopyEncoder;
-use crate::load::{Counts, LoadRequest, Mode, Prepared};
+use crate::load::{Counts, LoadRequest, Mode, Prepared, Refused};
 use crate::plan::Fitted;
 use crate::schema::Schema;
 
@@ -32,6 +30,10 @@ pub(super) struct Load {
 enum Rows {
     /// Into a COPY that is under way.
     Stream(CopyStream),
+    /// All are there: so many were stored, and so many refused.
+    Stored { client: Box<Client>, loaded: u64, refused: u64 },
+    /// The COPY failed.
+    Failed,
     /// Nowhere: without columns there is nothing to copy, and rows are only counted. The statements make the table,
     /// once it is known that there are rows.
     Counted { client: Box<Client>, create: Vec<String> },
@@ -76,7 +78,7 @@ impl Load {
             Rows::Counted { client, create: deferred }
         } else {
             let into = merge.as_ref().map_or(&key.target, Merge::stage);
-            Rows::Stream(CopyStream::start(*client, into, &columns)?)
+            Rows::Stream(CopyStream::start(*client, into, &columns, request.isolate_rows)?)
         };
         let fitted = decoded(&columns, schema);
         let spool = Spool::new(&key, names, &schema_version(&columns));
@@ -101,6 +103,22 @@ impl Load {
         match &mut self.rows {
             Rows::Stream(stream) => stream.send(bytes),
             Rows::Counted { .. } => Ok(()),
+            Rows::Stored { .. } | Rows::Failed => Err(Error::config("rows were sent after the last one")),
+        }
+    }
+
+    /// Ends the COPY, and returns the rows that the table refused.
+    pub(super) fn isolated(&mut self) -> Result<Vec<Refused>> {
+        match std::mem::replace(&mut self.rows, Rows::Failed) {
+            Rows::Stream(stream) => {
+                let (client, loaded, refused) = stream.finish()?;
+                self.rows = Rows::Stored { client: Box::new(client), loaded, refused: refused.len() as u64 };
+                Ok(refused)
+            }
+            other => {
+                self.rows = other;
+                Ok(Vec::new())
+            }
         }
     }
 
@@ -132,13 +150,19 @@ impl Load {
 
     /// Brings everything into the transaction: merges the rows, copies the quarantine, holds the server's counts
     /// against ours, and records the load. What is left to do is the commit.
-    pub(super) fn settle(self, read: u64) -> Result<(Client, LoadKey, Settled)> {
+    pub(super) fn settle(mut self, read: u64) -> Result<(Client, LoadKey, Settled)> {
         if let (Mode::Merge(by), None, 1..) = (&self.request.mode, &self.merge, self.sent) {
             return Err(merge::missing_field(by.keys.first().map_or("", String::as_str)));
         }
-        let Load { key, request, columns, rows, merge, sent, mut spool, .. } = self;
+        // Refused rows that nobody asked for are missed by the check of conservation.
+        self.isolated()?;
+        let Load { key, request, columns, rows, merge, mut sent, mut spool, .. } = self;
         let (mut client, stored) = match rows {
-            Rows::Stream(stream) => stream.finish()?,
+            Rows::Stored { client, loaded, refused } => {
+                sent -= refused;
+                (*client, loaded)
+            }
+            Rows::Stream(_) | Rows::Failed => return Err(Error::config("the load failed before")),
             Rows::Counted { mut client, create } => {
                 let stored = copy::insert_empty_rows(&mut client, &key.target, &create, sent)?;
                 (*client, stored)

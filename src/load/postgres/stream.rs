@@ -3,9 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use ::postgres::Client;
-
-use super::connect::Endpoint;
 use super::contract::evolve_within;
 use super::error::failed;
 use super::ledger::{self, Ledger, LoadKey, lock, set_lock_timeout};
@@ -13,12 +10,13 @@ use super::merge;
 use super::offsets::{Offsets, Step};
 use super::open::{self, Ready};
 use super::rows::{self, Load, Settled};
+use super::session::{Client, Endpoint};
 use super::variant::{self, View};
 use super::{PostgresOptions, catalog};
 use crate::batch::Misfit;
 use crate::error::{Error, Result};
 use crate::load::copy_binary::CopyEncoder;
-use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared, Rewrite};
+use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared, Refused, Rewrite};
 use crate::plan::{self, Evolution, ExistingTable, TableName};
 use crate::schema::Schema;
 
@@ -351,6 +349,11 @@ impl OpenTable {
     /// Sends rows.
     pub(crate) fn write(&mut self, rows: Prepared) -> Result<()> {
         self.load.write(rows)
+    }
+
+    /// Ends the sending; returns the rows that the table refused. See [`Target::isolated`](crate::load::Target::isolated).
+    pub(crate) fn isolated(&mut self) -> Result<Vec<Refused>> {
+        self.load.isolated()
     }
 
     /// Keeps a record aside.

@@ -1,11 +1,11 @@
 //! Columns beside others: text for the values that a column of a large table does not hold, so that the table need not be
 //! rewritten. A view shows both as one.
 
-use ::postgres::Client;
 use ::postgres::types::Type as SqlType;
 
 use super::catalog;
 use super::error::failed;
+use super::session::Client;
 use crate::error::Result;
 use crate::path::Path;
 use crate::plan::{ExistingTable, Fitted, TableName, identifier, literal, path_of_comment};
