@@ -19,6 +19,12 @@ pub enum Fault {
     CutAfterCommit,
     /// Another session adds a column of the same name and type just before this one does.
     RivalAddsColumn,
+    /// The first object of a manifest is gone when COPY comes.
+    MissingObject,
+    /// The first object of a manifest was overwritten by another, longer one when COPY comes.
+    OverwrittenObject,
+    /// The first object of a manifest is listed twice.
+    DuplicateEntry,
     /// The next statement that holds the text is refused with this SQLSTATE and message.
     Refuse {
         /// A part of the statement, as it is sent.

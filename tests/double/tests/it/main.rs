@@ -1,6 +1,9 @@
 //! The double keeps Redshift's rules, and longshore keeps its promises on it.
 
+mod conformance;
 mod copy;
+mod drift;
+mod places;
 mod session;
 mod support;
 mod verdicts;

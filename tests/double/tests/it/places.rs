@@ -1,0 +1,166 @@
+//! The places that the conformance suite runs on: Postgres, and the double.
+
+use std::time::Duration;
+
+use longshore::Loader;
+use longshore::load::{RedshiftOptions, StageOptions};
+use longshore_redshift_double::BUCKET;
+use longshore_redshift_double::s3::{ACCESS_KEY, SECRET_KEY};
+use postgres::{Client, NoTls, SimpleQueryMessage};
+
+use crate::conformance::{Row, Warehouse};
+use crate::support;
+
+/// Runs a test in a process of its own that has the S3 server's keys in its environment, as a user would have them.
+///
+/// Gives false in the first process, once the second is done: the environment of a running process cannot be changed
+/// safely.
+///
+/// # Panics
+///
+/// If the second process fails.
+pub(crate) fn with_keys() -> bool {
+    if std::env::var("AWS_ACCESS_KEY_ID").as_deref() == Ok(ACCESS_KEY) {
+        return true;
+    }
+    let name = std::thread::current().name().expect("tests have names").to_owned();
+    let program = std::env::current_exe().expect("a test is a program");
+    let done = std::process::Command::new(program)
+        .args(["--exact", &name, "--nocapture", "--include-ignored"])
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .status()
+        .expect("the test runs again");
+    assert!(done.success(), "{name} failed; its output is above");
+    false
+}
+
+fn rows(client: &mut Client, sql: &str) -> Vec<Row> {
+    let answer = client.simple_query(sql).unwrap_or_else(|error| panic!("{error:?}: {sql}"));
+    let row = |message: SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect()),
+        _ => None,
+    };
+    answer.into_iter().filter_map(row).collect()
+}
+
+/// A database of a real Postgres.
+pub(crate) struct Postgres {
+    url: String,
+    client: Client,
+}
+
+impl Postgres {
+    pub(crate) fn start() -> Postgres {
+        let url = support::database_url(&support::new_database());
+        let mut client = Client::connect(&url, NoTls).expect("the server answers");
+        client.batch_execute("CREATE SCHEMA s; SET TimeZone = 'UTC'").expect("a schema");
+        Postgres { url, client }
+    }
+}
+
+impl Warehouse for Postgres {
+    fn loader(&self, table: &str) -> Loader {
+        Loader::new(&self.url).table(table)
+    }
+
+    fn rows(&mut self, sql: &str) -> Vec<Row> {
+        rows(&mut self.client, sql)
+    }
+
+    fn json(&self, column: &str) -> String {
+        format!("CAST({column} AS varchar)")
+    }
+
+    fn table(&self, name: &str) -> String {
+        format!("s.{name}")
+    }
+}
+
+/// The double, reached as a user reaches Redshift: through files in an object store.
+pub(crate) struct Redshift {
+    pub(crate) warehouse: support::Warehouse,
+    client: Client,
+}
+
+impl Redshift {
+    pub(crate) fn start() -> Redshift {
+        let warehouse = support::Warehouse::start();
+        let client = warehouse.client();
+        let mut place = Redshift { warehouse, client };
+        place.rows("CREATE SCHEMA s");
+        place
+    }
+
+    /// Options for a loader: staged in the double's S3 server.
+    pub(crate) fn options(&self) -> RedshiftOptions {
+        let mut stage = StageOptions::new(format!("s3://{BUCKET}/loads")).expect("a place to stage");
+        stage.endpoint = Some(self.warehouse.double.s3().endpoint().to_owned());
+        stage.allow_http = true;
+        RedshiftOptions::new(stage).with_retry_for(Duration::from_secs(60))
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("{}?sslmode=disable", self.warehouse.double.url(&self.warehouse.database))
+    }
+
+    /// A session with the server behind the double, past its rules.
+    pub(crate) fn behind(&self) -> Client {
+        Client::connect(&support::database_url(&self.warehouse.database), NoTls).expect("the server answers")
+    }
+
+    /// A new session, where the old one was cut.
+    pub(crate) fn reconnect(&mut self) {
+        self.client = self.warehouse.client();
+    }
+}
+
+impl Warehouse for Redshift {
+    fn loader(&self, table: &str) -> Loader {
+        Loader::redshift(self.url(), self.options()).table(table)
+    }
+
+    fn rows(&mut self, sql: &str) -> Vec<Row> {
+        rows(&mut self.client, sql)
+    }
+
+    fn json(&self, column: &str) -> String {
+        format!("JSON_SERIALIZE({column})")
+    }
+
+    fn table(&self, name: &str) -> String {
+        format!("s.{name}")
+    }
+}
+
+/// Runs every promise, each on a place of its own, and names those that are not kept.
+fn suite(start: impl Fn() -> Box<dyn Warehouse>) {
+    let mut broken = Vec::new();
+    let mut place = start();
+    for (name, promise) in crate::conformance::PROMISES {
+        let kept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| promise(place.as_mut())));
+        if kept.is_err() {
+            broken.push(*name);
+            place = start();
+        }
+    }
+    assert!(
+        broken.is_empty(),
+        "{} of {} promises are not kept: {broken:#?}",
+        broken.len(),
+        crate::conformance::PROMISES.len()
+    );
+}
+
+#[test]
+fn postgres_keeps_every_promise() {
+    suite(|| Box::new(Postgres::start()));
+}
+
+#[test]
+fn redshift_keeps_every_promise() {
+    if with_keys() {
+        suite(|| Box::new(Redshift::start()));
+    }
+}
