@@ -11,6 +11,8 @@ mod load;
 mod merge;
 mod output;
 mod progress;
+mod stage;
+mod staging;
 #[cfg(unix)]
 mod temp;
 
@@ -39,6 +41,7 @@ fn run(command: &Command) -> Result<Done, Failure> {
         Command::Explain(args) => explain::run(args),
         Command::Ddl(args) => ddl::run(args),
         Command::Load(args) => load::run(args),
+        Command::Stage(args) => stage::run(args),
         Command::Merge(args) => merge::run(args),
     }
 }

@@ -6,6 +6,8 @@ mod infer;
 mod loader;
 mod name;
 mod read;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod refused;
 #[cfg(feature = "postgres")]
 mod stream;
 

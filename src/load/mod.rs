@@ -13,6 +13,10 @@ mod mode;
 mod parquet_file;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redshift")]
+mod redshift;
+#[cfg(feature = "redshift")]
+mod stage;
 mod target;
 #[cfg(all(unix, feature = "postgres"))]
 mod temp;
@@ -26,6 +30,10 @@ pub use mode::{MergeKeys, Mode};
 pub(crate) use postgres::{OpenBatch, PostgresStream, Step, StreamBegun};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
-pub use target::{Begun, Counts, Encode, LoadRequest, Prepared, Target};
+#[cfg(feature = "redshift")]
+pub use redshift::{CopyAuthorization, RedshiftOptions, RedshiftTarget, ScriptOptions, StageTarget, StagedLoad};
+#[cfg(feature = "redshift")]
+pub use stage::{StageFormat, StageOptions};
+pub use target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};
 #[cfg(all(unix, feature = "postgres"))]
 pub use temp::{TempCluster, TempOptions};
