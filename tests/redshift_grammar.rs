@@ -5,61 +5,11 @@
 
 #[path = "support/ddl.rs"]
 mod ddl;
+#[path = "support/grammar.rs"]
+mod grammar;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
+use grammar::refusals;
 use longshore::{Dialect, Plan};
-
-const SQLFLUFF: &str = "sqlfluff==4.5.0";
-
-/// The Python that has sqlfluff; made under the target folder when it is missing.
-///
-/// # Panics
-///
-/// Says what to install. A check that cannot run must not look like one that passed.
-fn python() -> PathBuf {
-    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let venv = tmp.parent().unwrap_or(tmp).join("sqlfluff-4.5.0");
-    let python = venv.join("bin/python");
-    let ready = |python: &Path| {
-        Command::new(python).args(["-c", "import sqlfluff"]).output().is_ok_and(|output| output.status.success())
-    };
-    if !ready(&python) {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", SQLFLUFF]));
-    }
-    assert!(ready(&python), "{} has no sqlfluff: {HELP}", venv.display());
-    python
-}
-
-const HELP: &str = "this check needs python3 with venv and pip (apt: python3-venv), and a package index that has \
-                    sqlfluff 4.5.0; or make the folder yourself: python3 -m venv DIR && DIR/bin/pip install \
-                    sqlfluff==4.5.0";
-
-fn run(command: &mut Command) {
-    let shown = format!("{command:?}");
-    let output = command.output().unwrap_or_else(|error| panic!("{shown}: {error}; {HELP}"));
-    assert!(output.status.success(), "{shown}: {}; {HELP}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// What sqlfluff has against each statement, in one process for all.
-fn refusals(statements: &[String]) -> Vec<Option<String>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/parse_sql.py");
-    let mut child = Command::new(python())
-        .arg(script)
-        .arg("redshift")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{error}; {HELP}"));
-    let input = serde_json::to_vec(statements).unwrap();
-    child.stdin.take().unwrap().write_all(&input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "sqlfluff stopped: {}", output.status);
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 fn sql(plan: Plan) -> impl Iterator<Item = String> {
     plan.statements.into_iter().map(|statement| statement.sql)

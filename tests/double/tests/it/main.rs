@@ -3,6 +3,8 @@
 mod conformance;
 mod copy;
 mod drift;
+#[path = "../../../support/grammar.rs"]
+mod grammar;
 mod places;
 mod session;
 mod support;
