@@ -8,11 +8,14 @@ mod explain;
 mod infer;
 mod json;
 mod load;
+mod log;
 mod merge;
 mod output;
 mod progress;
+mod quarantine;
 mod stage;
 mod staging;
+mod stream;
 #[cfg(unix)]
 mod temp;
 
@@ -28,6 +31,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
     };
+    if let Some(form) = cli.log {
+        log::start(form);
+    }
     let output = cli.command.output();
     match run(&cli.command) {
         Ok(done) => done.print(output),
@@ -43,5 +49,7 @@ fn run(command: &Command) -> Result<Done, Failure> {
         Command::Load(args) => load::run(args),
         Command::Stage(args) => stage::run(args),
         Command::Merge(args) => merge::run(args),
+        Command::Stream(args) => stream::run(args),
+        Command::Quarantine(args) => quarantine::run(args),
     }
 }

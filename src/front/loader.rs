@@ -213,6 +213,9 @@ impl Loader {
             target = self.target()?;
         };
         let Loaded { counts, schema, already_loaded, first_quarantined } = loaded;
+        let Counts { read, loaded, quarantined, deduplicated } = counts;
+        let (table, load_id, bytes) = (request.table.as_str(), request.load_id.as_str(), inference.stored_bytes);
+        tracing::info!(table, load_id, read, loaded, quarantined, deduplicated, bytes, already_loaded, "loaded");
         Ok(LoadReport {
             counts,
             bytes: inference.stored_bytes,
@@ -277,6 +280,7 @@ impl Loader {
             load_id: self.load_id.clone().unwrap_or_else(|| content_hash.clone()),
             mode: self.mode.clone(),
             sources: source.names().map(str::to_string).collect(),
+            formats: inference.formats.iter().map(|format| format.written()).collect(),
             content_hash,
             bytes: inference.stored_bytes,
             max_quarantined: self.max_quarantined,

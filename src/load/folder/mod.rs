@@ -1,5 +1,6 @@
 //! Loading into a folder: Parquet parts, with what is needed to bring them into a warehouse.
 
+mod kept;
 mod manifest;
 mod parts;
 mod place;
@@ -16,6 +17,7 @@ pub(super) use self::shape::uuid_text;
 
 use std::path::PathBuf;
 
+pub(crate) use self::kept::FolderQuarantine;
 use self::manifest::Manifest;
 use self::parts::Parts;
 use self::place::Place;

@@ -102,7 +102,8 @@ impl Work<'_> {
         if !self.plan.fits(&now) {
             let message = format!("{} was changed while rows for it were staged", self.sql.table.quoted());
             let hint = "run the same load again: it takes the table as it is then";
-            return Err(Error::new(ErrorKind::Conflict, message).with_hint(hint).with_temporary(true).into());
+            let error = Error::new(ErrorKind::Conflict, message).with_hint(hint).with_temporary(true);
+            return Err(Failure { then: Then::Replan, ..error.into() });
         }
         if self.request.mode == Mode::Replace {
             if !self.plan.before.is_empty() {

@@ -60,7 +60,7 @@ DELETE FROM "shop"."_longshore_quarantine" WHERE table_name = 'orders' AND load_
 DELETE FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge' AND replaced_by IS NOT NULL;
 SELECT 1 / CASE WHEN COUNT(*) = 1 THEN 1 ELSE 0 END AS every_row_is_there FROM "_longshore_18aa4baf95441d4a";
 DELETE FROM "_longshore_18aa4baf95441d4a" WHERE "_longshore_row" IN (SELECT "_longshore_row" FROM (SELECT "_longshore_row", ROW_NUMBER() OVER (PARTITION BY "id", "name", OCTET_LENGTH("name") ORDER BY "at" DESC NULLS LAST, "_longshore_row" DESC) AS nth FROM "_longshore_18aa4baf95441d4a") AS ranked WHERE nth > 1);
-DELETE FROM "_longshore_18aa4baf95441d4a" USING "shop"."orders" WHERE "shop"."orders"."id" = "_longshore_18aa4baf95441d4a"."id" AND "shop"."orders"."name" = "_longshore_18aa4baf95441d4a"."name" AND OCTET_LENGTH("shop"."orders"."name") = OCTET_LENGTH("_longshore_18aa4baf95441d4a"."name") AND ("shop"."orders"."at" > "_longshore_18aa4baf95441d4a"."at" OR ("_longshore_18aa4baf95441d4a"."at" IS NULL AND "shop"."orders"."at" IS NOT NULL));
+DELETE FROM "_longshore_18aa4baf95441d4a" USING "shop"."orders" WHERE "orders"."id" = "_longshore_18aa4baf95441d4a"."id" AND "orders"."name" = "_longshore_18aa4baf95441d4a"."name" AND OCTET_LENGTH("orders"."name") = OCTET_LENGTH("_longshore_18aa4baf95441d4a"."name") AND ("orders"."at" > "_longshore_18aa4baf95441d4a"."at" OR ("_longshore_18aa4baf95441d4a"."at" IS NULL AND "orders"."at" IS NOT NULL));
 SELECT 1 / CASE WHEN COUNT(*) = 2 THEN 1 ELSE 0 END AS every_row_is_there FROM "_longshore_18aa4baf95441d4a_q";
 INSERT INTO "shop"."_longshore_quarantine" ("table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes")
 SELECT "table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes"
@@ -70,8 +70,8 @@ DELETE FROM "_longshore_18aa4baf95441d4a" WHERE EXISTS (SELECT 1 FROM "shop"."_l
 INSERT INTO "shop"."_longshore_loads" (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, longshore_version)
 SELECT 'orders', 'merge', 3, (SELECT COUNT(*) FROM "_longshore_18aa4baf95441d4a"), 2, 1 - (SELECT COUNT(*) FROM "_longshore_18aa4baf95441d4a"), 80, '60ad5afe3a0fbcd7547bcc1e2953cf6e', '0.1.0'
 WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge' AND replaced_by IS NULL);
-UPDATE "shop"."orders" SET "tags" = JSON_PARSE("_longshore_18aa4baf95441d4a"."tags"), "at" = "_longshore_18aa4baf95441d4a"."at" FROM "_longshore_18aa4baf95441d4a" WHERE "shop"."orders"."id" = "_longshore_18aa4baf95441d4a"."id" AND "shop"."orders"."name" = "_longshore_18aa4baf95441d4a"."name" AND OCTET_LENGTH("shop"."orders"."name") = OCTET_LENGTH("_longshore_18aa4baf95441d4a"."name");
-DELETE FROM "_longshore_18aa4baf95441d4a" USING "shop"."orders" WHERE "shop"."orders"."id" = "_longshore_18aa4baf95441d4a"."id" AND "shop"."orders"."name" = "_longshore_18aa4baf95441d4a"."name" AND OCTET_LENGTH("shop"."orders"."name") = OCTET_LENGTH("_longshore_18aa4baf95441d4a"."name");
+UPDATE "shop"."orders" SET "tags" = JSON_PARSE("_longshore_18aa4baf95441d4a"."tags"), "at" = "_longshore_18aa4baf95441d4a"."at" FROM "_longshore_18aa4baf95441d4a" WHERE "orders"."id" = "_longshore_18aa4baf95441d4a"."id" AND "orders"."name" = "_longshore_18aa4baf95441d4a"."name" AND OCTET_LENGTH("orders"."name") = OCTET_LENGTH("_longshore_18aa4baf95441d4a"."name");
+DELETE FROM "_longshore_18aa4baf95441d4a" USING "shop"."orders" WHERE "orders"."id" = "_longshore_18aa4baf95441d4a"."id" AND "orders"."name" = "_longshore_18aa4baf95441d4a"."name" AND OCTET_LENGTH("orders"."name") = OCTET_LENGTH("_longshore_18aa4baf95441d4a"."name");
 INSERT INTO "shop"."orders" ("id", "name", "tags", "at")
 SELECT "_longshore_18aa4baf95441d4a"."id", "_longshore_18aa4baf95441d4a"."name", JSON_PARSE("_longshore_18aa4baf95441d4a"."tags"), "_longshore_18aa4baf95441d4a"."at"
 FROM "_longshore_18aa4baf95441d4a";

@@ -8,4 +8,5 @@ mod grammar;
 mod places;
 mod session;
 mod support;
+mod target;
 mod verdicts;
