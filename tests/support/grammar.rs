@@ -6,32 +6,32 @@ use std::process::{Command, Stdio};
 
 const SQLFLUFF: &str = "sqlfluff==4.5.0";
 
-/// The Python that has sqlfluff; made under the target folder when it is missing.
+/// The Python that has a package, given as `name==version`; made under the target folder when it is missing.
 ///
 /// # Panics
 ///
 /// Says what to install. A check that cannot run must not look like one that passed.
-fn python() -> PathBuf {
+pub(crate) fn python(package: &str) -> PathBuf {
+    let module = package.split("==").next().unwrap_or(package);
     let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let venv = tmp.parent().unwrap_or(tmp).join("sqlfluff-4.5.0");
+    let venv = tmp.parent().unwrap_or(tmp).join(package.replace("==", "-"));
     let python = venv.join("bin/python");
     // Tests run side by side, and one of them makes it.
     let lock = std::fs::File::create(venv.with_extension("lock")).expect("the target folder can be written to");
     lock.lock().expect("a lock");
     let ready = |python: &Path| {
-        Command::new(python).args(["-c", "import sqlfluff"]).output().is_ok_and(|output| output.status.success())
+        Command::new(python).args(["-c", &format!("import {module}")]).output().is_ok_and(|output| output.status.success())
     };
     if !ready(&python) {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", SQLFLUFF]));
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", package]));
     }
-    assert!(ready(&python), "{} has no sqlfluff: {HELP}", venv.display());
+    assert!(ready(&python), "{} has no {module}: {HELP}", venv.display());
     python
 }
 
-const HELP: &str = "this check needs python3 with venv and pip (apt: python3-venv), and a package index that has \
-                    sqlfluff 4.5.0; or make the folder yourself: python3 -m venv DIR && DIR/bin/pip install \
-                    sqlfluff==4.5.0";
+const HELP: &str = "this check needs python3 with venv and pip (apt: python3-venv), and a package index; or make the \
+                    folder yourself: python3 -m venv DIR && DIR/bin/pip install PACKAGE";
 
 fn run(command: &mut Command) {
     let shown = format!("{command:?}");
@@ -44,7 +44,7 @@ pub(crate) fn refusals(statements: &[String]) -> Vec<Option<String>> {
     // Beside this file, whichever crate includes it.
     let script = std::env::temp_dir().join(format!("longshore-parse-sql-{}.py", std::process::id()));
     std::fs::write(&script, include_str!("parse_sql.py")).expect("a temporary file");
-    let mut child = Command::new(python())
+    let mut child = Command::new(python(SQLFLUFF))
         .arg(&script)
         .arg("redshift")
         .stdin(Stdio::piped())

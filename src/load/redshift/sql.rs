@@ -36,7 +36,7 @@ const QUARANTINE_DEFINITION: &str = "
     byte BIGINT NOT NULL,
     path VARCHAR(16384),
     reason VARCHAR(4096) NOT NULL,
-    raw VARBYTE(1024000),
+    \"raw\" VARBYTE(1024000),
     raw_bytes BIGINT NOT NULL";
 
 /// A text as SQL, without U+0000.

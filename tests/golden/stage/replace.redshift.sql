@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS "shop"."_longshore_quarantine" (
     byte BIGINT NOT NULL,
     path VARCHAR(16384),
     reason VARCHAR(4096) NOT NULL,
-    raw VARBYTE(1024000),
+    "raw" VARBYTE(1024000),
     raw_bytes BIGINT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS "shop"."orders" (

@@ -3,6 +3,7 @@
 mod conformance;
 mod copy;
 mod drift;
+mod files;
 #[path = "../../../support/grammar.rs"]
 mod grammar;
 mod places;

@@ -11,31 +11,6 @@ use postgres::{Client, NoTls, SimpleQueryMessage};
 use crate::conformance::{Row, Warehouse};
 use crate::support;
 
-/// Runs a test in a process of its own that has the S3 server's keys in its environment, as a user would have them.
-///
-/// Gives false in the first process, once the second is done: the environment of a running process cannot be changed
-/// safely.
-///
-/// # Panics
-///
-/// If the second process fails.
-pub(crate) fn with_keys() -> bool {
-    if std::env::var("AWS_ACCESS_KEY_ID").as_deref() == Ok(ACCESS_KEY) {
-        return true;
-    }
-    let name = std::thread::current().name().expect("tests have names").to_owned();
-    let program = std::env::current_exe().expect("a test is a program");
-    let done = std::process::Command::new(program)
-        .args(["--exact", &name, "--nocapture", "--include-ignored"])
-        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .status()
-        .expect("the test runs again");
-    assert!(done.success(), "{name} failed; its output is above");
-    false
-}
-
 fn rows(client: &mut Client, sql: &str) -> Vec<Row> {
     let answer = client.simple_query(sql).unwrap_or_else(|error| panic!("{error:?}: {sql}"));
     let row = |message: SimpleQueryMessage| match message {
@@ -73,6 +48,10 @@ impl Warehouse for Postgres {
         format!("CAST({column} AS varchar)")
     }
 
+    fn merges(&self) -> bool {
+        false
+    }
+
     fn table(&self, name: &str) -> String {
         format!("s.{name}")
     }
@@ -95,9 +74,9 @@ impl Redshift {
 
     /// Options for a loader: staged in the double's S3 server.
     pub(crate) fn options(&self) -> RedshiftOptions {
-        let mut stage = StageOptions::new(format!("s3://{BUCKET}/loads")).expect("a place to stage");
-        stage.endpoint = Some(self.warehouse.double.s3().endpoint().to_owned());
-        stage.allow_http = true;
+        let stage = StageOptions::new(format!("s3://{BUCKET}/loads")).expect("a place to stage");
+        let stage =
+            stage.with_endpoint(self.warehouse.double.s3().endpoint()).with_access_key(ACCESS_KEY, SECRET_KEY, None);
         RedshiftOptions::new(stage).with_retry_for(Duration::from_secs(60))
     }
 
@@ -108,11 +87,6 @@ impl Redshift {
     /// A session with the server behind the double, past its rules.
     pub(crate) fn behind(&self) -> Client {
         Client::connect(&support::database_url(&self.warehouse.database), NoTls).expect("the server answers")
-    }
-
-    /// A new session, where the old one was cut.
-    pub(crate) fn reconnect(&mut self) {
-        self.client = self.warehouse.client();
     }
 }
 
@@ -165,9 +139,6 @@ fn postgres_keeps_every_promise() {
 
 #[test]
 fn redshift_keeps_every_promise_with_statements_that_a_second_grammar_reads() {
-    if !with_keys() {
-        return;
-    }
     let place = suite(|| Box::new(Redshift::start()));
     let mut sent = place.statements();
     sent.sort();

@@ -23,6 +23,11 @@ pub(crate) trait Warehouse {
     /// The name of a table with its schema, so that tests do not see each other's.
     fn table(&self, name: &str) -> String;
 
+    /// Whether rows can be merged by key; a place that says no must refuse it clearly.
+    fn merges(&self) -> bool {
+        true
+    }
+
     /// The statements that were sent so far, where the place can tell.
     fn statements(&self) -> Vec<String> {
         Vec::new()
