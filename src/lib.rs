@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod error;
+mod fault;
 mod front;
 pub mod load;
 pub mod path;
@@ -15,6 +16,9 @@ mod threads;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Location, Result};
+#[cfg(feature = "failpoints")]
+#[doc(hidden)]
+pub use fault::from_environment as failpoints_from_environment;
 #[cfg(feature = "postgres")]
 pub use front::{
     ChildTables, Feed, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords,

@@ -89,6 +89,7 @@ fn an_independent_grammar_reads_the_script_that_loads_a_folder() {
             content_hash: "0".into(),
             bytes: 0,
             max_quarantined: None,
+            isolate_rows: false,
         };
         let mut target = FolderTarget::new(root.path());
         let Ok(longshore::load::Begun::Open { schema, encoder }) = target.begin(&schema, &request) else {

@@ -14,9 +14,6 @@ use crate::path::Path;
 use crate::records::{Bad, Field, FieldKind, NodeId, PathTable, Record, Sink};
 use crate::schema::{Schema, Type};
 
-/// Bytes of a record that a misfit keeps.
-const RAW_KEPT: usize = 16 << 20;
-
 /// Decodes records under a schema. One per thread; every value is checked, whatever the schema was made from.
 ///
 /// A record goes into the batch whole or not at all: a value that its column does not hold exactly, or a field that
@@ -209,15 +206,7 @@ impl Decoder {
     }
 
     fn keep_aside(&mut self, raw: &[u8], place: (u32, u64, u64), path: Option<String>, reason: String) {
-        self.misfits.push(Misfit {
-            source: place.0,
-            line: place.2,
-            byte: place.1,
-            path,
-            reason,
-            raw: raw[..raw.len().min(RAW_KEPT)].to_vec(),
-            raw_len: raw.len() as u64,
-        });
+        self.misfits.push(Misfit::new(raw, place, path, reason));
     }
 }
 

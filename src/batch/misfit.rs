@@ -18,3 +18,15 @@ pub struct Misfit {
     /// The record's whole length in bytes.
     pub raw_len: u64,
 }
+
+/// Bytes of a record that a misfit keeps.
+const RAW_KEPT: usize = 16 << 20;
+
+impl Misfit {
+    /// A record at `(source, byte, line)`.
+    pub(super) fn new(raw: &[u8], place: (u32, u64, u64), path: Option<String>, reason: String) -> Self {
+        let (source, byte, line) = place;
+        let raw_len = raw.len() as u64;
+        Misfit { source, line, byte, path, reason, raw: raw[..raw.len().min(RAW_KEPT)].to_vec(), raw_len }
+    }
+}

@@ -4,6 +4,8 @@ mod explain;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 mod frame;
 mod infer;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod isolated;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(any(feature = "postgres", feature = "parquet"))]

@@ -31,6 +31,9 @@ use crate::sketch::Sketch;
 /// The first pause before a batch is tried again; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How many batches are loaded with care after one in which the table refused a row. Such rows seldom come alone, and
+/// without care a batch that has one is loaded twice.
+const ISOLATING: u32 = 20;
 
 impl Loader {
     /// Opens a long-lived loader into a Postgres table, with the default options. See [`StreamLoader`].
@@ -66,6 +69,7 @@ impl Loader {
             content_hash: String::new(),
             bytes: 0,
             max_quarantined: self.max_quarantined,
+            isolate_rows: false,
         };
         let stream = PostgresStream::connect(&self.url, &request, options.contract.clone(), options.postgres.clone())?;
         Ok(StreamLoader {
@@ -79,6 +83,7 @@ impl Loader {
             schema: Schema::default(),
             totals: StreamTotals::default(),
             in_doubt: None,
+            isolating: 0,
         })
     }
 
@@ -158,6 +163,8 @@ pub struct StreamLoader {
     totals: StreamTotals,
     /// The id of a batch that was sent whole, and whose commit may have gone through without our knowing.
     in_doubt: Option<String>,
+    /// For how many more batches rows that the table refuses are looked for from the beginning.
+    isolating: u32,
 }
 
 impl std::fmt::Debug for StreamLoader {
@@ -395,8 +402,15 @@ impl StreamLoader {
             if steps.is_empty() {
                 return Ok(Receipt { schema: self.schema.clone(), ..Receipt::default() });
             }
-            if let Some(receipt) = self.load(&steps)? {
-                return Ok(receipt);
+            match self.load(&steps) {
+                // The batch goes once more, with such rows looked for one by one, and so do some batches behind it.
+                Err(error) if error.is_refused_row() && self.isolating == 0 => self.isolating = ISOLATING,
+                Err(error) => return Err(error),
+                Ok(Some(receipt)) => {
+                    self.isolating = self.isolating.saturating_sub(1);
+                    return Ok(receipt);
+                }
+                Ok(None) => {}
             }
         }
     }
@@ -404,6 +418,7 @@ impl StreamLoader {
     /// Loads the batch. `None` if its sources were found elsewhere; the buffer then holds what is left to do.
     fn load(&mut self, steps: &[Step]) -> Result<Option<Receipt>> {
         self.request.load_id = load_id(steps);
+        self.request.isolate_rows = self.isolating > 0;
         self.request.sources = self.buffer.names();
         self.request.content_hash = self.buffer.content_hash();
         self.request.bytes = self.buffer.bytes();

@@ -1,9 +1,9 @@
 //! The table as the server's catalog has it.
 
-use ::postgres::Client;
 use ::postgres::types::Type as SqlType;
 
 use super::error::failed;
+use super::session::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{ExistingColumn, ExistingTable, PgType, TableName};
 

@@ -1,10 +1,9 @@
 //! Loading into a Postgres server: table, rows, quarantine and ledger in one transaction.
 
 mod catalog;
-mod connect;
 mod contract;
 mod copy;
-mod error;
+mod isolate;
 mod ledger;
 mod offsets;
 mod open;
@@ -20,14 +19,9 @@ pub(crate) use self::stream::{OpenBatch, PostgresStream, StreamBegun};
 
 use std::time::Duration;
 
-use ::postgres::Client;
-
-#[cfg(feature = "redshift")]
-pub(super) use self::connect::Endpoint;
-#[cfg(not(feature = "redshift"))]
-use self::connect::Endpoint;
 use self::rows::Load;
-use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Target};
+use super::session::{self, Client, Endpoint, error};
+use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::JsonType;
@@ -38,10 +32,16 @@ use crate::schema::Schema;
 #[non_exhaustive]
 pub struct PostgresOptions {
     /// How long a change to a table waits for those who use it, before the load gives up. While it waits, new readers
-    /// queue behind it. Default: 30 seconds.
+    /// queue behind it. A stream and a load then try again. Default: 5 seconds.
     pub lock_timeout: Duration,
     /// How long a load waits for another load into the same table to end. Default: 10 minutes.
     pub queue_timeout: Duration,
+    /// How long a call may go without an answer and without bytes being taken, before the server is asked over another
+    /// connection whether it is at work for us. If it is, the wait goes on; if it is not, or cannot be reached, the
+    /// connection is given up as lost. So a peer that has fallen silent is noticed after this time and that of a connection
+    /// (`connect_timeout` of the URL, 30 seconds). Default: 1 minute. [`Duration::MAX`]: nobody is
+    /// asked, and only the system can tell that the peer is gone.
+    pub silence_timeout: Duration,
     /// How long the ledger is tried to be reached after the answer to a COMMIT was lost. Default: 1 minute.
     pub recovery_timeout: Duration,
     /// The type of JSON columns that a load makes. Default: `jsonb`.
@@ -51,8 +51,9 @@ pub struct PostgresOptions {
 impl Default for PostgresOptions {
     fn default() -> Self {
         PostgresOptions {
-            lock_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(5),
             queue_timeout: Duration::from_secs(600),
+            silence_timeout: Duration::from_secs(60),
             recovery_timeout: Duration::from_secs(60),
             json: JsonType::default(),
         }
@@ -72,7 +73,8 @@ impl Default for PostgresOptions {
 /// them ([`Mode::Replace`](super::Mode::Replace)), or the table was dropped. Replacing truncates the table, which
 /// keeps its grants, views and indexes, and can be rolled back like the rest.
 ///
-/// A value that the table's own constraints refuse ends the load. The server is Postgres 12 or later.
+/// A row that the table's own constraints refuse ends the load, unless [`LoadRequest::isolate_rows`] is set: then it is
+/// given back by [`Target::isolated`]. The server is Postgres 12 or later.
 #[derive(Debug)]
 pub struct PostgresTarget {
     endpoint: Endpoint,
@@ -171,6 +173,14 @@ impl Target for PostgresTarget {
             self.state = State::Failed;
         }
         kept
+    }
+
+    fn isolated(&mut self) -> Result<Vec<Refused>> {
+        let isolated = self.open()?.isolated();
+        if isolated.is_err() {
+            self.state = State::Failed;
+        }
+        isolated
     }
 
     fn commit(&mut self, read: u64) -> Result<Counts> {

@@ -1,15 +1,15 @@
 //! The first half of a load: its transaction, the look into the ledger, and the table made ready for the rows.
 
-use ::postgres::Client;
 use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
 
 use super::catalog;
-use super::connect::Endpoint;
 use super::error::failed;
 use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE, lock, set_lock_timeout};
 use super::offsets::OFFSETS;
+use super::session::{Client, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::load::{Counts, LoadRequest, Mode};
 use crate::plan::{
     self, CreateOptions, Dialect, Evolution, ExistingTable, Fitted, JsonType, Plan, TableName, identifier,
@@ -17,7 +17,8 @@ use crate::plan::{
 use crate::schema::Schema;
 
 /// Settings last as long as the transaction, so that they are also right behind a pooler. The isolation level matters:
-/// after waiting for a lock, a statement has to see what the holder committed.
+/// after waiting for a lock, a statement has to see what the holder committed. The keepalives have the server notice within two
+/// minutes that we are gone without a word, and free the locks.
 const BEGIN: &str = "
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL TimeZone = 'UTC';
@@ -25,7 +26,10 @@ SET LOCAL DateStyle = 'ISO, YMD';
 SET LOCAL standard_conforming_strings = on;
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
-SET LOCAL client_min_messages = warning";
+SET LOCAL client_min_messages = warning;
+SET LOCAL tcp_keepalives_idle = 60;
+SET LOCAL tcp_keepalives_interval = 10;
+SET LOCAL tcp_keepalives_count = 6";
 
 /// What two sessions that create the same thing at the same time can meet.
 const RACES: [SqlState; 4] =
@@ -97,6 +101,7 @@ pub(super) fn table_name(request: &LoadRequest) -> Result<TableName> {
 
 /// Opens the transaction of a load.
 pub(super) fn begin(client: &mut Client) -> Result<()> {
+    fault::point("transaction.begin")?;
     client.batch_execute(BEGIN).map_err(|error| failed("opening a transaction", &error))
 }
 
@@ -162,6 +167,7 @@ pub(super) fn create_surroundings(
 /// Creates something that is as good if another session has just created it.
 fn create_tolerantly(client: &mut Client, statement: &str) -> Result<()> {
     let refused = |error: ::postgres::Error| failed("creating longshore's tables", &error);
+    fault::point("ledger.create")?;
     client.batch_execute("SAVEPOINT longshore_create").map_err(refused)?;
     match client.batch_execute(statement) {
         Ok(()) => client.batch_execute("RELEASE SAVEPOINT longshore_create").map_err(refused),
@@ -184,6 +190,7 @@ pub(super) fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: J
         return Ok(Ready { key, columns: Vec::new(), deferred: statements, done: Vec::new() });
     }
     for statement in &statements {
+        fault::point("table.create")?;
         client.batch_execute(statement).map_err(|error| failed("creating the table", &error))?;
     }
     Ok(Ready { key, columns: plan::fitted(schema, json), deferred: Vec::new(), done: statements })
@@ -194,6 +201,7 @@ pub(super) fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: J
 /// From here to the commit nobody else can change the table: binary rows for other types than those read now could be
 /// taken for something else without an error.
 pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: &Mode) -> Result<ExistingTable> {
+    fault::point("table.lock")?;
     let table = key.target.quoted();
     let (lock, doing) = match mode {
         Mode::Replace => (format!("TRUNCATE TABLE {table}"), "emptying the table"),
@@ -210,6 +218,7 @@ pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: &Mode) 
 pub(super) fn adapt(client: &mut Client, key: LoadKey, evolution: Evolution) -> Result<Ready> {
     let done: Vec<String> = evolution.plan.statements.into_iter().map(|statement| statement.sql).collect();
     for statement in &done {
+        fault::point("table.alter")?;
         client.batch_execute(statement).map_err(|error| failed("changing the table", &error))?;
     }
     Ok(Ready { key, columns: evolution.columns, deferred: Vec::new(), done })

@@ -1,13 +1,13 @@
 //! The quarantine beside a table: what is in it, and which of it is to be tried again.
 
+use ::postgres::Row;
 use ::postgres::types::{ToSql, Type as SqlType};
-use ::postgres::{Client, Row};
 
 use super::PostgresOptions;
-use super::connect::Endpoint;
 use super::error::failed;
 use super::ledger::{self, LOADS, Ledger, LoadKey, QUARANTINE};
 use super::open;
+use super::session::{Client, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::kept::{KeptGroup, KeptRecord, Selection};
 use crate::plan::{Dialect, TableName};

@@ -1,6 +1,6 @@
 //! Records out of the quarantine into the table: one transaction for the rows and for the marks on their records.
 
-use ::postgres::Client;
+use super::session::Client;
 
 use super::contract::evolve_within;
 use super::error::failed;

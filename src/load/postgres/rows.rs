@@ -1,18 +1,16 @@
 //! A load between its beginning and its commit: rows into a COPY, misfits into the spool.
 
-use ::postgres::Client;
-
-use super::connect::Endpoint;
 use super::copy::{self, CopyStream};
 use super::ledger::{self, Ledger, LoadKey, schema_version};
 use super::offsets::{Offsets, Step};
 use super::open::Ready;
+use super::session::{Client, Endpoint};
 use super::spool::Spool;
 use crate::batch::Misfit;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::conserve::{conserved, within_limit};
 use crate::load::copy_binary::CopyEncoder;
-use crate::load::target::{Counts, LoadRequest, Prepared};
+use crate::load::target::{Counts, LoadRequest, Prepared, Refused};
 use crate::plan::Fitted;
 use crate::schema::Schema;
 
@@ -31,6 +29,10 @@ pub(super) struct Load {
 enum Rows {
     /// Into a COPY that is under way.
     Stream(CopyStream),
+    /// All are there: so many were stored, and so many refused.
+    Stored { client: Box<Client>, loaded: u64, refused: u64 },
+    /// The COPY failed.
+    Failed,
     /// Nowhere: without columns there is nothing to copy, and rows are only counted. The statements make the table,
     /// once it is known that there are rows.
     Counted { client: Box<Client>, create: Vec<String> },
@@ -51,7 +53,7 @@ impl Load {
         let rows = if columns.is_empty() {
             Rows::Counted { client, create: deferred }
         } else {
-            Rows::Stream(CopyStream::start(*client, &key.target, &columns)?)
+            Rows::Stream(CopyStream::start(*client, &key.target, &columns, request.isolate_rows)?)
         };
         let overflow = schema
             .overflow
@@ -81,6 +83,22 @@ impl Load {
         match &mut self.rows {
             Rows::Stream(stream) => stream.send(bytes),
             Rows::Counted { .. } => Ok(()),
+            Rows::Stored { .. } | Rows::Failed => Err(Error::config("rows were sent after the last one")),
+        }
+    }
+
+    /// Ends the COPY, and returns the rows that the table refused.
+    pub(super) fn isolated(&mut self) -> Result<Vec<Refused>> {
+        match std::mem::replace(&mut self.rows, Rows::Failed) {
+            Rows::Stream(stream) => {
+                let (client, loaded, refused) = stream.finish()?;
+                self.rows = Rows::Stored { client: Box::new(client), loaded, refused: refused.len() as u64 };
+                Ok(refused)
+            }
+            other => {
+                self.rows = other;
+                Ok(Vec::new())
+            }
         }
     }
 
@@ -97,14 +115,20 @@ impl Load {
 
     /// Commits as [`commit`](Load::commit) does, together with what `also` writes.
     pub(super) fn commit_with(
-        self,
+        mut self,
         endpoint: &Endpoint,
         read: u64,
         also: &mut dyn FnMut(&mut Client) -> Result<()>,
     ) -> Result<(Client, Counts)> {
-        let Load { key, request, columns, rows, sent, mut spool, .. } = self;
+        // Refused rows that nobody asked for are missed by the check of conservation.
+        self.isolated()?;
+        let Load { key, request, columns, rows, mut sent, mut spool, .. } = self;
         let (mut client, loaded) = match rows {
-            Rows::Stream(stream) => stream.finish()?,
+            Rows::Stored { client, loaded, refused } => {
+                sent -= refused;
+                (*client, loaded)
+            }
+            Rows::Stream(_) | Rows::Failed => return Err(Error::config("the load failed before")),
             Rows::Counted { mut client, create } => {
                 let loaded = copy::insert_empty_rows(&mut client, &key.target, &create, sent)?;
                 (*client, loaded)

@@ -2,13 +2,14 @@
 
 use std::io::{Read, Seek, Write};
 
-use ::postgres::Client;
 use tempfile::SpooledTempFile;
 
 use super::error::failed;
 use super::ledger::{LoadKey, QUARANTINE};
+use super::session::Client;
 use crate::batch::Misfit;
 use crate::error::{Error, Result};
+use crate::fault;
 use crate::load::copy_binary::CopyEncoder;
 use crate::plan::{TableName, identifier};
 
@@ -48,6 +49,7 @@ impl Spool {
     }
 
     pub(super) fn push(&mut self, misfit: &Misfit) -> Result<()> {
+        fault::point("quarantine.push")?;
         let row = &mut self.pending;
         row.extend_from_slice(&(COLUMNS.len() as i16).to_be_bytes());
         text(row, &self.table);
@@ -81,29 +83,27 @@ impl Spool {
         if self.rows == 0 {
             return Ok(0);
         }
+        fault::point("quarantine.write")?;
         self.flush()?;
         self.file.rewind().map_err(broken)?;
         let table = TableName { schema: target.schema.clone(), name: QUARANTINE.to_owned() };
         let list = COLUMNS.map(identifier).join(", ");
         let sql = format!("COPY {} ({list}) FROM STDIN (FORMAT binary)", table.quoted());
         let doing = "copying quarantined records";
-        let refused = |error: &::postgres::Error| failed(doing, error);
-        let mut writer = client.copy_in(&sql).map_err(|error| refused(&error))?;
-        let unsent = |cause: std::io::Error| match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
-            Some(error) => refused(error),
-            None => Error::io(doing, cause),
-        };
-        writer.write_all(CopyEncoder::header()).map_err(unsent)?;
-        let mut piece = vec![0; PIECE];
+        let refused = |error: ::postgres::Error| failed(doing, &error);
+        let mut copy = client.copy_in(&sql).map_err(refused)?;
+        copy.send(CopyEncoder::header()).map_err(refused)?;
         loop {
+            let mut piece = vec![0; PIECE];
             let len = self.file.read(&mut piece).map_err(broken)?;
             if len == 0 {
                 break;
             }
-            writer.write_all(&piece[..len]).map_err(unsent)?;
+            piece.truncate(len);
+            copy.send(piece).map_err(refused)?;
         }
-        writer.write_all(CopyEncoder::trailer()).map_err(unsent)?;
-        writer.finish().map_err(|error| refused(&error))
+        copy.send(CopyEncoder::trailer()).map_err(refused)?;
+        copy.finish().map_err(refused)
     }
 }
 

@@ -1,19 +1,17 @@
 //! One connection and one table for a stream of loads, each with the offsets it takes its sources to.
 
-use ::postgres::Client;
-
-use super::connect::Endpoint;
 use super::contract::evolve_within;
 use super::error::failed;
 use super::ledger::{Ledger, LoadKey, lock, set_lock_timeout};
 use super::offsets::{Offsets, Step};
 use super::open::{self, Ready};
 use super::rows::Load;
+use super::session::{Client, Endpoint};
 use super::{PostgresOptions, catalog};
 use crate::batch::Misfit;
 use crate::error::Result;
 use crate::load::copy_binary::CopyEncoder;
-use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared};
+use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared, Refused};
 use crate::plan::{ExistingTable, TableName};
 use crate::schema::Schema;
 
@@ -184,6 +182,11 @@ impl OpenBatch<'_> {
     /// Keeps a record aside.
     pub(crate) fn quarantine(&mut self, misfit: &Misfit) -> Result<()> {
         self.load.quarantine(misfit)
+    }
+
+    /// Ends the sending; returns the rows that the table refused. See [`Target::isolated`](crate::load::Target::isolated).
+    pub(crate) fn isolated(&mut self) -> Result<Vec<Refused>> {
+        self.load.isolated()
     }
 
     /// Commits everything and the offsets. See [`Target::commit`](crate::load::Target::commit).
