@@ -20,7 +20,10 @@ pub(crate) fn python(package: &str) -> PathBuf {
     let lock = std::fs::File::create(venv.with_extension("lock")).expect("the target folder can be written to");
     lock.lock().expect("a lock");
     let ready = |python: &Path| {
-        Command::new(python).args(["-c", &format!("import {module}")]).output().is_ok_and(|output| output.status.success())
+        Command::new(python)
+            .args(["-c", &format!("import {module}")])
+            .output()
+            .is_ok_and(|output| output.status.success())
     };
     if !ready(&python) {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));

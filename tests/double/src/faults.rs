@@ -11,6 +11,8 @@ pub enum Fault {
     /// The connection is cut when COPY has sent half of its rows; the block is rolled back. Outside of a block the
     /// COPY goes on and commits, as on Redshift.
     CutInCopy,
+    /// COPY is done, and its answer comes two seconds later: time to kill the client in.
+    StallAfterCopy,
     /// The connection is cut when COPY is done and before its answer.
     CutAfterCopy,
     /// The connection is cut when COMMIT arrives, before anything is done.

@@ -79,6 +79,9 @@ pub(crate) fn run(copy: &Copy, context: &mut Context<'_>) -> Result<u64, Stop> {
         return cut(copy, context, &targets, &entries);
     }
     let done = load(copy, context, &targets, &entries, entries.len())?;
+    if context.faults.take(&Fault::StallAfterCopy) {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
     if context.faults.take(&Fault::CutAfterCopy) {
         return Err(Stop::Cut);
     }

@@ -26,7 +26,11 @@ fn records() -> String {
             format!("\"list\":[{i},\"a\",{{\"b\":null}}]"),
             format!("\"uuid\":\"123e4567-e89b-12d3-a456-{i:012}\""),
         ];
-        let kept = fields.iter().enumerate().filter(|(at, _)| (i as usize + at) % 7 != 0).map(|(_, field)| field.as_str());
+        let kept = fields
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !(i as usize + at).is_multiple_of(7))
+            .map(|(_, field)| field.as_str());
         all.push_str(&format!("{{\"id\":{i},{}}}\n", kept.collect::<Vec<_>>().join(",")));
     }
     all
@@ -42,7 +46,8 @@ fn another_reader_finds_every_value_in_the_staged_files() {
     let report = Loader::stage(options.clone()).table("t").load_id("one").load(Source::path(&input)).unwrap();
     assert_eq!((report.counts.loaded, report.counts.quarantined), (1000, 0));
     let staged = StageTarget::find(&options, "t", "one").unwrap().expect("it was staged");
-    let files: Vec<&str> = staged.files.iter().map(|(url, _)| url.strip_prefix("file://").expect("a local file")).collect();
+    let files: Vec<&str> =
+        staged.files.iter().map(|(url, _)| url.strip_prefix("file://").expect("a local file")).collect();
     for ((_, size), file) in staged.files.iter().zip(&files) {
         assert_eq!(std::fs::metadata(file).unwrap().len(), *size, "the manifest has the exact size");
     }

@@ -6,6 +6,8 @@ mod drift;
 mod files;
 #[path = "../../../support/grammar.rs"]
 mod grammar;
+mod killed;
+mod million;
 mod places;
 mod session;
 mod support;
