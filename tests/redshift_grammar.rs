@@ -112,3 +112,20 @@ fn an_independent_grammar_reads_the_script_that_loads_a_folder() {
         assert!(answer.is_none(), "refused: {}\n{sql}", answer.unwrap_or_default());
     }
 }
+
+/// The scripts that come with staged files hold every statement of a load, those of the connected one too.
+#[test]
+fn an_independent_grammar_reads_the_scripts_that_load_staged_files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/stage");
+    let mut statements = Vec::new();
+    for mode in ["append", "replace", "merge"] {
+        let script = std::fs::read_to_string(folder.join(format!("{mode}.redshift.sql"))).unwrap();
+        let lines: Vec<&str> = script.lines().filter(|line| !line.starts_with("--")).collect();
+        statements.extend(lines.join("\n").split(";\n").map(|sql| sql.trim_end_matches(';').to_owned()));
+    }
+    statements.retain(|sql| !sql.trim().is_empty());
+    assert!(statements.iter().any(|sql| sql.starts_with("UPDATE ")));
+    for (sql, answer) in statements.iter().zip(refusals(&statements)) {
+        assert!(answer.is_none(), "refused: {}\n{sql}", answer.unwrap_or_default());
+    }
+}

@@ -9,10 +9,14 @@ use arrow_schema::SchemaRef;
 use super::column::ColumnBuilder;
 use super::misfit::Misfit;
 use super::parse;
+use super::tile::Room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::Path;
-use crate::records::{Bad, Field, FieldKind, NodeId, PathTable, Record, Sink};
+use crate::records::{Bad, Field, FieldKind, NodeId, PathTable, Record, Sink, Tile};
 use crate::schema::{Schema, Type};
+
+/// Fewer rows than this are faster one by one.
+const FEW: usize = 4;
 
 /// Decodes records under a schema. One per thread; every value is checked, whatever the schema was made from.
 ///
@@ -36,6 +40,11 @@ pub struct Decoder {
     overflow: Vec<u8>,
     /// The keys in the present record's overflow.
     overflow_keys: HashSet<String>,
+    room: Box<Room>,
+    /// Where the cells of the present tile go to, for its memory.
+    tile_columns: Vec<usize>,
+    /// Whether records are taken one by one.
+    plain: bool,
 }
 
 /// What a path is to the schema.
@@ -79,7 +88,17 @@ impl Decoder {
             misfits: Vec::new(),
             overflow: Vec::new(),
             overflow_keys: HashSet::new(),
+            room: Box::default(),
+            tile_columns: Vec::new(),
+            plain: false,
         }
+    }
+
+    /// Takes records one by one. Rows and misfits are the same, at less speed: what the shortcuts are compared with.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
+        self
     }
 
     /// The Arrow schema of the batches.
@@ -205,6 +224,54 @@ impl Decoder {
         Ok(())
     }
 
+    /// Finds the columns that the cells of a tile go to. False if some cells have none, or if rows need more than cells.
+    fn find_columns(&self, tile: &Tile<'_>, columns: &mut Vec<usize>) -> bool {
+        columns.clear();
+        for node in tile.columns() {
+            match self.roles[*node as usize] {
+                Role::Column(at) => columns.push(at),
+                Role::Above | Role::Unknown => return false,
+            }
+        }
+        self.required.iter().all(|at| columns.contains(at))
+    }
+
+    /// Takes in the rows of a tile, column by column. False, and nothing taken in, if some do not fit; they are then in
+    /// `self.room.bad`, ascending.
+    fn take_tile(&mut self, tile: &Tile<'_>, columns: &[usize]) -> bool {
+        let base = self.rows;
+        self.room.bad.clear();
+        for (column, at) in columns.iter().enumerate() {
+            let required = self.schema.columns[*at].required;
+            self.builders[*at].append_tile(base, tile, column, required, &mut self.room);
+        }
+        if self.room.bad.is_empty() {
+            self.rows += tile.rows();
+            self.read += tile.rows() as u64;
+            return true;
+        }
+        self.builders.iter_mut().for_each(|builder| builder.roll_back(base));
+        self.room.bad.sort_unstable();
+        self.room.bad.dedup();
+        false
+    }
+
+    /// Takes in the rows of a tile of which some do not fit: those one by one, and what is between them as tiles.
+    fn take_parts(&mut self, paths: &PathTable, tile: &Tile<'_>) {
+        let bad = std::mem::take(&mut self.room.bad);
+        let mut from = 0;
+        for end in bad.iter().map(|row| *row as usize).chain([tile.rows()]) {
+            if end > from {
+                self.tile(paths, &tile.part(from, end - from));
+            }
+            if end < tile.rows() {
+                tile.part(end, 1).each_record(|record| self.record(paths, record));
+            }
+            from = end + 1;
+        }
+        self.room.bad = bad;
+    }
+
     fn keep_aside(&mut self, raw: &[u8], place: (u32, u64, u64), path: Option<String>, reason: String) {
         self.misfits.push(Misfit::new(raw, place, path, reason));
     }
@@ -227,6 +294,21 @@ impl Sink for Decoder {
                 self.builders.iter_mut().for_each(|builder| builder.roll_back(row));
                 self.keep_aside(record.raw(), (record.source, record.offset, record.line), path, reason);
             }
+        }
+    }
+
+    fn tile(&mut self, paths: &PathTable, tile: &Tile<'_>) {
+        if self.roles.len() < paths.len() {
+            self.learn(paths);
+        }
+        let mut columns = std::mem::take(&mut self.tile_columns);
+        let is_quick = !self.plain && tile.rows() >= FEW && self.find_columns(tile, &mut columns);
+        let is_taken = is_quick && self.take_tile(tile, &columns);
+        self.tile_columns = columns;
+        match (is_quick, is_taken) {
+            (_, true) => {}
+            (true, false) => self.take_parts(paths, tile),
+            (false, false) => tile.each_record(|record| self.record(paths, record)),
         }
     }
 

@@ -39,6 +39,7 @@ impl PostgresQuarantine {
         let table = TableName::parse(table, Dialect::Postgres)?;
         let mut client = endpoint.connect()?;
         open::begin(&mut client)?;
+        open::refuse_other_servers(&mut client)?;
         let key = LoadKey { target: open::resolve(&mut client, table)?, load_id: String::new() };
         let is_there = ledger::exists(&mut client, &key.beside(QUARANTINE).quoted())?;
         let is_old = is_there && !Ledger::new(&key).missing(&mut client, false)?.is_empty();

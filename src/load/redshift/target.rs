@@ -14,13 +14,14 @@ use super::transaction::{Outcome, Work, look_up};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::conserve::within_limit;
+use crate::load::retry::Pauses;
 use crate::load::stage::{LINES_FILE, StageRequest, Staged, Stager};
 use crate::load::target::{Begun, Counts, Encode, Prepared, Refused, Target};
 use crate::load::{LoadRequest, Mode};
 use crate::plan::{Dialect, TableName, identifier};
 use crate::schema::Schema;
 
-/// The pause behind the first try of a transaction; it doubles.
+/// The longest pause behind the first try of a transaction, and behind any.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -230,7 +231,7 @@ impl RedshiftTarget {
         let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };
         let queue_timeout = self.options.queue_timeout;
         let deadline = Instant::now() + self.options.retry_for;
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut alone = false;
         let mut ready = false;
         loop {
@@ -248,6 +249,7 @@ impl RedshiftTarget {
                 Ok(Outcome::Committed(counts) | Outcome::WasThere(counts)) => return Ok(counts),
                 Err(failure) => failure,
             };
+            let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
             tracing::warn!(error = %failure.error, then = ?failure.then, "a load's transaction failed");
             match failure.then {
                 Then::GiveUp => {
@@ -286,7 +288,6 @@ impl RedshiftTarget {
                 }
             }
             std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }
@@ -311,8 +312,9 @@ fn outside(session: &mut Session, work: &Work<'_>) -> Result<(), Failure> {
 /// Looks the load up on a new session. The old one may still be at work on it: it holds its locks until it has ended,
 /// so this waits for them.
 fn recover(endpoint: &Endpoint, work: &Work<'_>, deadline: Instant) -> Result<(Session, Option<Counts>), Failure> {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
+        let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
         let looked = endpoint.connect().and_then(|mut session| {
             work.begin(&mut session, true)?;
             let found = look_up(&mut session, work.sql)?;
@@ -325,7 +327,6 @@ fn recover(endpoint: &Endpoint, work: &Work<'_>, deadline: Instant) -> Result<(S
             }
             outcome => return outcome,
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -70,6 +70,10 @@ impl Work<'_> {
     pub(super) fn begin(&self, session: &mut Session, alone: bool) -> Result<(), Failure> {
         let millis = self.queue_timeout.as_millis().clamp(1, i32::MAX as u128);
         let is_limited = session.run("setting up the session", &format!("SET statement_timeout TO {millis}")).is_ok();
+        if let Some(set) = self.sql.settle_json() {
+            // A server that does not know it refuses such texts, which are then found and quarantined.
+            let _ = session.run("setting up the session", set);
+        }
         session.run("opening a transaction", "BEGIN")?;
         // Who makes the table must be alone in it too: there is no table to lock yet.
         if alone || self.plan.before.is_empty() {

@@ -3,7 +3,6 @@
 mod conformance;
 mod copy;
 mod drift;
-mod files;
 #[path = "../../../support/grammar.rs"]
 mod grammar;
 mod killed;
@@ -11,5 +10,4 @@ mod million;
 mod places;
 mod session;
 mod support;
-mod target;
 mod verdicts;
