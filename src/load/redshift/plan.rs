@@ -119,7 +119,7 @@ pub(super) fn evolve(
     let overflow = overflow.and_then(|path| columns.iter().position(|fitted| fitted.column.path == *path));
     let text_bytes = columns.iter().map(|fitted| fitted.max_bytes).collect();
     let columns = columns.into_iter().map(|fitted| fitted.column).collect();
-    let schema = Schema { columns, overflow, undecided: schema.undecided.clone() };
+    let schema = Schema { columns, overflow, ..schema.clone() };
     let (statements, cleanup) = (plan.statements, cleanup.statements);
     Ok(TablePlan { statements, cleanup, schema, text_bytes, before })
 }

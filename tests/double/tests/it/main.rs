@@ -10,4 +10,5 @@ mod million;
 mod places;
 mod session;
 mod support;
+mod target;
 mod verdicts;
