@@ -48,10 +48,6 @@ impl Warehouse for Postgres {
         format!("CAST({column} AS varchar)")
     }
 
-    fn merges(&self) -> bool {
-        false
-    }
-
     fn table(&self, name: &str) -> String {
         format!("s.{name}")
     }

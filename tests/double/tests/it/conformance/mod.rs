@@ -23,11 +23,6 @@ pub(crate) trait Warehouse {
     /// The name of a table with its schema, so that tests do not see each other's.
     fn table(&self, name: &str) -> String;
 
-    /// Whether rows can be merged by key; a place that says no must refuse it clearly.
-    fn merges(&self) -> bool {
-        true
-    }
-
     /// The statements that were sent so far, where the place can tell.
     #[allow(dead_code, reason = "not every program that shares this file asks")]
     fn statements(&self) -> Vec<String> {

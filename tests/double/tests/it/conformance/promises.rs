@@ -140,13 +140,6 @@ pub(crate) fn replace_leaves_the_new_rows_alone(warehouse: &mut dyn Warehouse) {
 
 pub(crate) fn a_merge_leaves_one_row_a_key(warehouse: &mut dyn Warehouse) {
     let table = warehouse.table("merged");
-    if !warehouse.merges() {
-        let loader = warehouse.loader(&table).mode(Mode::Merge(MergeKeys::new(["k"])));
-        let error =
-            loader.load(Source::bytes("{\"k\":1}\n")).expect_err("said to be missing, and works: run the promise");
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        return;
-    }
     let merge = |id: &str, records: &str, warehouse: &dyn Warehouse| {
         let loader = warehouse.loader(&table).load_id(id).mode(Mode::Merge(MergeKeys::new(["k"])));
         loader.load(Source::bytes(records)).expect("a load").counts
