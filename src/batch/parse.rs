@@ -218,12 +218,14 @@ fn has_monster_number(json: &[u8]) -> bool {
 /// Whether there is what looks like an exponent: `e` between a digit and a digit or a sign. All bytes are looked at,
 /// without a branch, so that many go at a time.
 fn may_have_exponent(json: &[u8]) -> bool {
-    let digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
-    let looks = |three: &[u8; 3]| {
-        let [before, letter, behind] = *three;
-        digit(before) & (letter | 0x20 == b'e') & (digit(behind) | (behind == b'+') | (behind == b'-'))
-    };
-    json.array_windows().fold(false, |any, three| any | looks(three))
+    let [_, letters @ .., _] = json else { return false };
+    let digit = |byte: &u8| u8::from(byte.wrapping_sub(b'0') < 10);
+    let sign = |byte: &u8| u8::from(*byte == b'+') | u8::from(*byte == b'-');
+    let around = json.iter().zip(letters).zip(&json[2..]);
+    let looks = around.map(|((before, letter), behind)| {
+        digit(before) & u8::from(letter | 0x20 == b'e') & (digit(behind) | sign(behind))
+    });
+    looks.fold(0, |any, one| any | one) != 0
 }
 
 fn string_end(json: &[u8], open: usize) -> usize {

@@ -7,8 +7,10 @@
 
 mod append;
 mod csv;
+mod utf8;
 mod vector;
 
 pub(crate) use append::{Appender, extend_short};
 pub(crate) use csv::{Separators, separators};
+pub(crate) use utf8::string_array;
 pub(crate) use vector::{Job, Quotes, Vector, WINDOW, Window, dispatch};
