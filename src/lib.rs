@@ -17,12 +17,16 @@ pub mod value;
 pub use error::{Error, ErrorKind, Location, Result};
 #[cfg(feature = "postgres")]
 pub use front::{
-    ChildTables, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords, StreamTotals,
-    Unrouted,
+    ChildTables, Feed, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords,
+    StreamTotals, Unrouted,
 };
 pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch, table_for};
+#[cfg(feature = "kafka")]
+pub use front::{KafkaStream, PartitionLag};
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 pub use front::{LoadReport, Loader, MAX_QUARANTINED_LISTED, Quarantined};
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+pub use front::{Quarantine, ReplayReport};
 pub use path::Path;
 pub use plan::{Dialect, Plan};
 pub use schema::{Column, Policy, Schema, Type};

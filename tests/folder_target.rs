@@ -29,6 +29,7 @@ fn request(table: &str, load_id: &str) -> LoadRequest {
         load_id: load_id.into(),
         mode: Mode::Append,
         sources: vec!["in.ndjson".into()],
+        formats: Vec::new(),
         content_hash: "00ff".into(),
         bytes: 99,
         max_quarantined: None,

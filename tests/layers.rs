@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("threads", &["error"]),
     ("source", &["threads", "error"]),
     ("records", &["source", "simd", "value", "path", "error"]),
-    ("sketch", &["records", "value", "path", "error"]),
+    ("sketch", &["records", "simd", "value", "path", "error"]),
     ("schema", &["sketch", "value", "path", "error"]),
     ("batch", &["records", "schema", "simd", "value", "path", "error"]),
     ("plan", &["schema", "path", "error"]),

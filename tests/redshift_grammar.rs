@@ -135,6 +135,7 @@ fn an_independent_grammar_reads_the_script_that_loads_a_folder() {
             load_id: id.into(),
             mode,
             sources: Vec::new(),
+            formats: Vec::new(),
             content_hash: "0".into(),
             bytes: 0,
             max_quarantined: None,

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::log;
+use crate::quarantine::QuarantineArgs;
+use crate::stream::Stream;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use longshore::records::{FormatOptions, Kind};
 use longshore::schema::Naming;
@@ -26,6 +29,9 @@ Exit codes:
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Log on standard error what is done: batches, retries, changes to tables; never a record
+    #[arg(long, global = true, value_enum, value_name = "FORM")]
+    pub(crate) log: Option<log::Form>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -45,6 +51,12 @@ pub(crate) enum Command {
     /// Put sketch files together that `infer -w` wrote from parts of the input
     #[command(after_help = EXIT_CODES)]
     Merge(Merge),
+    /// Load what comes, for as long as it comes: Kafka topics, files that grow, standard input
+    #[command(after_help = EXIT_CODES)]
+    Stream(Box<Stream>),
+    /// List, show and replay the records that did not become rows
+    #[command(after_help = EXIT_CODES)]
+    Quarantine(QuarantineArgs),
 }
 
 impl Command {
@@ -55,6 +67,8 @@ impl Command {
             Command::Ddl(args) => args.output,
             Command::Load(args) => args.output,
             Command::Merge(args) => args.output,
+            Command::Stream(args) => args.output,
+            Command::Quarantine(args) => args.output(),
         }
     }
 }
@@ -158,16 +172,16 @@ enum EncodingArg {
 
 /// `Some` for a character, `None` for no quoting.
 #[derive(Debug, Clone, Copy)]
-struct Quote(Option<u8>);
+pub(crate) struct Quote(pub(crate) Option<u8>);
 
-fn delimiter(text: &str) -> Result<u8, String> {
+pub(crate) fn delimiter(text: &str) -> Result<u8, String> {
     match text {
         "\\t" | "tab" => Ok(b'\t'),
         _ => one_byte(text).ok_or_else(|| "write one ASCII character, `\\t` or `tab`".to_string()),
     }
 }
 
-fn quote(text: &str) -> Result<Quote, String> {
+pub(crate) fn quote(text: &str) -> Result<Quote, String> {
     match text {
         "none" => Ok(Quote(None)),
         _ => one_byte(text)

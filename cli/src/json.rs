@@ -1,10 +1,12 @@
 //! `--json`: one object, with the keys that the manual names, in that order.
 
+use longshore::load::{Counts, KeptGroup, KeptRecord};
 use longshore::plan::Statement;
 use longshore::records::{Dialect as Separators, Escape, Format, LineEnd};
 use longshore::schema::Undecided;
 use longshore::{
-    ColumnReport, Dialect, Error, ErrorKind, Explanation, LoadReport, Path, Plan, Quarantined, Schema, Sketch,
+    ColumnReport, Dialect, Error, ErrorKind, Explanation, LoadReport, Path, Plan, Quarantined, ReplayReport, Schema,
+    Sketch, StreamTotals,
 };
 use serde::Serialize;
 
@@ -196,6 +198,87 @@ struct MergeJson {
 pub(crate) fn merge(merged: &Sketch, sketches: usize) -> String {
     let (sources, fields) = (merged.sources().len(), merged.fields().len());
     text(&MergeJson { sketches, sources, records: merged.records(), fields })
+}
+
+#[derive(Serialize)]
+struct StreamJson {
+    read: u64,
+    loaded: u64,
+    quarantined: u64,
+    deduplicated: u64,
+    batches: u64,
+    skipped: u64,
+    stopped: bool,
+}
+
+pub(crate) fn stream(totals: &StreamTotals, stopped: bool) -> String {
+    let Counts { read, loaded, quarantined, deduplicated } = totals.counts;
+    let (batches, skipped) = (totals.commits, totals.skipped);
+    text(&StreamJson { read, loaded, quarantined, deduplicated, batches, skipped, stopped })
+}
+
+#[derive(Serialize)]
+struct GroupsJson<'a> {
+    records: u64,
+    groups: &'a [KeptGroup],
+}
+
+pub(crate) fn quarantine(groups: &[KeptGroup]) -> String {
+    text(&GroupsJson { records: groups.iter().map(|group| group.records).sum(), groups })
+}
+
+#[derive(Serialize)]
+struct KeptJson<'a> {
+    id: &'a str,
+    source: &'a str,
+    line: u64,
+    byte: u64,
+    path: Option<&'a str>,
+    reason: &'a str,
+    load_id: &'a str,
+    schema_version: Option<&'a str>,
+    quarantined_at: &'a str,
+    replayed_by: Option<&'a str>,
+    raw_bytes: u64,
+    /// The bytes, where they are text.
+    raw: Option<&'a str>,
+    /// The bytes in hexadecimal digits, where they are not.
+    raw_hex: Option<String>,
+}
+
+pub(crate) fn kept(record: &KeptRecord) -> String {
+    let raw = std::str::from_utf8(&record.raw).ok();
+    let hex = || record.raw.iter().map(|byte| format!("{byte:02x}")).collect();
+    text(&KeptJson {
+        id: &record.id,
+        source: &record.source,
+        line: record.line,
+        byte: record.byte,
+        path: record.path.as_deref(),
+        reason: &record.reason,
+        load_id: &record.load_id,
+        schema_version: record.schema_version.as_deref(),
+        quarantined_at: &record.quarantined_at,
+        replayed_by: record.replayed_by.as_deref(),
+        raw_bytes: record.raw_bytes,
+        raw,
+        raw_hex: raw.is_none().then(hex),
+    })
+}
+
+#[derive(Serialize)]
+struct ReplayJson<'a> {
+    tried: u64,
+    loaded: u64,
+    left: u64,
+    left_because: &'a std::collections::BTreeMap<String, u64>,
+    load_ids: &'a [String],
+    altered: &'a [String],
+}
+
+pub(crate) fn replay(report: &ReplayReport) -> String {
+    let ReplayReport { tried, loaded, left, left_because, load_ids, altered } = report;
+    text(&ReplayJson { tried: *tried, loaded: *loaded, left: *left, left_because, load_ids, altered })
 }
 
 #[derive(Serialize)]

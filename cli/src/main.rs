@@ -8,9 +8,12 @@ mod explain;
 mod infer;
 mod json;
 mod load;
+mod log;
 mod merge;
 mod output;
 mod progress;
+mod quarantine;
+mod stream;
 #[cfg(unix)]
 mod temp;
 
@@ -26,6 +29,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
     };
+    if let Some(form) = cli.log {
+        log::start(form);
+    }
     let output = cli.command.output();
     match run(&cli.command) {
         Ok(done) => done.print(output),
@@ -40,5 +46,7 @@ fn run(command: &Command) -> Result<Done, Failure> {
         Command::Ddl(args) => ddl::run(args),
         Command::Load(args) => load::run(args),
         Command::Merge(args) => merge::run(args),
+        Command::Stream(args) => stream::run(args),
+        Command::Quarantine(args) => quarantine::run(args),
     }
 }

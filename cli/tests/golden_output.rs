@@ -62,7 +62,7 @@ fn help_names_the_exit_codes() {
     let run = longshore(&["--help"]);
     assert_eq!(run.code, 0);
     golden("help.txt", &run.stdout);
-    for command in ["infer", "explain", "ddl", "load", "merge"] {
+    for command in ["infer", "explain", "ddl", "load", "merge", "stream", "quarantine"] {
         let run = longshore(&[command, "--help"]);
         assert!(run.code == 0 && run.stdout.contains("Exit codes"), "{command}");
     }

@@ -167,6 +167,9 @@ impl Loader {
                 (target.commit(read)?, Arc::unwrap_or_clone(schema), false)
             }
         };
+        let Counts { read, loaded, quarantined, deduplicated } = counts;
+        let (table, load_id, bytes) = (request.table.as_str(), request.load_id.as_str(), inference.stored_bytes);
+        tracing::info!(table, load_id, read, loaded, quarantined, deduplicated, bytes, already_loaded, "loaded");
         Ok(LoadReport {
             counts,
             bytes: inference.stored_bytes,
@@ -188,6 +191,7 @@ impl Loader {
             load_id: self.load_id.clone().unwrap_or_else(|| content_hash.clone()),
             mode: self.mode.clone(),
             sources: source.names().map(str::to_string).collect(),
+            formats: inference.formats.iter().map(|format| format.written()).collect(),
             content_hash,
             bytes: inference.stored_bytes,
             max_quarantined: self.max_quarantined,

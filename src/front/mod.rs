@@ -1,22 +1,32 @@
 //! The front door: the only module that sees every layer.
 
 mod explain;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod frame;
 mod infer;
+#[cfg(feature = "kafka")]
+mod kafka;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 mod loader;
 mod name;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod quarantine;
 mod read;
 #[cfg(feature = "postgres")]
 mod stream;
 
 pub use explain::{ColumnReport, Explanation};
 pub use infer::Inference;
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaStream, PartitionLag};
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 pub use loader::{LoadReport, Loader, MAX_QUARANTINED_LISTED, Quarantined};
 pub use name::table_for;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+pub use quarantine::{Quarantine, ReplayReport};
 pub use read::{ReadOptions, Watch};
 #[cfg(feature = "postgres")]
 pub use stream::{
-    ChildTables, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords, StreamTotals,
-    Unrouted,
+    ChildTables, Feed, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords,
+    StreamTotals, Unrouted,
 };

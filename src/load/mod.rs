@@ -8,6 +8,8 @@ mod copy_binary;
 mod distinct;
 #[cfg(feature = "parquet")]
 mod folder;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod kept;
 mod mode;
 #[cfg(feature = "parquet")]
 mod parquet_file;
@@ -20,12 +22,18 @@ mod temp;
 pub use contract::{Contract, OnChange, Rewrite};
 pub use copy_binary::CopyEncoder;
 #[cfg(feature = "parquet")]
+pub(crate) use folder::FolderQuarantine;
+#[cfg(feature = "parquet")]
 pub use folder::FolderTarget;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+pub use kept::{KeptGroup, KeptRecord, Selection};
 pub use mode::{MergeKeys, Mode};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{OpenBatch, PostgresStream, Step, StreamBegun};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::{PostgresQuarantine, Waiting};
 pub use target::{Begun, Counts, Encode, LoadRequest, Prepared, Target};
 #[cfg(all(unix, feature = "postgres"))]
 pub use temp::{TempCluster, TempOptions};

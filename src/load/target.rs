@@ -18,6 +18,9 @@ pub struct LoadRequest {
     pub mode: Mode,
     /// The names of the inputs; [`Misfit::source`] is an index into it.
     pub sources: Vec<String>,
+    /// How the inputs are read, each as the JSON text of a [`Format`](crate::records::Format): one for each of them, or
+    /// one for all, or none where that is not known. A replay of quarantined records needs it.
+    pub formats: Vec<String>,
     /// A hash of the inputs' bytes, as hexadecimal text.
     pub content_hash: String,
     /// Bytes of the inputs as stored, before decompression.

@@ -1,16 +1,12 @@
 //! An existing Postgres table brought to what the data needs.
 
-use rustc_hash::{FxHashMap, FxHashSet};
-
 use super::create::{check_length, comment_on};
 use super::dialect::MAX_COLUMNS;
 use super::fit::fit_type;
+use super::matching::{Known, match_columns};
 use super::statement::{Class, Lock, Plan, Statement};
 use super::widen::{Decode, Fit, class_of, fit_into};
-use super::{
-    Dialect, ExistingColumn, ExistingTable, Fitted, JsonType, PgType, TableName, comment_of, fit, identifier,
-    path_of_comment,
-};
+use super::{Dialect, ExistingColumn, ExistingTable, Fitted, JsonType, PgType, TableName, comment_of, fit, identifier};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::schema::names::Names;
 use crate::schema::{Column, Reading, Schema, Type};
@@ -52,7 +48,9 @@ pub fn fitted(schema: &Schema, json: JsonType) -> Vec<Fitted> {
 /// the server, where the table wants a value that the schema does not have, and where the table would have more than
 /// 1,600 columns, dropped ones included.
 pub fn evolve(schema: &Schema, table: &ExistingTable, name: &TableName, json: JsonType) -> Result<Evolution> {
-    let matched = match_columns(schema, table);
+    let known: Vec<Known<'_>> =
+        table.columns.iter().map(|column| Known { name: &column.name, comment: column.comment.as_deref() }).collect();
+    let matched = match_columns(schema, &known);
     check_required(table, &matched)?;
     let mut changes = Changes::default();
     let mut names = Names::new(Dialect::Postgres.name_limit(), true);
@@ -78,52 +76,6 @@ pub fn evolve(schema: &Schema, table: &ExistingTable, name: &TableName, json: Js
     let plan = changes.into_plan(name);
     check_length(&plan.statements, Dialect::Postgres)?;
     Ok(Evolution { plan, columns })
-}
-
-/// For each column of the schema the index of the table's column that holds the same field.
-fn match_columns(schema: &Schema, table: &ExistingTable) -> Vec<Option<usize>> {
-    let paths: Vec<_> =
-        table.columns.iter().map(|column| column.comment.as_deref().and_then(path_of_comment)).collect();
-    let mut by_path = FxHashMap::default();
-    let mut by_name = FxHashMap::default();
-    for (at, (column, path)) in table.columns.iter().zip(&paths).enumerate() {
-        match path {
-            Some(path) => {
-                by_path.entry(path).or_insert(at);
-            }
-            None => {
-                by_name.insert(column.name.as_str(), at);
-            }
-        }
-    }
-    // Of two columns for one place the first takes it.
-    let mut taken = FxHashSet::default();
-    let mut matched: Vec<Option<usize>> = schema
-        .columns
-        .iter()
-        .map(|column| by_path.get(&column.path).or_else(|| by_name.get(column.name.as_str())).copied())
-        .map(|found| found.filter(|&at| taken.insert(at)))
-        .collect();
-    // A table that others made may spell a name in another case, or as the source does.
-    let spellings: [fn(&Column) -> String; 2] = [|column| column.name.clone(), |column| column.path.to_string()];
-    for spelling in spellings {
-        let free = |at: &usize| paths[*at].is_none() && !matched.contains(&Some(*at));
-        let mut open: FxHashMap<String, Vec<usize>> = FxHashMap::default();
-        for at in (0..table.columns.len()).filter(free) {
-            open.entry(table.columns[at].name.to_lowercase()).or_default().push(at);
-        }
-        let mut wanted: FxHashMap<String, Vec<usize>> = FxHashMap::default();
-        for (i, column) in schema.columns.iter().enumerate().filter(|&(i, _)| matched[i].is_none()) {
-            wanted.entry(spelling(column).to_lowercase()).or_default().push(i);
-        }
-        // Only where there is no doubt on either side.
-        for (name, columns) in wanted {
-            if let ([i], Some([at])) = (columns.as_slice(), open.get(&name).map(Vec::as_slice)) {
-                matched[*i] = Some(*at);
-            }
-        }
-    }
-    matched
 }
 
 /// Columns that want a value in every row must be among the data's.

@@ -1,16 +1,18 @@
 //! Schema + what the table is now → statements, pure and ordered.
 //!
 //! Nothing here connects, reads a clock or a file: the same schema gives the same text. [`Plan::create`] plans a new
-//! table, [`evolve`] brings an existing Postgres table to what the data needs, and [`fit`] says what of a schema a
-//! warehouse can hold.
+//! table, [`evolve`] and [`evolve_redshift`] bring an existing table to what the data needs, and [`fit`] says what of a
+//! schema a warehouse can hold.
 
 mod alter;
 mod comment;
 mod create;
 mod dialect;
 mod fit;
+mod matching;
 mod options;
 mod quote;
+mod redshift;
 mod statement;
 mod table_name;
 mod types;
@@ -22,6 +24,10 @@ pub use dialect::Dialect;
 pub use fit::fit;
 pub use options::{CreateOptions, Distribution, Encoding, JsonType, LongText, NotNull, VarcharWidth};
 pub use quote::{identifier, literal};
+pub use redshift::{
+    Impossible, RedshiftColumn, RedshiftEvolution, RedshiftEvolve, RedshiftFitted, RedshiftTable, RedshiftType,
+    evolve_redshift,
+};
 pub use statement::{Class, Lock, Plan, Statement};
 pub use table_name::TableName;
 pub use types::{ExistingColumn, ExistingTable, Fitted, PgType};

@@ -263,6 +263,14 @@ impl CreateOptions {
         self
     }
 
+    pub(super) fn redshift(&self) -> &RedshiftOptions {
+        &self.redshift
+    }
+
+    pub(super) fn varchar_width(&self) -> VarcharWidth {
+        self.redshift.width
+    }
+
     /// Checks that the options belong to the dialect.
     pub(super) fn check(&self) -> Result<()> {
         let (stray, of) = match self.dialect {

@@ -92,6 +92,11 @@ impl Format {
             Format::Csv(_) => "csv",
         }
     }
+
+    /// The whole of it as JSON text, which serde reads back.
+    pub(crate) fn written(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
 /// What the user says about the format, in place of looking.

@@ -8,6 +8,8 @@ mod paths;
 mod reader;
 mod record;
 
+pub(crate) use csv::PAD;
+pub use csv::Tile;
 pub use detect::{HEAD_BYTES, detect};
 pub use format::{Dialect, Escape, Format, FormatOptions, Kind, Layout, LineEnd};
 pub use json::check_json;

@@ -61,6 +61,8 @@ pub struct Reader {
     documents: Documents,
     /// Of the CSV input that the last CSV chunk came from.
     rows: Option<(u32, Rows)>,
+    /// Whether CSV is read cell by cell.
+    plain: bool,
 }
 
 impl Reader {
@@ -72,6 +74,7 @@ impl Reader {
             lines: Lines::default(),
             documents: Documents::default(),
             rows: None,
+            plain: false,
         }
     }
 
@@ -80,6 +83,7 @@ impl Reader {
     #[must_use]
     pub fn plain(mut self) -> Self {
         self.lines.plain = true;
+        self.plain = true;
         self
     }
 
@@ -103,7 +107,7 @@ impl Reader {
                     Some(rows) if rows.0 == chunk.source => rows,
                     rows => {
                         let columns = csv_columns(&layout.columns, &mut self.paths);
-                        rows.insert((chunk.source, Rows::new(layout, columns)))
+                        rows.insert((chunk.source, Rows::new(layout, columns, self.plain)))
                     }
                 };
                 rows.read(chunk, &self.paths, &self.limits, sink);

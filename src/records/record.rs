@@ -195,4 +195,9 @@ pub trait Sink {
 
     /// A stretch that is no record; reading goes on behind it.
     fn bad(&mut self, bad: &Bad<'_>);
+
+    /// Many records at once, where the format allows it. As long as nothing better is said, they are taken one by one.
+    fn tile(&mut self, paths: &super::PathTable, tile: &super::Tile<'_>) {
+        tile.each_record(|record| self.record(paths, record));
+    }
 }

@@ -7,10 +7,40 @@
 
 mod append;
 mod csv;
+mod lanes;
+mod spans;
 mod utf8;
 mod vector;
 
 pub(crate) use append::{Appender, extend_short};
-pub(crate) use csv::{Separators, separators};
+pub(crate) use csv::{Index, Marks, Separators, last_row_end};
+pub(crate) use lanes::{Integers, LANES, Lengths, OTHER, Words, integers, number, texts};
+pub(crate) use spans::{Spans, Watch};
 pub(crate) use utf8::string_array;
 pub(crate) use vector::{Job, Quotes, Vector, WINDOW, Window, dispatch};
+
+/// Whether this process may use AVX-512 with what Ice Lake, Zen 4 and later have of it.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn has_avx512() -> bool {
+    static FOUND: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
+        std::arch::is_x86_feature_detected!("avx512vbmi2")
+            && std::arch::is_x86_feature_detected!("avx512bw")
+            && std::arch::is_x86_feature_detected!("avx512dq")
+            && std::arch::is_x86_feature_detected!("avx512vl")
+            && std::arch::is_x86_feature_detected!("bmi2")
+            && has_avx2()
+    });
+    *FOUND
+}
+
+/// Whether this process may use AVX2 and what every processor with AVX2 has.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn has_avx2() -> bool {
+    std::arch::is_x86_feature_detected!("avx2")
+        && std::arch::is_x86_feature_detected!("pclmulqdq")
+        && std::arch::is_x86_feature_detected!("bmi1")
+        && std::arch::is_x86_feature_detected!("popcnt")
+        && std::arch::is_x86_feature_detected!("lzcnt")
+}

@@ -4,7 +4,8 @@ use super::classify::observe;
 use super::evidence::{Class, Evidence, Position};
 use super::merge::{BadRecords, FieldEvidence, Sketch, SourceEvidence};
 use super::quick::Measures;
-use crate::records::{Bad, Format, PathTable, ROOT, Record, Sink, csv_paths};
+use super::tile::{Column, Memo, Room};
+use crate::records::{Bad, Format, PathTable, ROOT, Record, Sink, Tile, csv_paths};
 
 /// Collects the evidence of one reader's records. One per thread; the sketches of all threads are merged at the end.
 #[derive(Debug)]
@@ -24,6 +25,9 @@ pub struct Collector {
     /// The last chunk taken in, to know whether the present one comes after all others.
     last: Option<(u32, u64)>,
     in_order: bool,
+    /// What is remembered of each column of tiles.
+    memos: Vec<Memo>,
+    room: Box<Room>,
 }
 
 impl Collector {
@@ -44,6 +48,8 @@ impl Collector {
             bad: BadRecords::default(),
             last: None,
             in_order: true,
+            memos: Vec::new(),
+            room: Box::default(),
         }
     }
 
@@ -153,6 +159,25 @@ impl Sink for Collector {
                 // A CSV column appears with its header, which `finish` notes; its offset comes before any cell's.
                 evidence.appeared = evidence.appeared.min((source, record.offset_of(field)));
             }
+        }
+    }
+
+    fn tile(&mut self, paths: &PathTable, tile: &Tile<'_>) {
+        if self.plain {
+            return tile.each_record(|record| self.record(paths, record));
+        }
+        self.source(tile.source()).0 += tile.rows() as u64;
+        let (source, in_order) = (self.rank(tile.source()), self.in_order);
+        if self.evidence.len() < paths.len() {
+            self.evidence.resize_with(paths.len(), Evidence::default);
+            self.measures.resize_with(paths.len(), Measures::default);
+        }
+        if self.memos.len() < self.evidence.len() {
+            self.memos.resize_with(self.evidence.len(), Memo::default);
+        }
+        for (column, node) in tile.columns().iter().enumerate() {
+            let (evidence, memo) = (&mut self.evidence[*node as usize], &mut self.memos[*node as usize]);
+            Column { tile, column, source, in_order, evidence, memo }.take(&mut self.room);
         }
     }
 

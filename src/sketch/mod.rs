@@ -10,6 +10,8 @@ mod evidence;
 mod json;
 mod merge;
 mod quick;
+mod tile;
+mod watch;
 
 pub(crate) use classify::null_words;
 pub use collect::Collector;

@@ -8,6 +8,8 @@ mod chunk;
 mod decompress;
 mod encoding;
 mod input;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
 mod list;
 mod parallel;
 mod pieces;
@@ -21,6 +23,8 @@ pub use chunk::{Chunk, Cut, Gap, Piece};
 pub use decompress::Compression;
 pub use encoding::Encoding;
 pub use input::{Input, InputEnd};
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaOptions, OnGap};
 pub use list::{Progress, Source};
 pub use parallel::ordered_map;
 pub use pieces::{Buffers, ChunkOptions, Pieces};

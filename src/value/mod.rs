@@ -3,12 +3,14 @@
 //! Everything here is a total function from a spelling to a value, used by the sketch to classify and by the batch
 //! layer to decode, so that both always agree.
 
+mod clock;
 mod null;
 mod number;
 mod swar;
 mod temporal;
 mod uuid;
 
+pub use clock::clock;
 pub use null::{NULL_WORDS, null_word};
 pub(crate) use number::POWERS;
 pub use number::{Decimal, Number, Shape, Simple, decimal, double_gives_back, json_number, number, simple};

@@ -1,8 +1,9 @@
 //! Schemas made by hand, and the plans that the golden files and the grammar check look at.
 
 use longshore::plan::{
-    CreateOptions, Distribution, Encoding, ExistingColumn, ExistingTable, JsonType, LongText, NotNull, PgType,
-    VarcharWidth, evolve,
+    CreateOptions, Distribution, Encoding, ExistingColumn, ExistingTable, Impossible, JsonType, LongText, NotNull,
+    PgType, RedshiftColumn, RedshiftEvolution, RedshiftEvolve, RedshiftTable, RedshiftType, VarcharWidth, evolve,
+    evolve_redshift,
 };
 use longshore::schema::{Naming, TimeUnit, assign};
 use longshore::{Column, Dialect, Path, Plan, Schema, Type};
@@ -142,6 +143,8 @@ pub(crate) fn plans(dialect: Dialect) -> Vec<(&'static str, Plan)> {
             long.columns[16].max_bytes = Some(70_000);
             let options = all.with_long_text(LongText::Super);
             plans.push(("long_text_all", Plan::create_with(&long, "orders", &options).unwrap()));
+            let RedshiftEvolution { plan, cleanup, .. } = evolved_redshift();
+            plans.extend([("evolved", plan), ("evolved_cleanup", cleanup)]);
         }
     }
     plans
@@ -171,4 +174,22 @@ fn evolved() -> Plan {
     ];
     let table = ExistingTable { slots: columns.len(), columns, has_rows: true };
     evolve(&nested_orders(), &table, &"analytics.orders".parse().unwrap(), JsonType::Jsonb).unwrap().plan
+}
+
+/// The same in Redshift, with what an earlier change has left behind.
+fn evolved_redshift() -> RedshiftEvolution {
+    let columns = vec![
+        RedshiftColumn::new("_id", RedshiftType::Varchar(16)),
+        RedshiftColumn::new("customer_id", RedshiftType::Smallint),
+        RedshiftColumn::new("customer_e_mail", RedshiftType::Varchar(32)),
+        RedshiftColumn::new("placed_at", RedshiftType::TimestampTz),
+        RedshiftColumn::new("ship_by", RedshiftType::Date),
+        RedshiftColumn::new("total", RedshiftType::Bigint),
+        RedshiftColumn::new("gift", RedshiftType::Boolean),
+        RedshiftColumn::new("items", RedshiftType::Double),
+        RedshiftColumn::new("_longshore_old_0123456789abcdef", RedshiftType::Integer),
+    ];
+    let options = RedshiftEvolve::default().with_impossible(Impossible::Variant);
+    let table = RedshiftTable { columns };
+    evolve_redshift(&nested_orders(), &table, &"analytics.orders".parse().unwrap(), &options).unwrap()
 }

@@ -1,4 +1,5 @@
 //! The drift stream, and what a table must hold after it.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -56,6 +56,7 @@ pub(crate) fn request(table: &str, load_id: &str) -> LoadRequest {
         load_id: load_id.into(),
         mode: Mode::Append,
         sources: vec!["people.ndjson".into()],
+        formats: Vec::new(),
         content_hash: "00ff".into(),
         bytes: 1234,
         max_quarantined: None,

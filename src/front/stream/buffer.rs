@@ -63,6 +63,12 @@ impl Buffer {
         Some(source.writes.last().map(|write| write.position).or(source.committed))
     }
 
+    /// The committed positions of the sources that have one.
+    #[cfg(feature = "kafka")]
+    pub(super) fn positions(&self) -> impl Iterator<Item = (String, u64)> {
+        self.sources.iter().filter_map(|source| Some((source.name.clone(), source.committed?)))
+    }
+
     /// Makes a source known.
     pub(super) fn add_source(&mut self, name: &str, committed: Option<u64>) {
         if let Err(at) = self.find(name) {

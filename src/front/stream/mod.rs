@@ -3,6 +3,7 @@
 mod batch;
 mod buffer;
 mod children;
+mod feed;
 mod options;
 mod records;
 mod resolve;
@@ -11,6 +12,7 @@ mod route;
 use std::time::{Duration, Instant};
 
 pub use self::children::ChildTables;
+pub use self::feed::Feed;
 pub use self::options::{Offset, Receipt, StreamObserver, StreamOptions, StreamTotals};
 pub use self::records::StreamRecords;
 pub use self::route::{Route, Unrouted};
@@ -18,7 +20,7 @@ pub use self::route::{Route, Unrouted};
 use self::batch::Batch;
 use self::buffer::Buffer;
 use self::records::Payload;
-use self::resolve::resolve;
+pub(super) use self::resolve::resolve;
 use super::loader::Loader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::{Counts, LoadRequest, Mode, PostgresStream, Step, StreamBegun};
@@ -60,6 +62,7 @@ impl Loader {
             load_id: "stream".into(),
             mode: Mode::Append,
             sources: Vec::new(),
+            formats: vec![format.written()],
             content_hash: String::new(),
             bytes: 0,
             max_quarantined: self.max_quarantined,
@@ -285,6 +288,17 @@ impl StreamLoader {
         Ok(receipt)
     }
 
+    /// Commits as [`commit`](StreamLoader::commit) does, without trying again after a temporary error.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn commit_impatiently(&mut self) -> Result<Receipt> {
+        let started = Instant::now();
+        let receipt = self.commit_once()?;
+        if receipt.load_id.is_some() {
+            self.report(&receipt, started.elapsed());
+        }
+        Ok(receipt)
+    }
+
     /// Tells the log and the observer of a batch. Neither sees a record.
     fn report(&self, receipt: &Receipt, took: Duration) {
         let Counts { read, loaded, quarantined, deduplicated } = receipt.counts;
@@ -322,6 +336,27 @@ impl StreamLoader {
     /// What was done since the loader was opened.
     pub fn totals(&self) -> StreamTotals {
         self.totals
+    }
+
+    /// Whether records are rows of CSV.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn is_csv(&self) -> bool {
+        matches!(self.format, Format::Csv(_))
+    }
+
+    /// How far a source is, what is buffered included; asks the table where it is not known here.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn reached(&mut self, source: &str) -> Result<Option<u64>> {
+        match self.buffer.position(source) {
+            Some(position) => Ok(position),
+            None => self.committed(source),
+        }
+    }
+
+    /// The committed positions of the sources that are known here.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn positions(&self) -> std::collections::BTreeMap<String, u64> {
+        self.buffer.positions().collect()
     }
 
     fn is_full(&self) -> bool {

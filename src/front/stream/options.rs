@@ -193,6 +193,13 @@ impl StreamOptions {
         Err(Error::new(ErrorKind::Unsupported, format!("{missing}: this version cannot do it yet")))
     }
 
+    /// Sets who is told of commits and retries.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn StreamObserver>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// The format of the writes.
     pub(super) fn format(&self, told: &FormatOptions) -> Result<Format> {
         let is_csv = match told.kind {

@@ -11,7 +11,7 @@ use crate::sketch::Sketch;
 /// Three things differ from a file, whose end has been seen. A hint waits for its field. A field without a value so
 /// far gets no column: its first value may be of any type, and the column a table makes for it would be text for good.
 /// And a field that the table keeps whole stays whole, although the objects seen here could be taken apart.
-pub(super) fn resolve(policy: &Policy, seen: &Sketch, table: Option<&ExistingTable>) -> Result<Schema> {
+pub(in crate::front) fn resolve(policy: &Policy, seen: &Sketch, table: Option<&ExistingTable>) -> Result<Schema> {
     let mut policy = policy.clone();
     let mut schema = patient(&mut policy, seen)?;
     let kept_whole = kept_whole(&schema, table);

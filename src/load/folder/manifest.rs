@@ -29,6 +29,8 @@ pub(super) struct Manifest {
     pub(super) bytes: u64,
     pub(super) content_hash: String,
     pub(super) sources: Vec<String>,
+    #[serde(default)]
+    pub(super) formats: Vec<String>,
     columns: Vec<ManifestColumn>,
     pub(super) parts: Vec<Part>,
 }
@@ -68,6 +70,7 @@ impl Manifest {
             bytes: request.bytes,
             content_hash: request.content_hash.clone(),
             sources: request.sources.clone(),
+            formats: request.formats.clone(),
             columns: columns.collect(),
             parts,
         }

@@ -1,5 +1,6 @@
 //! Loading into a folder: Parquet parts, with what is needed to bring them into a warehouse.
 
+mod kept;
 mod manifest;
 mod parts;
 mod place;
@@ -9,6 +10,7 @@ mod shape;
 
 use std::path::PathBuf;
 
+pub(crate) use self::kept::FolderQuarantine;
 use self::manifest::Manifest;
 use self::parts::Parts;
 use self::place::Place;

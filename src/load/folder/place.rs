@@ -194,7 +194,7 @@ fn broken(doing: &str, path: &Path, cause: std::io::Error) -> Error {
     Error::io(format_args!("{doing} {}", path.display()), cause)
 }
 
-fn table_folder(table: &TableName) -> String {
+pub(super) fn table_folder(table: &TableName) -> String {
     let identity = table.quoted();
     match &table.schema {
         // A dot inside a part would look like the one between two.

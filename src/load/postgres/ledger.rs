@@ -49,6 +49,17 @@ const CREATE_QUARANTINE: &str = "(
     raw_bytes bigint NOT NULL
 )";
 
+/// Columns that came after the tables. They are added where an older version has made the table.
+const LATER: [(&str, &str, &str); 5] = [
+    // How the inputs were read: an entry for each source, or one for all.
+    (LOADS, "formats", "jsonb"),
+    (QUARANTINE, "id", "bigint GENERATED ALWAYS AS IDENTITY"),
+    (QUARANTINE, "schema_version", "text"),
+    // The load in which a replay made the record a row.
+    (QUARANTINE, "replayed_by", "text"),
+    (QUARANTINE, "replayed_at", "timestamptz"),
+];
+
 /// Which load into which table; the table with its schema.
 #[derive(Debug, Clone)]
 pub(super) struct LoadKey {
@@ -100,14 +111,22 @@ impl<'a> Ledger<'a> {
         Ledger { key, table: key.beside(LOADS).quoted() }
     }
 
-    /// The tables that are still to be made, as statements; that of the offsets only where they are wanted.
+    /// The tables and columns that are still to be made, as statements; that of the offsets only where they are wanted.
     pub(super) fn missing(&self, client: &mut Client, offsets: bool) -> Result<Vec<String>> {
         let mut statements = Vec::new();
         let tables = [(LOADS, CREATE_LOADS), (QUARANTINE, CREATE_QUARANTINE), (OFFSETS, CREATE_OFFSETS)];
         for (name, columns) in tables.into_iter().take(if offsets { 3 } else { 2 }) {
             let table = self.key.beside(name).quoted();
-            if !exists(client, &table)? {
+            let there = columns_of(client, &table)?;
+            if there.is_empty() {
                 statements.push(format!("CREATE TABLE IF NOT EXISTS {table} {columns}"));
+            }
+            let later =
+                LATER.iter().filter(|(of, column, _)| *of == name && !there.iter().any(|there| there == column));
+            let added: Vec<String> =
+                later.map(|(_, column, ty)| format!("ADD COLUMN IF NOT EXISTS {column} {ty}")).collect();
+            if !added.is_empty() {
+                statements.push(format!("ALTER TABLE {table} {}", added.join(", ")));
             }
         }
         Ok(statements)
@@ -169,11 +188,13 @@ impl<'a> Ledger<'a> {
         // A row may be there under this id if its rows were replaced; it then takes the new load's values.
         let sql = format!(
             "INSERT INTO {} AS l (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, \
-             sources, schema, longshore_version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11) \
+             sources, schema, longshore_version, formats) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::jsonb) \
              ON CONFLICT (table_name, load_id) DO UPDATE SET committed_at = now(), read = excluded.read, \
              loaded = excluded.loaded, quarantined = excluded.quarantined, deduplicated = excluded.deduplicated, \
              bytes = excluded.bytes, content_hash = excluded.content_hash, sources = excluded.sources, \
-             schema = excluded.schema, longshore_version = excluded.longshore_version, replaced_by = NULL \
+             schema = excluded.schema, longshore_version = excluded.longshore_version, formats = excluded.formats, \
+             replaced_by = NULL \
              WHERE l.replaced_by IS NOT NULL",
             self.table
         );
@@ -205,6 +226,7 @@ impl<'a> Ledger<'a> {
                 (&sources, SqlType::TEXT_ARRAY),
                 (&schema, SqlType::TEXT),
                 (&env!("CARGO_PKG_VERSION"), SqlType::TEXT),
+                (&formats(&request.formats), SqlType::TEXT),
             ],
         );
         match written.map_err(|error| failed("writing the ledger", &error))? {
@@ -215,10 +237,40 @@ impl<'a> Ledger<'a> {
     }
 }
 
+/// The columns of the table of this (quoted) name; none if it does not exist.
+fn columns_of(client: &mut Client, table: &str) -> Result<Vec<String>> {
+    let sql =
+        "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped";
+    let rows = client.query_typed(sql, &[(&table, SqlType::TEXT)]);
+    Ok(rows.map_err(|error| failed("reading the catalog", &error))?.iter().map(|row| row.get(0)).collect())
+}
+
+/// A hash of the columns that records are held against: the same paths and types have the same one.
+pub(super) fn schema_version(columns: &[Fitted]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for Fitted { column, .. } in columns {
+        for part in [column.path.to_string(), column.name.clone(), column.ty.to_string()] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
+}
+
 /// Whether a table of this (quoted) name exists.
 pub(super) fn exists(client: &mut Client, table: &str) -> Result<bool> {
     let row = client.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&table, SqlType::TEXT)]);
     Ok(row.map_err(|error| failed("reading the catalog", &error))?.get(0))
+}
+
+/// The formats as one JSON array; nothing where they are not known, or hold what Postgres cannot.
+fn formats(formats: &[String]) -> Option<String> {
+    let all = match formats {
+        [] => return None,
+        [first, rest @ ..] if rest.iter().all(|other| other == first) => first.clone(),
+        all => all.join(","),
+    };
+    (!all.contains("\\u0000")).then(|| format!("[{all}]"))
 }
 
 /// Text that Postgres can hold: without U+0000.

@@ -8,11 +8,14 @@ mod error;
 mod ledger;
 mod offsets;
 mod open;
+mod quarantine;
+mod replay;
 mod rows;
 mod spool;
 mod stream;
 
 pub(crate) use self::offsets::Step;
+pub(crate) use self::quarantine::{PostgresQuarantine, Waiting};
 pub(crate) use self::stream::{OpenBatch, PostgresStream, StreamBegun};
 
 use std::time::Duration;

@@ -4,7 +4,7 @@ use ::postgres::Client;
 
 use super::connect::Endpoint;
 use super::copy::{self, CopyStream};
-use super::ledger::{self, Ledger, LoadKey};
+use super::ledger::{self, Ledger, LoadKey, schema_version};
 use super::offsets::{Offsets, Step};
 use super::open::Ready;
 use super::spool::Spool;
@@ -59,7 +59,7 @@ impl Load {
             .and_then(|overflow| columns.iter().position(|fitted| fitted.column.path == overflow.path));
         let decoded = columns.iter().map(|fitted| fitted.column.clone()).collect();
         let fitted = Schema { columns: decoded, overflow, undecided: schema.undecided.clone() };
-        let spool = Spool::new(&key, names);
+        let spool = Spool::new(&key, names, &schema_version(&columns));
         Ok((Load { key, request, columns, encoder, rows, sent: 0, spool }, fitted))
     }
 
@@ -91,6 +91,17 @@ impl Load {
 
     /// Holds the server's counts against ours, records the load, moves the offsets of `steps` on, and commits.
     pub(super) fn commit(self, endpoint: &Endpoint, read: u64, steps: &[Step]) -> Result<(Client, Counts)> {
+        let key = self.key.clone();
+        self.commit_with(endpoint, read, &mut |client| Offsets::new(&key).advance(client, steps))
+    }
+
+    /// Commits as [`commit`](Load::commit) does, together with what `also` writes.
+    pub(super) fn commit_with(
+        self,
+        endpoint: &Endpoint,
+        read: u64,
+        also: &mut dyn FnMut(&mut Client) -> Result<()>,
+    ) -> Result<(Client, Counts)> {
         let Load { key, request, columns, rows, sent, mut spool, .. } = self;
         let (mut client, loaded) = match rows {
             Rows::Stream(stream) => stream.finish()?,
@@ -107,7 +118,7 @@ impl Load {
                 false => error.with_hint("a trigger on the table may drop rows"),
             })?;
             Ledger::new(&key).insert(&mut client, &request, &columns, counts)?;
-            Offsets::new(&key).advance(&mut client, steps)?;
+            also(&mut client)?;
             Ok(counts)
         })();
         match done {

@@ -16,7 +16,8 @@ use crate::plan::{TableName, identifier};
 const IN_MEMORY: usize = 8 << 20;
 /// Bytes collected before they are written to the spool.
 const PIECE: usize = 64 << 10;
-const COLUMNS: [&str; 9] = ["table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes"];
+const COLUMNS: [&str; 10] =
+    ["table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes", "schema_version"];
 
 /// Misfits as rows of the quarantine table, in COPY's binary form.
 pub(super) struct Spool {
@@ -25,17 +26,19 @@ pub(super) struct Spool {
     rows: u64,
     table: String,
     load_id: String,
+    schema_version: String,
     sources: Vec<String>,
 }
 
 impl Spool {
-    pub(super) fn new(key: &LoadKey, sources: &[String]) -> Self {
+    pub(super) fn new(key: &LoadKey, sources: &[String], schema_version: &str) -> Self {
         Spool {
             file: SpooledTempFile::new(IN_MEMORY),
             pending: Vec::new(),
             rows: 0,
             table: key.target.name.clone(),
             load_id: key.load_id.clone(),
+            schema_version: schema_version.to_owned(),
             sources: sources.to_vec(),
         }
     }
@@ -62,6 +65,7 @@ impl Spool {
         text(row, &misfit.reason);
         bytes(row, &misfit.raw);
         number(row, misfit.raw_len);
+        text(row, &self.schema_version);
         self.rows += 1;
         if self.pending.len() >= PIECE { self.flush() } else { Ok(()) }
     }

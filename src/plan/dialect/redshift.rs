@@ -11,7 +11,7 @@ use crate::plan::{Distribution, Encoding, LongText, VarcharWidth, identifier};
 use crate::schema::{Column, Schema, Type};
 
 /// The widest VARCHAR, and the widest row that queries process, in bytes.
-const WIDEST: u64 = 65_535;
+pub(in crate::plan) const WIDEST: u64 = 65_535;
 
 /// VARCHAR where no value has been seen: what Redshift itself takes for a VARCHAR without a width.
 const UNSEEN: u32 = 256;
@@ -115,7 +115,8 @@ impl SqlType {
     }
 }
 
-fn width(longest: Option<u64>, rule: VarcharWidth) -> u32 {
+/// The class of VARCHAR for a longest value in bytes.
+pub(in crate::plan) fn width(longest: Option<u64>, rule: VarcharWidth) -> u32 {
     let room = match (rule, longest) {
         (VarcharWidth::Max, _) => return CLASSES[CLASSES.len() - 1],
         (_, None) => return UNSEEN,

@@ -1,7 +1,9 @@
 //! Cutting CSV behind whole rows.
 
+use super::indexed::separators;
 use super::{RowEnd, line_end, row_end};
 use crate::records::format::Dialect;
+use crate::simd::last_row_end;
 use crate::source::Cut;
 
 /// Cuts where a row ends. Follows the same rule as the row reader, so both see the same rows.
@@ -34,6 +36,11 @@ impl Cut for RowCut {
     fn cut(&mut self, buffer: &[u8], at_end: bool) -> usize {
         if at_end {
             return buffer.len();
+        }
+        // With regular quotes, and no row that could be too long, one look finds the last row's end.
+        let simple = separators(&self.dialect).filter(|_| buffer.len() <= self.max_row);
+        if let Some(end) = simple.and_then(|of| last_row_end(buffer, of)) {
+            return end;
         }
         let mut border = 0;
         while let Some((end, _)) = settled_end(buffer, border, &self.dialect, self.max_row) {

@@ -11,10 +11,13 @@ mod indexed;
 mod rows;
 pub(super) mod sniff;
 mod split;
+mod tile;
 mod unescape;
 
 pub(crate) use cut::RowCut;
 pub(crate) use rows::Rows;
+pub(crate) use tile::PAD;
+pub use tile::Tile;
 pub(crate) use unescape::unescape;
 
 use memchr::{memchr, memchr2};

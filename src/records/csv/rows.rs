@@ -1,12 +1,14 @@
 //! The cells of each row.
 
 use super::cut::settled_end;
+use super::indexed::{Text, separators};
 use super::{RowEnd, cell_end, closing_quote, is_blank_line, line_end, row_end};
 use crate::records::format::{Dialect, Layout};
 use crate::records::paths::NodeId;
 use crate::records::reader::Limits;
 use crate::records::record::{Bad, Fault, Field, Kind, Record, Sink};
 use crate::records::{PathTable, ROOT};
+use crate::simd::{Index, Separators};
 use crate::source::Chunk;
 
 /// Reads chunks of CSV.
@@ -15,14 +17,13 @@ pub(crate) struct Rows {
     pub(super) dialect: Dialect,
     body: u64,
     pub(super) columns: Vec<NodeId>,
-    /// Cells that a row may have, the empty ones behind the header\'s last included.
+    /// Cells that a row may have, the empty ones behind the header's last included.
     widest: usize,
     pub(super) fields: Vec<Field>,
-    /// Where cells end, for the indexed way.
-    pub(super) positions: Vec<u32>,
-    /// Whether rows are always read cell by cell, as the tests ask for.
-    #[cfg(test)]
-    pub(super) plain: bool,
+    /// Where cells and rows end, for the indexed way.
+    index: Index,
+    /// Whether rows are always read cell by cell.
+    plain: bool,
 }
 
 /// A row's bytes and what is known of them.
@@ -35,8 +36,8 @@ struct Row {
 }
 
 impl Rows {
-    /// Makes a reader of one input; `columns` are the paths of its cells.
-    pub(crate) fn new(layout: &Layout, columns: Vec<NodeId>) -> Self {
+    /// Makes a reader of one input; `columns` are the paths of its cells. A plain one takes no shortcut.
+    pub(crate) fn new(layout: &Layout, columns: Vec<NodeId>, plain: bool) -> Self {
         let widest = columns.len() + layout.surplus as usize;
         Rows {
             dialect: layout.dialect,
@@ -44,21 +45,24 @@ impl Rows {
             columns,
             widest,
             fields: Vec::new(),
-            positions: Vec::new(),
-            #[cfg(test)]
-            plain: false,
+            index: Index::default(),
+            plain,
         }
     }
 
     /// Reads every row of a chunk that stands behind the header. Blank lines are nothing.
     pub(crate) fn read(&mut self, chunk: &Chunk, paths: &PathTable, limits: &Limits, sink: &mut impl Sink) {
         let data = chunk.data();
-        let clean = Clean { utf8: std::str::from_utf8(data).is_ok(), nul: memchr::memchr(0, data).is_none() };
         let mut start = usize::try_from(self.body.saturating_sub(chunk.offset)).unwrap_or(usize::MAX).min(data.len());
         let mut line = chunk.first_line + self.lines(&data[..start]);
-        if clean.utf8 && clean.nul && self.read_indexed(chunk, start, line, paths, limits, sink) {
-            return;
+        let mut index = std::mem::take(&mut self.index);
+        let clean = self.clean(&data[start..], &mut index);
+        if clean.regular && clean.utf8 && clean.nul {
+            let (padded, offset) = (&chunk.buffer[start..], chunk.offset + start as u64);
+            self.read_indexed(Text { padded, source: chunk.source, offset, line }, &mut index, paths, limits, sink);
+            start = data.len();
         }
+        self.index = index;
         while start < data.len() {
             let row = self.row(data, start, limits.max_record_bytes);
             let text = self.without_line_end(&data[row.start..row.end]);
@@ -76,6 +80,22 @@ impl Rows {
             line += self.lines(&data[row.start..row.end]);
             start = row.end;
         }
+    }
+
+    /// Looks at all of a text once, and makes its index if there can be one.
+    pub(super) fn clean(&self, text: &[u8], index: &mut Index) -> Clean {
+        let utf8 = || simdutf8::basic::from_utf8(text).is_ok();
+        match self.separators() {
+            Some(of) => {
+                index.fill(text, of);
+                Clean { utf8: index.ascii || utf8(), nul: !index.nul, regular: index.regular }
+            }
+            None => Clean { utf8: utf8(), nul: memchr::memchr(0, text).is_none(), regular: false },
+        }
+    }
+
+    fn separators(&self) -> Option<Separators> {
+        if self.plain { None } else { separators(&self.dialect) }
     }
 
     fn lines(&self, text: &[u8]) -> u64 {
@@ -126,12 +146,11 @@ impl Rows {
             }
             at = next + 1;
         }
-        self.check_count(found, surplus)
+        self.check_count(self.columns.len(), found, surplus)
     }
 
     /// Whether a row has as many cells as the header. A surplus is cells too many that hold something.
-    pub(super) fn check_count(&self, found: usize, surplus: bool) -> Result<(), Fault> {
-        let expected = self.columns.len();
+    pub(super) fn check_count(&self, expected: usize, found: usize, surplus: bool) -> Result<(), Fault> {
         if found < expected || found > self.widest || surplus {
             return Err(Fault::CellCount { found: found as u32, expected: expected as u32 });
         }
@@ -175,7 +194,11 @@ impl Rows {
 }
 
 /// What is known of a whole chunk, so that most rows need no look of their own.
-struct Clean {
-    utf8: bool,
-    nul: bool,
+pub(super) struct Clean {
+    /// All of it is UTF-8.
+    pub(super) utf8: bool,
+    /// None of it is NUL.
+    pub(super) nul: bool,
+    /// Its index can be gone by.
+    pub(super) regular: bool,
 }

@@ -1,0 +1,43 @@
+//! `--log`: what the library tells while it works, on standard error.
+
+use std::io::Write;
+
+use clap::ValueEnum;
+use tracing::Level;
+
+use crate::exit::redact;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// A line for people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+/// Begins to log. `LONGSHORE_LOG` names the level: `error`, `warn`, `info` (the default), `debug` or `trace`.
+pub(crate) fn start(form: Form) {
+    let level = std::env::var("LONGSHORE_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(|| Redacted);
+    // A second subscriber can only be a test's.
+    let _ = match form {
+        Form::Text => builder.try_init(),
+        Form::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
+
+/// Standard error, without the passwords of URLs. No event should hold any; this is the second lock.
+struct Redacted;
+
+impl Write for Redacted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        std::io::stderr().lock().write_all(redact(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}

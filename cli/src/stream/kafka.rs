@@ -1,0 +1,54 @@
+//! Topics into a table.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use longshore::source::{KafkaOptions, OnGap};
+use longshore::{Error, StreamTotals};
+
+use super::args::{Kafka, OnGapArg, Stream};
+use super::metrics::Metrics;
+use super::stop::Stop;
+use crate::exit::{Failure, NO_INPUT};
+
+pub(super) fn run(args: &Stream, metrics: &Arc<Metrics>, stop: &Stop) -> Result<StreamTotals, Failure> {
+    let kafka = options(&args.kafka)?;
+    let first = args.kafka.topic.first().map(|topic| topic.replace('.', "_")).unwrap_or_default();
+    let loader = super::loader(args, &first)?;
+    let stream = loader.consume(kafka, args.options().observer(metrics.clone()))?;
+    let totals = stream.run(stop.flag(), |stream| {
+        metrics.lag(|| stream.lag());
+        metrics.publish(false);
+    })?;
+    Ok(totals)
+}
+
+fn options(args: &Kafka) -> Result<KafkaOptions, Failure> {
+    let brokers = args.kafka.as_deref().unwrap_or_default();
+    let on_gap = match args.on_gap {
+        OnGapArg::Stop => OnGap::Stop,
+        OnGapArg::Record => OnGap::Record,
+    };
+    let mut options = KafkaOptions::new(brokers, &args.topic).group(&args.group).on_gap(on_gap);
+    if let Some(name) = &args.cluster {
+        options = options.name(name);
+    }
+    let from_file = args.kafka_config.as_deref().map(properties).transpose()?.unwrap_or_default();
+    for line in from_file.iter().chain(&args.kafka_property) {
+        let Some((key, value)) = line.split_once('=') else {
+            return Err(Error::config("a Kafka property is not written as KEY=VALUE").into());
+        };
+        options = options.property(key.trim(), value.trim());
+    }
+    Ok(options)
+}
+
+/// The lines of a file of properties, without comments.
+fn properties(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|cause| {
+        let error = Error::io("cannot read the Kafka properties", cause).in_source(path.display().to_string());
+        Failure::with_code(error, NO_INPUT)
+    })?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.map(str::to_string).collect())
+}

@@ -1,0 +1,73 @@
+//! A stop that is asked for by a signal: the batch is committed, or rolled back if that takes too long.
+
+use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use longshore::Error;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::exit::{Failure, WAREHOUSE};
+
+/// How long the last batch may take.
+const GRACE: Duration = Duration::from_secs(9);
+
+/// Whether the stream is to end.
+pub(super) struct Stop {
+    asked: Arc<AtomicBool>,
+    done: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// SIGTERM and SIGINT ask for the end; a second one ends the process at once, with 128 and its number.
+    pub(super) fn on_signals() -> Result<Stop, Failure> {
+        let (asked, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        for signal in [SIGTERM, SIGINT] {
+            // In this order: the first signal must not see its own mark.
+            flag::register_conditional_shutdown(signal, 128 + signal, asked.clone())
+                .and_then(|_| flag::register(signal, asked.clone()))
+                .map_err(|cause| Error::io("setting up signals", cause))?;
+        }
+        let stop = Stop { asked, done };
+        stop.watch();
+        Ok(stop)
+    }
+
+    /// The connection ends with the process, and with it a transaction that is open: the server rolls it back.
+    fn watch(&self) {
+        let (asked, done) = (self.asked.clone(), self.done.clone());
+        std::thread::spawn(move || {
+            let mut since = None;
+            loop {
+                std::thread::sleep(Duration::from_millis(50));
+                if done.load(Ordering::Relaxed) {
+                    return;
+                }
+                if asked.load(Ordering::Relaxed) && since.get_or_insert_with(Instant::now).elapsed() > GRACE {
+                    let seconds = GRACE.as_secs();
+                    eprintln!("error: stopped, and the last batch could not be committed within {seconds} s");
+                    eprintln!("hint: start the stream again: it goes on behind the last batch that was committed");
+                    exit(i32::from(WAREHOUSE));
+                }
+            }
+        });
+    }
+
+    /// Whether a signal has come.
+    pub(super) fn is_set(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// What is to be looked at while a stream runs.
+    #[cfg(feature = "kafka")]
+    pub(super) fn flag(&self) -> &AtomicBool {
+        &self.asked
+    }
+
+    /// Everything is committed; nothing has to be ended by force any more.
+    pub(super) fn done(&self) {
+        self.done.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,307 @@
+//! `longshore stream` and `longshore quarantine` as somebody runs them: started, watched, signalled, started again.
+#![cfg(unix)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{longshore, longshore_with};
+use longshore::load::{TempCluster, TempOptions};
+use postgres::{Client, NoTls};
+use serde_json::{Value, json};
+
+/// A database of its own on a server for all tests of this file.
+fn database() -> (String, Client) {
+    static CLUSTER: OnceLock<TempCluster> = OnceLock::new();
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let cluster = CLUSTER.get_or_init(|| TempCluster::start(TempOptions::for_tests()).expect("a server starts"));
+    let name = format!("stream{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut client = Client::connect(cluster.url(), NoTls).unwrap();
+    client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+    let url = format!("postgres://postgres@127.0.0.1:{}/{name}", cluster.port());
+    let client = Client::connect(&url, NoTls).unwrap();
+    (url, client)
+}
+
+fn start(args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_longshore"))
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// The number that a query gives, or 0 while the table is not there.
+fn number(client: &mut Client, sql: &str) -> i64 {
+    client.query_one(sql, &[]).map_or(0, |row| row.get(0))
+}
+
+fn wait_for(what: &str, mut is: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is() {
+        assert!(started.elapsed() < Duration::from_secs(90), "{what}: it does not come");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
+
+/// Ends a stream in the ordinary way; says how long that took.
+fn stop(child: Child) -> (Output, Duration) {
+    let started = Instant::now();
+    signal(&child, "-TERM");
+    (child.wait_with_output().unwrap(), started.elapsed())
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn a_pipe_is_loaded_to_its_end_with_its_last_line() {
+    let (url, mut client) = database();
+    let input = b"{\"a\":1}\nnone\n{\"a\":2}";
+    let run = longshore_with(&["stream", "-", "--to", &url, "--table", "t", "--json"], input);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let found = run.json();
+    let counts = ["read", "loaded", "quarantined", "deduplicated", "batches"].map(|key| found[key].clone());
+    assert_eq!(counts, [json!(3), json!(2), json!(1), json!(0), json!(1)]);
+    assert_eq!(number(&mut client, "SELECT sum(a)::bigint FROM t"), 3);
+}
+
+#[test]
+fn a_file_that_grows_is_followed_its_torn_tail_waits_and_a_restart_goes_on_at_its_byte() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.ndjson");
+    append(&path, "{\"a\":1}\n{\"a\":2}\n{\"a\":");
+    let args = ["stream", path.to_str().unwrap(), "--to", &url, "--max-age", "0.1"];
+    let rows = "SELECT count(*) FROM events";
+    let child = start(&args);
+    wait_for("two rows", || number(&mut client, rows) == 2);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(number(&mut client, "SELECT count(*) FROM _longshore_quarantine"), 0, "a torn tail is not taken early");
+    append(&path, "3}\n");
+    wait_for("the third row", || number(&mut client, rows) == 3);
+    let (output, took) = stop(child);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    append(&path, "{\"a\":4}\n{\"a\":5}");
+    let run = longshore(&[&args[..], &["--until-end", "--json"]].concat());
+    assert_eq!((run.code, &run.json()["loaded"]), (0, &json!(2)), "{}", run.stderr);
+    assert_eq!(number(&mut client, "SELECT sum(a)::bigint FROM events"), 15);
+    assert_eq!(number(&mut client, "SELECT max(position) FROM _longshore_offsets"), 8 * 5 - 1);
+
+    // Rotated: another first line is another source. Cut: an error.
+    std::fs::write(&path, "{\"a\":10}\n").unwrap();
+    let run = longshore(&[&args[..], &["--until-end"]].concat());
+    assert_eq!((run.code, number(&mut client, "SELECT sum(a)::bigint FROM events")), (0, 25), "{}", run.stderr);
+    std::fs::write(&path, "{\"a\":1}\n").unwrap();
+    let run = longshore(&[&args[..], &["--until-end"]].concat());
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("it was cut or replaced"), "{}", run.stderr);
+}
+
+#[test]
+fn rows_of_csv_in_a_file_may_go_over_lines_and_a_stray_quote_costs_its_line() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.csv");
+    append(&path, "1,\"one\nuno\"\n2,two\n\"3");
+    let args = ["stream", path.to_str().unwrap(), "--to", &url, "--columns", "id,name", "--max-age", "0.1"];
+    let child = start(&args);
+    wait_for("two rows", || number(&mut client, "SELECT count(*) FROM rows") == 2);
+    append(&path, "\",three\n");
+    wait_for("three rows", || number(&mut client, "SELECT count(*) FROM rows") == 3);
+    assert_eq!(stop(child).0.status.code(), Some(0));
+    assert_eq!(number(&mut client, "SELECT count(*) FROM rows WHERE name = E'one\\nuno'"), 1);
+}
+
+#[test]
+fn a_batch_that_cannot_be_committed_in_time_is_rolled_back_and_the_exit_code_says_so() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.ndjson");
+    append(&path, "{\"a\":1}\n");
+    let args = ["stream", path.to_str().unwrap(), "--to", &url, "--max-age", "0.1"];
+    let child = start(&args);
+    wait_for("a row", || number(&mut client, "SELECT count(*) FROM t") == 1);
+    let mut other = Client::connect(&url, NoTls).unwrap();
+    other.batch_execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").unwrap();
+    append(&path, "{\"a\":2}\n");
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    wait_for("the stream waits for the lock", || number(&mut client, waits) > 0);
+    let (output, took) = stop(child);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{text}");
+    assert!(took < Duration::from_secs(12) && text.contains("could not be committed within"), "{took:?}: {text}");
+    other.batch_execute("COMMIT").unwrap();
+    assert_eq!(longshore(&[&args[..], &["--until-end"]].concat()).code, 0);
+    assert_eq!(number(&mut client, "SELECT sum(a)::bigint * 10 + count(*) FROM t"), 32, "each row once");
+}
+
+#[test]
+fn a_second_signal_ends_the_stream_at_once() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.ndjson");
+    append(&path, "{\"a\":1}\n");
+    let child = start(&["stream", path.to_str().unwrap(), "--to", &url, "--max-age", "0.1"]);
+    wait_for("a row", || number(&mut client, "SELECT count(*) FROM t") == 1);
+    let mut other = Client::connect(&url, NoTls).unwrap();
+    other.batch_execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").unwrap();
+    append(&path, "{\"a\":2}\n");
+    wait_for("the stream waits", || number(&mut client, "SELECT count(*) FROM pg_locks WHERE NOT granted") > 0);
+    signal(&child, "-INT");
+    std::thread::sleep(Duration::from_millis(300));
+    let started = Instant::now();
+    signal(&child, "-INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(started.elapsed() < Duration::from_secs(3));
+    other.batch_execute("COMMIT").unwrap();
+    assert_eq!(number(&mut client, "SELECT count(*) FROM t"), 1);
+}
+
+/// What the metrics say over HTTP.
+fn scrape(port: u16, path: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return String::new() };
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn metrics_and_logs_tell_what_is_done_and_hold_no_value_and_no_secret() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.ndjson");
+    append(&path, "{\"a\":1,\"x\":\"marker-value\"}\n{\"a\":\"marker-value\n");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let secret = url.replace("postgres@", "postgres:marker-secret@");
+    let child = Command::new(env!("CARGO_BIN_EXE_longshore"))
+        .args(["stream", path.to_str().unwrap(), "--to", &secret, "--max-age", "0.1", "--metrics", &address])
+        .args(["--log", "json"])
+        .env("LONGSHORE_LOG", "trace")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for("a row", || number(&mut client, "SELECT count(*) FROM t") == 1);
+    wait_for("the metrics", || scrape(port, "/metrics").contains("longshore_records_loaded_total 1"));
+    let text = scrape(port, "/metrics");
+    for line in
+        ["longshore_records_quarantined_total 1", "longshore_batches_total 1", "longshore_commit_seconds_count 1"]
+    {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(scrape(port, "/other").starts_with("HTTP/1.1 404"));
+    let (output, _) = stop(child);
+    let log = String::from_utf8(output.stderr).unwrap();
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let batch = events.iter().find(|event| event["message"] == "batch committed").expect("a batch is logged");
+    assert_eq!((&batch["table"], &batch["loaded"], &batch["quarantined"]), (&json!("t"), &json!(1), &json!(1)));
+    for text in [text.as_str(), &log, &String::from_utf8_lossy(&output.stdout)] {
+        assert!(!text.contains("marker-value") && !text.contains("marker-secret"), "{text}");
+    }
+}
+
+#[test]
+fn a_quarantine_is_listed_shown_and_replayed() {
+    let (url, mut client) = database();
+    let input = b"{\"a\":1}\n{\"a\":2}\n";
+    let into = ["--to", &url, "--table", "t"];
+    assert_eq!(longshore_with(&[&["stream", "-"], &into[..]].concat(), input).code, 0);
+    let input = b"{\"a\":\"x\"}\n{\"a\":\n{\"a\":\"y\"}\n";
+    let run = longshore_with(&[&["stream", "-", "--wider-types", "quarantine"], &into[..]].concat(), input);
+    assert_eq!(run.code, 3, "not one record could be loaded: {}", run.stdout);
+
+    let run = longshore(&[&["quarantine", "list"], &into[..]].concat());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("not valid JSON") && !run.stdout.contains("\"x\""), "{}", run.stdout);
+    let listed = longshore(&[&["quarantine", "list", "--json", "--path", "a"], &into[..]].concat()).json();
+    assert_eq!((&listed["records"], &listed["groups"][0]["path"]), (&json!(2), &json!("a")));
+    let id = listed["groups"][0]["first"].as_str().unwrap();
+    let run = longshore(&[&["quarantine", "show", id], &into[..]].concat());
+    assert_eq!((run.code, run.stdout.as_str()), (0, "{\"a\":\"x\"}"));
+    assert!(run.stderr.contains("column `a`"), "{}", run.stderr);
+
+    let run = longshore(&[&["quarantine", "replay", "--json", "--id", id], &into[..]].concat());
+    assert_eq!((run.code, &run.json()["loaded"]), (0, &json!(1)), "{}", run.stderr);
+    let run = longshore(&[&["quarantine", "replay"], &into[..]].concat());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("loaded       1") && run.stdout.contains("not valid JSON"), "{}", run.stdout);
+    assert_eq!(number(&mut client, "SELECT count(*) FROM t"), 4);
+    let again = longshore(&[&["quarantine", "replay"], &into[..]].concat());
+    assert_eq!(again.code, 3, "what was left does not fit any better");
+    assert_eq!(longshore(&[&["quarantine", "show", "999"], &into[..]].concat()).code, 66);
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_its_exit_code() {
+    let cases: [(&[&str], i32, &str); 5] = [
+        (&["stream", "x.ndjson", "--to", "dir:out"], 64, "a stream goes into a Postgres server"),
+        (&["stream", "--to", "postgres://127.0.0.1:1/d"], 64, "a stream needs files"),
+        (&["stream", "--kafka", "h:1", "--to", "postgres://127.0.0.1:1/d"], 64, "--topic"),
+        (&["stream", "x", "--to", "postgres://127.0.0.1:1/d", "--metrics", "1.2.3.4:5"], 74, "serving metrics"),
+        (&["quarantine", "list", "--to", "s3:x", "--table", "t"], 64, "Postgres server"),
+    ];
+    for (args, code, message) in cases {
+        let run = longshore(args);
+        assert_eq!(run.code, code, "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(message), "{args:?}: {}", run.stderr);
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+#[test]
+fn without_kafka_it_is_said_how_to_get_it() {
+    let run = longshore(&["stream", "--kafka", "h:1", "--topic", "t", "--to", "postgres://127.0.0.1:1/d"]);
+    assert_eq!(run.code, 69);
+    assert!(run.stderr.contains("--features kafka"), "{}", run.stderr);
+}
+
+#[cfg(feature = "kafka")]
+#[path = "../../tests/support/kafka.rs"]
+mod kafka;
+
+#[cfg(feature = "kafka")]
+#[test]
+fn a_topic_goes_into_its_table_until_a_signal_comes() {
+    let broker = kafka::Broker::start();
+    broker.create_topic("shop.orders", 2);
+    let messages: Vec<String> = (0..1_000).map(|n| format!("{{\"n\":{n}}}")).collect();
+    let values = messages.iter().enumerate().map(|(nth, text)| ((nth % 2) as i32, Some(text.as_bytes())));
+    kafka::produce(&broker.servers(), "shop.orders", values);
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = folder.path().join("metrics.prom");
+    let servers = broker.servers();
+    let args = ["stream", "--kafka", &servers, "--topic", "shop.orders", "--to", &url, "--max-age", "0.2", "--json"];
+    let child = start(&[&args[..], &["--metrics", metrics.to_str().unwrap()]].concat());
+    let rows = "SELECT count(*) FROM shop_orders";
+    wait_for("all rows", || number(&mut client, rows) == 1_000);
+    wait_for("the position of a partition", || {
+        let text = std::fs::read_to_string(&metrics).unwrap_or_default();
+        text.contains("longshore_partition_position{topic=\"shop.orders\",partition=\"0\"} 500")
+    });
+    let (output, took) = stop(child);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["loaded"], &report["stopped"]), (&json!(1000), &json!(true)));
+    assert_eq!(number(&mut client, "SELECT sum(n)::bigint FROM shop_orders"), 499_500);
+}

@@ -1,0 +1,230 @@
+//! The quarantine of a table in a folder: a file beside the parts of each load.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::manifest::Manifest;
+use super::place::table_folder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::load::kept::{KeptGroup, KeptRecord, Selection};
+use crate::plan::{Dialect, TableName};
+
+/// What the id of a replay adds to that of the load whose records it takes.
+const REPLAY: &str = "-replay";
+
+/// The quarantine of all loads of one table.
+pub(crate) struct FolderQuarantine {
+    /// By name of their folders.
+    loads: Vec<Load>,
+}
+
+/// One load that kept records aside.
+#[derive(Debug)]
+struct Load {
+    folder: PathBuf,
+    id: String,
+    formats: Vec<String>,
+    is_replayed: bool,
+}
+
+/// A line of `quarantine.ndjson`.
+#[derive(Deserialize)]
+struct Line {
+    source: String,
+    line: u64,
+    byte: u64,
+    path: Option<String>,
+    reason: String,
+    raw_bytes: u64,
+    raw: Option<String>,
+    raw_base64: Option<String>,
+}
+
+/// Records of one load, to be tried again.
+pub(crate) struct Again {
+    /// The id of the load that is to take them.
+    pub(crate) load_id: String,
+    /// What that load calls its source.
+    pub(crate) source: String,
+    /// How the records were read, as JSON text.
+    pub(crate) formats: Vec<String>,
+    /// The records.
+    pub(crate) records: Vec<KeptRecord>,
+}
+
+impl FolderQuarantine {
+    /// Looks at the loads of a table. One that is not there has none.
+    pub(crate) fn open(root: &Path, table: &str) -> Result<Self> {
+        let folder = root.join(table_folder(&TableName::parse(table, Dialect::Redshift)?));
+        let failed = |cause| Error::io(format_args!("reading {}", folder.display()), cause);
+        if !folder.exists() {
+            return Ok(FolderQuarantine { loads: Vec::new() });
+        }
+        let mut folders = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.is_dir() && !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
+                folders.push(path);
+            }
+        }
+        folders.sort();
+        let manifests = folders.into_iter().map(|folder| Ok((Manifest::read(&folder)?, folder)));
+        let manifests: Vec<(Option<Manifest>, PathBuf)> = manifests.collect::<Result<_>>()?;
+        let ids: Vec<String> =
+            manifests.iter().flat_map(|(found, _)| found).map(|found| found.load_id.clone()).collect();
+        let load = |(manifest, folder): (Option<Manifest>, PathBuf)| {
+            let Manifest { load_id: id, formats, .. } = manifest?;
+            let is_replayed = ids.contains(&format!("{id}{REPLAY}"));
+            folder.join("quarantine.ndjson").is_file().then_some(Load { folder, id, formats, is_replayed })
+        };
+        Ok(FolderQuarantine { loads: manifests.into_iter().filter_map(load).collect() })
+    }
+
+    /// What is in quarantine, by reason, path and source; the largest groups first.
+    pub(crate) fn groups(&self, selection: &Selection) -> Result<Vec<KeptGroup>> {
+        let mut groups: BTreeMap<(String, Option<String>, String), KeptGroup> = BTreeMap::new();
+        for load in self.selected(selection) {
+            load.visit(selection, |record| {
+                let key = (record.reason.clone(), record.path.clone(), record.source.clone());
+                let group = groups.entry(key).or_insert_with(|| KeptGroup {
+                    reason: record.reason.clone(),
+                    path: record.path.clone(),
+                    source: record.source.clone(),
+                    records: 0,
+                    bytes: 0,
+                    first: record.id.clone(),
+                    replayed: 0,
+                });
+                group.records += 1;
+                group.bytes += record.raw_bytes;
+                group.replayed += u64::from(load.is_replayed);
+                true
+            })?;
+        }
+        let mut groups: Vec<KeptGroup> = groups.into_values().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.records));
+        Ok(groups)
+    }
+
+    /// The first records that are selected, load by load.
+    pub(crate) fn records(&self, selection: &Selection, limit: u32) -> Result<Vec<KeptRecord>> {
+        let mut records = Vec::new();
+        for load in self.selected(selection) {
+            load.visit(selection, |record| {
+                if records.len() < limit as usize {
+                    records.push(record);
+                }
+                records.len() < limit as usize
+            })?;
+        }
+        Ok(records)
+    }
+
+    /// The records of selected loads that were not replayed, one load at a time.
+    pub(crate) fn again(&self, selection: &Selection) -> impl Iterator<Item = Result<Again>> {
+        self.selected(selection).map(move |load| {
+            let mut records = Vec::new();
+            load.visit(selection, |record| {
+                records.push(record);
+                true
+            })?;
+            Ok(Again {
+                load_id: format!("{}{REPLAY}", load.id),
+                source: format!("quarantine of {}", load.id),
+                formats: load.formats.clone(),
+                records,
+            })
+        })
+    }
+
+    fn selected(&self, selection: &Selection) -> impl Iterator<Item = &Load> {
+        let is_meant = |load: &&Load| {
+            selection.load_id.as_ref().is_none_or(|id| *id == load.id) && (selection.replayed || !load.is_replayed)
+        };
+        self.loads.iter().filter(is_meant)
+    }
+}
+
+impl Load {
+    /// Shows the selected records of this load, until one is enough.
+    fn visit(&self, selection: &Selection, mut show: impl FnMut(KeptRecord) -> bool) -> Result<()> {
+        let path = self.folder.join("quarantine.ndjson");
+        let failed = |cause| Error::io(format_args!("reading {}", path.display()), cause);
+        let file = BufReader::new(File::open(&path).map_err(failed)?);
+        for (nth, line) in (1..).zip(file.split(b'\n')) {
+            let line = line.map_err(failed)?;
+            let record: Line = serde_json::from_slice(&line).map_err(|_| damaged(&path, nth))?;
+            let raw = match (record.raw, record.raw_base64) {
+                (Some(text), _) => text.into_bytes(),
+                (None, Some(text)) => from_base64(&text).ok_or_else(|| damaged(&path, nth))?,
+                (None, None) => return Err(damaged(&path, nth)),
+            };
+            let is_meant = selection.reason.as_ref().is_none_or(|reason| *reason == record.reason)
+                && (selection.path.is_none() || selection.path == record.path)
+                && selection.source.as_ref().is_none_or(|source| *source == record.source)
+                && selection.numbers.as_ref().is_none_or(|numbers| numbers.contains(&nth));
+            let kept = KeptRecord {
+                id: nth.to_string(),
+                source: record.source,
+                line: record.line,
+                byte: record.byte,
+                path: record.path,
+                reason: record.reason,
+                raw,
+                raw_bytes: record.raw_bytes,
+                load_id: self.id.clone(),
+                schema_version: None,
+                quarantined_at: String::new(),
+                replayed_by: self.is_replayed.then(|| format!("{}{REPLAY}", self.id)),
+            };
+            if is_meant && !show(kept) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn damaged(path: &Path, line: i64) -> Error {
+    let message = format!("{}:{line}: this is no line of a quarantine", path.display());
+    Error::new(ErrorKind::Corrupt, message).with_hint("the file was changed by something else")
+}
+
+/// The bytes of base 64 with padding (RFC 4648).
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let value = |digit: u8| match digit {
+        b'A'..=b'Z' => Some(digit - b'A'),
+        b'a'..=b'z' => Some(digit - b'a' + 26),
+        b'0'..=b'9' => Some(digit - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let digits = text.trim_end_matches('=').as_bytes();
+    let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);
+    for chunk in digits.chunks(4) {
+        let word = chunk.iter().try_fold(0_u32, |word, digit| Some(word << 6 | u32::from(value(*digit)?)))?;
+        let word = word << (6 * (4 - chunk.len()));
+        bytes.extend_from_slice(&word.to_be_bytes()[1..chunk.len()]);
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_from_base64() {
+        for (text, bytes) in
+            [("", &b""[..]), ("Zg==", b"f"), ("Zm8=", b"fo"), ("Zm9v", b"foo"), ("//79", b"\xff\xfe\xfd")]
+        {
+            assert_eq!(from_base64(text).as_deref(), Some(bytes));
+        }
+        assert_eq!(from_base64("Z*=="), None);
+    }
+}

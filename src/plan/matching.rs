@@ -1,0 +1,58 @@
+//! Which column of a table holds which field of the data; the same in every warehouse.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::path_of_comment;
+use crate::schema::{Column, Schema};
+
+/// What a column of a table is known by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) name: &'a str,
+    pub(super) comment: Option<&'a str>,
+}
+
+/// For each column of the schema the index of the table's column that holds the same field.
+pub(super) fn match_columns(schema: &Schema, table: &[Known<'_>]) -> Vec<Option<usize>> {
+    let paths: Vec<_> = table.iter().map(|column| column.comment.and_then(path_of_comment)).collect();
+    let mut by_path = FxHashMap::default();
+    let mut by_name = FxHashMap::default();
+    for (at, (column, path)) in table.iter().zip(&paths).enumerate() {
+        match path {
+            Some(path) => {
+                by_path.entry(path).or_insert(at);
+            }
+            None => {
+                by_name.insert(column.name, at);
+            }
+        }
+    }
+    // Of two columns for one place the first takes it.
+    let mut taken = FxHashSet::default();
+    let mut matched: Vec<Option<usize>> = schema
+        .columns
+        .iter()
+        .map(|column| by_path.get(&column.path).or_else(|| by_name.get(column.name.as_str())).copied())
+        .map(|found| found.filter(|&at| taken.insert(at)))
+        .collect();
+    // A table that others made may spell a name in another case, or as the source does.
+    let spellings: [fn(&Column) -> String; 2] = [|column| column.name.clone(), |column| column.path.to_string()];
+    for spelling in spellings {
+        let free = |at: &usize| paths[*at].is_none() && !matched.contains(&Some(*at));
+        let mut open: FxHashMap<String, Vec<usize>> = FxHashMap::default();
+        for at in (0..table.len()).filter(free) {
+            open.entry(table[at].name.to_lowercase()).or_default().push(at);
+        }
+        let mut wanted: FxHashMap<String, Vec<usize>> = FxHashMap::default();
+        for (i, column) in schema.columns.iter().enumerate().filter(|&(i, _)| matched[i].is_none()) {
+            wanted.entry(spelling(column).to_lowercase()).or_default().push(i);
+        }
+        // Only where there is no doubt on either side.
+        for (name, columns) in wanted {
+            if let ([i], Some([at])) = (columns.as_slice(), open.get(&name).map(Vec::as_slice)) {
+                matched[*i] = Some(*at);
+            }
+        }
+    }
+    matched
+}

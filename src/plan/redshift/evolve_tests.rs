@@ -1,0 +1,163 @@
+use super::*;
+use crate::path::Path;
+use crate::plan::{Class, Encoding};
+use crate::schema::TimeUnit;
+
+fn data(name: &str, ty: Type, max_bytes: u64) -> Column {
+    Column { max_bytes: Some(max_bytes), ..Column::new(Path::new([name]), name, ty) }
+}
+
+fn one(ty: RedshiftType, column: Column, options: &RedshiftEvolve) -> Result<RedshiftEvolution> {
+    let mut existing = RedshiftColumn::new("c", ty);
+    existing.comment = Some(comment_of(&Path::new(["c"])));
+    of(vec![existing], vec![column], options)
+}
+
+fn of(table: Vec<RedshiftColumn>, data: Vec<Column>, options: &RedshiftEvolve) -> Result<RedshiftEvolution> {
+    let name = TableName { schema: None, name: "t".into() };
+    let schema = Schema { columns: data, ..Schema::default() };
+    evolve_redshift(&schema, &RedshiftTable { columns: table }, &name, options)
+}
+
+fn sql(evolution: &RedshiftEvolution) -> Vec<&str> {
+    evolution.plan.statements.iter().map(|statement| statement.sql.as_str()).collect()
+}
+
+#[test]
+fn a_varchar_grows_in_place_and_outside_of_the_transaction() {
+    let evolution = one(RedshiftType::Varchar(16), data("c", Type::Text, 20), &RedshiftEvolve::default()).unwrap();
+    assert_eq!(sql(&evolution), ["ALTER TABLE \"t\" ALTER COLUMN \"c\" TYPE VARCHAR(64)"]);
+    let statement = &evolution.plan.statements[0];
+    assert_eq!((statement.class, statement.in_transaction), (Class::MetadataOnly, false));
+    assert_eq!(evolution.columns[0].max_bytes, Some(64), "bytes, not characters");
+    assert!(evolution.cleanup.is_empty());
+}
+
+#[test]
+fn a_varchar_that_cannot_grow_in_place_is_replaced_or_keeps_its_limit() {
+    let options = RedshiftEvolve::default();
+    let mut encoded = RedshiftColumn::new("c", RedshiftType::Varchar(16));
+    encoded.encoding = Some(Encoding::Text255);
+    let evolution = of(vec![encoded.clone()], vec![data("c", Type::Text, 20)], &options).unwrap();
+    assert!(sql(&evolution)[1].ends_with(" = \"c\""), "copied as it is: {:?}", sql(&evolution));
+    for hinder in [
+        (|column| column.has_default = true) as fn(&mut RedshiftColumn),
+        |column| column.constrained = true,
+        |column| column.used_by_view = true,
+    ] {
+        let mut held = RedshiftColumn::new("c", RedshiftType::Varchar(16));
+        hinder(&mut held);
+        let evolution = of(vec![held], vec![data("c", Type::Text, 20)], &options).unwrap();
+        assert!(evolution.plan.is_empty() && !evolution.plan.warnings.is_empty());
+        assert_eq!(evolution.columns[0].max_bytes, Some(16), "longer values are misfits, never cut");
+    }
+    let no_rewrite = RedshiftEvolve { rewrite: false, ..options };
+    let evolution = of(vec![encoded], vec![data("c", Type::Text, 20)], &no_rewrite).unwrap();
+    assert!(evolution.plan.is_empty());
+}
+
+#[test]
+fn any_other_widening_adds_copies_and_swaps_in_the_loads_transaction() {
+    let evolution = one(RedshiftType::Integer, data("c", Type::Int64, 19), &RedshiftEvolve::default()).unwrap();
+    let tag = &sql(&evolution)[2].split("_longshore_old_").nth(1).unwrap()[..16];
+    let expected = [
+        format!("ALTER TABLE \"t\" ADD COLUMN \"_longshore_new_{tag}\" BIGINT"),
+        format!("UPDATE \"t\" SET \"_longshore_new_{tag}\" = CAST(\"c\" AS BIGINT)"),
+        format!("ALTER TABLE \"t\" RENAME COLUMN \"c\" TO \"_longshore_old_{tag}\""),
+        format!("ALTER TABLE \"t\" RENAME COLUMN \"_longshore_new_{tag}\" TO \"c\""),
+        format!("COMMENT ON COLUMN \"t\".\"_longshore_old_{tag}\" IS 'longshore: replaced'"),
+        "COMMENT ON COLUMN \"t\".\"c\" IS 'longshore path: [\"c\"]'".to_owned(),
+    ];
+    assert_eq!(sql(&evolution), expected);
+    assert!(evolution.plan.statements.iter().all(|statement| statement.in_transaction));
+    assert!(evolution.plan.statements[..4].iter().all(|statement| statement.class == Class::AddCopySwap));
+    let drop = &evolution.cleanup.statements[0];
+    assert_eq!(drop.sql, format!("ALTER TABLE \"t\" DROP COLUMN \"_longshore_old_{tag}\""));
+    assert!(!drop.in_transaction);
+    assert_eq!(evolution.columns[0].column.ty, Type::Int64);
+}
+
+#[test]
+fn what_an_earlier_plan_left_behind_is_found_by_its_name() {
+    let options = RedshiftEvolve::default();
+    let first = one(RedshiftType::Integer, data("c", Type::Int64, 19), &options).unwrap();
+    let old = first.cleanup.statements[0].sql.split('"').nth(3).unwrap().to_owned();
+    let table = |ty| vec![RedshiftColumn::new(old.clone(), RedshiftType::Integer), RedshiftColumn::new("c", ty)];
+    let again = of(table(RedshiftType::Bigint), vec![data("c", Type::Int64, 19)], &options).unwrap();
+    assert!(again.plan.is_empty(), "done already: {:?}", sql(&again));
+    assert_eq!(again.cleanup, first.cleanup, "dropped once more, since it is still there");
+    let further = of(table(RedshiftType::Bigint), vec![data("c", Type::Text, 30)], &options).unwrap();
+    assert_eq!(sql(&further)[0], format!("ALTER TABLE \"t\" DROP COLUMN \"{old}\""), "the name is needed again");
+    assert_eq!(further.cleanup.statements.len(), 1);
+}
+
+#[test]
+fn every_widening_keeps_every_old_value() {
+    use RedshiftType as R;
+    let decimal = |precision, scale| Type::Decimal { precision, scale };
+    let cases = [
+        (R::Smallint, Type::Int32, R::Integer, "CAST(\"c\" AS INTEGER)"),
+        (R::Bigint, decimal(12, 2), R::Decimal(21, 2), "CAST(\"c\" AS DECIMAL(21,2))"),
+        (R::Integer, decimal(19, 0), R::Decimal(20, 0), "CAST(\"c\" AS DECIMAL(20,0))"),
+        (R::Integer, Type::Float64, R::Double, "CAST(\"c\" AS DOUBLE PRECISION)"),
+        (R::Decimal(10, 2), decimal(12, 6), R::Decimal(14, 6), "CAST(\"c\" AS DECIMAL(14,6))"),
+        (R::Date, Type::Timestamp(TimeUnit::Micro), R::Timestamp, "CAST(\"c\" AS TIMESTAMP)"),
+        (R::Bigint, Type::Text, R::Varchar(64), "CAST(\"c\" AS VARCHAR(64))"),
+        (R::Boolean, Type::Text, R::Varchar(16), "CASE \"c\" WHEN TRUE THEN 'true' WHEN FALSE THEN 'false' END"),
+        (R::Integer, Type::Json, R::Super, "JSON_PARSE(CAST(\"c\" AS VARCHAR(65535)))"),
+    ];
+    for (have, ty, to, value) in cases {
+        let evolution = one(have.clone(), data("c", ty, 5), &RedshiftEvolve::default()).unwrap();
+        assert_eq!(evolution.columns[0].sql, to, "{have} and {ty}");
+        assert!(sql(&evolution)[1].ends_with(&format!(" = {value}")), "{:?}", sql(&evolution));
+    }
+}
+
+#[test]
+fn what_no_change_can_hold_is_refused_quarantined_or_put_beside() {
+    let cases = [
+        (RedshiftType::Bigint, Type::Float64),
+        (RedshiftType::TimestampTz, Type::Text),
+        (RedshiftType::Double, Type::Text),
+        (RedshiftType::Timestamp, Type::TimestampTz(TimeUnit::Micro)),
+    ];
+    for (have, ty) in cases {
+        let with = |impossible| RedshiftEvolve { impossible, ..RedshiftEvolve::default() };
+        let error = one(have.clone(), data("c", ty, 5), &with(Impossible::Refuse)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        let kept = one(have.clone(), data("c", ty, 5), &with(Impossible::Quarantine)).unwrap();
+        assert!(kept.plan.is_empty() && kept.columns[0].column.ty != ty);
+        let beside = one(have.clone(), data("c", ty, 5), &with(Impossible::Variant)).unwrap();
+        let name = &beside.columns[0].column.name;
+        assert!(name.starts_with("c_"), "{name}");
+        assert!(sql(&beside)[0].starts_with(&format!("ALTER TABLE \"t\" ADD COLUMN \"{name}\" ")));
+        let (mut first, mut second) =
+            (RedshiftColumn::new("c", have), RedshiftColumn::new(name, beside.columns[0].sql.clone()));
+        first.comment = Some(comment_of(&Path::new(["c"])));
+        second.comment = first.comment.clone();
+        let again = of(vec![first, second], vec![data("c", ty, 5)], &with(Impossible::Variant)).unwrap();
+        assert!(again.plan.is_empty() && again.columns[0].column.name == *name, "the second load finds it again");
+    }
+}
+
+#[test]
+fn keys_and_required_columns_are_not_replaced() {
+    for hinder in [(|column| column.is_key = true) as fn(&mut RedshiftColumn), |column| column.not_null = true] {
+        let mut held = RedshiftColumn::new("c", RedshiftType::Integer);
+        hinder(&mut held);
+        let error = of(vec![held], vec![data("c", Type::Int64, 19)], &RedshiftEvolve::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+    }
+}
+
+#[test]
+fn new_columns_come_one_by_one_up_to_the_limit() {
+    let table =
+        |n: usize| (0..n).map(|i| RedshiftColumn::new(format!("c{i}"), RedshiftType::Bigint)).collect::<Vec<_>>();
+    let new = || vec![data("a", Type::Text, 3), data("b\\C", Type::Json, 3)];
+    let evolution = of(table(1598), new(), &RedshiftEvolve::default()).unwrap();
+    assert_eq!(sql(&evolution)[0], "ALTER TABLE \"t\" ADD COLUMN \"a\" VARCHAR(16)");
+    assert_eq!(sql(&evolution)[2], "ALTER TABLE \"t\" ADD COLUMN \"b_c\" SUPER");
+    let error = of(table(1599), new(), &RedshiftEvolve::default()).unwrap_err();
+    assert_eq!(error.message(), "2 new columns would make 1601 of the 1600 that a table can have");
+}

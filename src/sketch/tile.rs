@@ -1,0 +1,343 @@
+//! The evidence of many rows of CSV at once, column by column.
+//!
+//! What a column's last cells were is what its next ones are tried as. Whatever is not, is looked at as any other cell,
+//! so the evidence is the same as if every cell were.
+
+use super::classify::observe;
+use super::evidence::{Class, Evidence, Position, Range};
+use super::watch::{WATCHED, is_text, is_watched};
+use crate::records::{PAD, Tile};
+use crate::simd::{self, Integers, LANES, Lengths, OTHER, Words};
+use crate::value;
+
+/// What is remembered of a column from one tile to the next. It makes work faster and never changes what comes of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Memo {
+    trial: Trial,
+    /// Classes of which something was seen.
+    known: u32,
+    /// A short word for "no value", its last byte in the highest place, and its number.
+    word: (u64, u8),
+    /// Whether there were negative numbers.
+    signed: bool,
+    /// A day as it is written, and its seconds since 1970.
+    day: (u64, u16, i64),
+}
+
+/// What cells are tried as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Trial {
+    /// Nothing: each cell is looked at.
+    #[default]
+    Each,
+    /// Whole numbers of at most eight digits.
+    Integers,
+    /// Text that is certainly nothing else.
+    Text,
+    /// Days, and days with a time.
+    Times,
+    /// true and false.
+    Booleans,
+}
+
+impl Trial {
+    /// What to try after a cell of this class; `None` if it says nothing.
+    fn after(class: Class) -> Option<Trial> {
+        match class {
+            Class::Null | Class::NullWord => None,
+            Class::Int16 | Class::Int32 => Some(Trial::Integers),
+            Class::Text => Some(Trial::Text),
+            Class::Date | Class::Timestamp => Some(Trial::Times),
+            Class::Boolean => Some(Trial::Booleans),
+            _ => Some(Trial::Each),
+        }
+    }
+}
+
+/// Room to work in, used again for each column.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    words: Words,
+    integers: Integers,
+    lengths: Lengths,
+    /// The rows to look at one by one.
+    odd: Vec<u32>,
+}
+
+/// One column of a tile.
+pub(super) struct Column<'a> {
+    pub(super) tile: &'a Tile<'a>,
+    pub(super) column: usize,
+    /// The input's place in the order of names.
+    pub(super) source: u32,
+    /// Whether all that was taken in before stands before this.
+    pub(super) in_order: bool,
+    pub(super) evidence: &'a mut Evidence,
+    pub(super) memo: &'a mut Memo,
+}
+
+impl Column<'_> {
+    /// Takes the column's cells into the evidence.
+    pub(super) fn take(&mut self, room: &mut Room) {
+        let rows = self.tile.rows();
+        // Of a class that was seen in an earlier place the first record is known.
+        let known = if self.in_order { self.memo.known } else { 0 };
+        room.odd.clear();
+        match self.memo.trial {
+            Trial::Each => room.odd.extend(0..rows as u32),
+            Trial::Integers => self.integers(known, room),
+            Trial::Text => self.text(known, room),
+            Trial::Times => self.times(known, room),
+            Trial::Booleans => self.booleans(known, room),
+        }
+        let mut last = None;
+        for row in &room.odd {
+            last = Trial::after(self.look_at(known, *row as usize)).or(last);
+        }
+        // One cell that is something else does not change what the next ones are tried as; many do.
+        if let (Some(trial), true) = (last, room.odd.len() > rows / 4) {
+            self.memo.trial = trial;
+        }
+    }
+
+    /// Looks at one cell, as it is done without tiles.
+    fn look_at(&mut self, known: u32, row: usize) -> Class {
+        let cell = self.tile.cell(row, self.column);
+        let text = self.tile.value(&cell);
+        let class = observe(self.evidence, cell.kind, &text);
+        self.count(known, class, 1, || row);
+        self.memo.signed |= text.first() == Some(&b'-');
+        if class == Class::NullWord && text.len() <= 8 {
+            let word = text.iter().fold(0, |word, byte| word >> 8 | u64::from(*byte) << 56);
+            self.memo.word = (word, value::null_word(&text).unwrap_or_default());
+        }
+        class
+    }
+
+    /// Counts values of a class, of which `first` is the first row.
+    fn count(&mut self, known: u32, class: Class, count: u64, first: impl FnOnce() -> usize) {
+        if count == 0 {
+            return;
+        }
+        self.evidence.counts[class as usize] += count;
+        self.memo.known |= 1 << class as u32;
+        if known & 1 << class as u32 == 0 {
+            let row = first();
+            let position = Position { source: self.source, offset: self.tile.offset(row), line: self.tile.line(row) };
+            self.evidence.note_first(class, position);
+            let value = self.tile.value_offset(&self.tile.cell(row, self.column));
+            self.evidence.appeared = self.evidence.appeared.min((self.source, value));
+        }
+    }
+
+    /// Counts values of a class with their lengths in bytes.
+    fn measure(&mut self, known: u32, class: Class, count: u64, lens: (u64, u64), first: impl FnOnce() -> usize) {
+        if count > 0 {
+            Range::add(&mut self.evidence.bytes, lens.0);
+            Range::add(&mut self.evidence.bytes, lens.1);
+            self.count(known, class, count, first);
+        }
+    }
+
+    fn integers(&mut self, known: u32, room: &mut Room) {
+        let rows = self.tile.rows();
+        self.tile.words(self.column, &mut room.words);
+        simd::integers(&room.words, self.memo.signed, &mut room.integers);
+        let Integers { keys, min, max } = &room.integers;
+        let (keys, Words { tails, lens }) = (&keys[..rows], &room.words);
+        let mut others = 0;
+        if keys.contains(&OTHER) {
+            others = keys.iter().filter(|key| **key == OTHER).count();
+            self.no_integers(known, keys, tails, lens, &mut room.odd);
+        }
+        if *min == OTHER {
+            return;
+        }
+        let (min, max) = (simd::number(*min), simd::number(*max));
+        Range::add(&mut self.evidence.ints, i128::from(min));
+        Range::add(&mut self.evidence.ints, i128::from(max));
+        // Without leading zeros the longest number is one of these two, and of two positive ones the shortest.
+        let digits = |number: i64| number.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
+        self.evidence.int_digits = self.evidence.int_digits.max(digits(min)).max(digits(max));
+        let written = |number: i64| u64::from(digits(number).max(1)) + u64::from(number < 0);
+        let shortest = match min < 0 {
+            true => (0..rows).filter(|row| keys[*row] != OTHER).map(|row| lens[row]).min().unwrap_or(u64::MAX),
+            false => written(min),
+        };
+        let lens = (shortest, written(min).max(written(max)));
+        let is_narrow = |number: i64| i16::try_from(number).is_ok();
+        let first = |is: &dyn Fn(i64) -> bool| keys.iter().position(|key| is(*key)).unwrap_or_default();
+        if is_narrow(min) && is_narrow(max) {
+            self.measure(known, Class::Int16, (rows - others) as u64, lens, || first(&|key| key != OTHER));
+            return;
+        }
+        for (class, narrow) in [(Class::Int16, true), (Class::Int32, false)] {
+            let is = |key: i64| key != OTHER && is_narrow(simd::number(key)) == narrow;
+            let count = keys.iter().filter(|key| is(**key)).count() as u64;
+            self.measure(known, class, count, lens, || first(&is));
+        }
+    }
+
+    /// The cells of a column of whole numbers that are none: empty ones, the usual word for "no value", and others.
+    fn no_integers(&mut self, known: u32, keys: &[i64], tails: &[u64], lens: &[u64], odd: &mut Vec<u32>) {
+        let (word, number) = self.memo.word;
+        // 0 if there is none.
+        let len_of_word = u64::from(8 - word.trailing_zeros() / 8);
+        let (mut nulls, mut words) = (Run::default(), Run::default());
+        for row in (0..keys.len()).filter(|row| keys[*row] == OTHER) {
+            match lens[row] {
+                0 => nulls.add(row, 0),
+                // What stands before the cell is shifted out.
+                len if len == len_of_word && (tails[row] ^ word) >> (64 - 8 * len) == 0 => words.add(row, len),
+                _ => odd.push(row as u32),
+            }
+        }
+        self.count(known, Class::Null, nulls.count, || nulls.first);
+        if words.count > 0 {
+            self.evidence.null_words |= 1 << number;
+            self.measure(known, Class::NullWord, words.count, words.lens, || words.first);
+        }
+    }
+
+    fn text(&mut self, known: u32, room: &mut Room) {
+        let (tile, rows) = (self.tile, self.tile.rows());
+        if tile.lengths(self.column, &WATCHED, &mut room.lengths).is_none() {
+            return self.text_in_quotes(known, room);
+        }
+        let found = simd::texts(&room.lengths);
+        let (lens, watched) = (&room.lengths.lens[..rows], &room.lengths.watched[..rows]);
+        let mut texts = Run { lens: (u64::from(found.shortest), u64::from(found.longest)), ..Run::default() };
+        let nulls = found.nulls as usize - (LANES - rows);
+        texts.count = (rows - nulls) as u64 - u64::from(found.odd);
+        if texts.count > 0 && known & 1 << Class::Text as u32 == 0 {
+            let is_text = |row: &usize| lens[*row] > 0 && watched[*row] == 0;
+            texts.first = (0..rows).find(is_text).unwrap_or_default();
+        }
+        if found.odd > 0 {
+            for row in (0..rows).filter(|row| lens[*row] > 0 && watched[*row] != 0) {
+                let (start, end) = tile.span(row, self.column);
+                match is_text(&tile.padded()[PAD + start..PAD + end]) {
+                    true => texts.add(row, (end - start) as u64),
+                    false => room.odd.push(row as u32),
+                }
+            }
+        }
+        let first_null = || lens.iter().position(|len| *len == 0).unwrap_or_default();
+        self.count(known, Class::Null, nulls as u64, first_null);
+        self.measure(known, Class::Text, texts.count, texts.lens, || texts.first);
+    }
+
+    fn text_in_quotes(&mut self, known: u32, room: &mut Room) {
+        let (tile, padded) = (self.tile, self.tile.padded());
+        let (mut texts, mut nulls) = (Run::default(), Run::default());
+        for (row, span) in tile.spans(self.column).enumerate() {
+            let (from, end, quoted) = tile.unquoted(span);
+            // Inside regular quotes each quote is there twice, which does not change what the first byte is.
+            let escapes = if quoted { tile.quotes_between(from, end) as usize / 2 } else { 0 };
+            let len = end - from - escapes;
+            if len == 0 && !quoted {
+                nulls.add(row, 0);
+            } else if len == 0 || (is_watched(padded[PAD + from], len) && !is_text(&padded[PAD + from..PAD + end])) {
+                room.odd.push(row as u32);
+            } else {
+                texts.add(row, len as u64);
+            }
+        }
+        self.count(known, Class::Null, nulls.count, || nulls.first);
+        self.measure(known, Class::Text, texts.count, texts.lens, || texts.first);
+    }
+
+    fn times(&mut self, known: u32, room: &mut Room) {
+        let padded = self.tile.padded();
+        let (mut days, mut instants, mut nulls) = (Run::default(), Run::default(), Run::default());
+        let mut seconds = None;
+        for (row, span) in self.tile.spans(self.column).enumerate() {
+            let (from, end, quoted) = self.tile.unquoted(span);
+            let (len, text) = (end - from, &padded[PAD + from..]);
+            let found = match len {
+                0 if !quoted => {
+                    nulls.add(row, 0);
+                    continue;
+                }
+                10 => self.day(text).inspect(|_| days.add(row, 10)),
+                19 if matches!(text[10], b' ' | b'T') => {
+                    let clock = text[11..].first_chunk().and_then(value::clock);
+                    let found = clock.and_then(|clock| Some(self.day(text)? + i64::from(clock)));
+                    found.inspect(|_| instants.add(row, 19))
+                }
+                _ => None,
+            };
+            match found {
+                Some(found) => Range::add(&mut seconds, found),
+                None => room.odd.push(row as u32),
+            }
+        }
+        if let Some(Range { min, max }) = seconds {
+            Range::add(&mut self.evidence.seconds, min);
+            Range::add(&mut self.evidence.seconds, max);
+        }
+        self.count(known, Class::Null, nulls.count, || nulls.first);
+        self.measure(known, Class::Date, days.count, days.lens, || days.first);
+        self.measure(known, Class::Timestamp, instants.count, instants.lens, || instants.first);
+    }
+
+    /// The day at the front of a text, in seconds since 1970. Days that follow each other are often equal.
+    #[inline]
+    fn day(&mut self, text: &[u8]) -> Option<i64> {
+        let day = text.first_chunk::<10>()?;
+        let (front, back) = (u64::from_le_bytes(*day.first_chunk()?), u16::from_le_bytes([day[8], day[9]]));
+        if (front, back) != (self.memo.day.0, self.memo.day.1) {
+            self.memo.day = (front, back, i64::from(value::date(day)?) * 86_400);
+        }
+        Some(self.memo.day.2)
+    }
+
+    fn booleans(&mut self, known: u32, room: &mut Room) {
+        const TRUE: u64 = u64::from_le_bytes(*b"\0\0\0\0true");
+        const FALSE: u64 = u64::from_le_bytes(*b"\0\0\0false");
+        const CASE: u64 = u64::from_le_bytes([0x20; 8]);
+        self.tile.words(self.column, &mut room.words);
+        let (mut found, mut nulls) = (Run::default(), Run::default());
+        let Words { tails, lens } = &room.words;
+        for (row, (tail, len)) in tails.iter().zip(lens).take(self.tile.rows()).enumerate() {
+            let is_boolean = match len {
+                4 => (tail | CASE) >> 32 == TRUE >> 32,
+                5 => (tail | CASE) >> 24 == FALSE >> 24,
+                _ => false,
+            };
+            if is_boolean {
+                found.add(row, *len);
+            } else if *len == 0 {
+                nulls.add(row, 0);
+            } else {
+                room.odd.push(row as u32);
+            }
+        }
+        self.count(known, Class::Null, nulls.count, || nulls.first);
+        self.measure(known, Class::Boolean, found.count, found.lens, || found.first);
+    }
+}
+
+/// Values of one class in a tile.
+#[derive(Clone, Copy)]
+struct Run {
+    count: u64,
+    first: usize,
+    /// Bytes of the shortest and of the longest.
+    lens: (u64, u64),
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Run { count: 0, first: usize::MAX, lens: (u64::MAX, 0) }
+    }
+}
+
+impl Run {
+    #[inline(always)]
+    fn add(&mut self, row: usize, len: u64) {
+        self.count += 1;
+        self.first = self.first.min(row);
+        self.lens = (self.lens.0.min(len), self.lens.1.max(len));
+    }
+}

@@ -1,0 +1,6 @@
+//! The double keeps Redshift's rules, and longshore keeps its promises on it.
+
+mod copy;
+mod session;
+mod support;
+mod verdicts;
