@@ -10,6 +10,8 @@ use longshore::records::{FormatOptions, Kind};
 use longshore::schema::Naming;
 use longshore::{Dialect, Encoding, Policy, ReadOptions, Result, Sample, Watch};
 
+use crate::staging::Staging;
+
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done
@@ -48,6 +50,9 @@ pub(crate) enum Command {
     /// Load the input into a table, whole or not at all, once
     #[command(after_help = EXIT_CODES)]
     Load(Load),
+    /// Stage the input in an object store, with a script that loads it into Redshift once
+    #[command(after_help = EXIT_CODES)]
+    Stage(Stage),
     /// Put sketch files together that `infer -w` wrote from parts of the input
     #[command(after_help = EXIT_CODES)]
     Merge(Merge),
@@ -66,6 +71,7 @@ impl Command {
             Command::Explain(args) => args.output,
             Command::Ddl(args) => args.output,
             Command::Load(args) => args.output,
+            Command::Stage(args) => args.output,
             Command::Merge(args) => args.output,
             Command::Stream(args) => args.output,
             Command::Quarantine(args) => args.output(),
@@ -305,7 +311,7 @@ pub(crate) struct Ddl {
     pub(crate) output: Output,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DialectArg {
     Postgres,
     Redshift,
@@ -339,8 +345,8 @@ pub(crate) struct Load {
     pub(crate) input: Input,
     #[command(flatten)]
     pub(crate) meaning: Meaning,
-    /// Where to: postgres://user@host/database, dir:FOLDER, or `temp` for a throwaway Postgres server. Keep a
-    /// password out of the command line: PGPASSWORD is used
+    /// Where to: postgres://user@host/database, redshift://user@host/database, dir:FOLDER, or `temp` for a throwaway
+    /// Postgres server. Keep a password out of the command line: PGPASSWORD is used
     #[arg(long, value_name = "TARGET", default_value = "dir:longshore-out")]
     pub(crate) to: String,
     /// The table: orders, analytics.orders, '"My Schema"."Orders"' [default: the first file's name]
@@ -358,6 +364,36 @@ pub(crate) struct Load {
     /// With `--to temp`: leave the server running, and say where it is and how to stop it
     #[arg(long)]
     pub(crate) keep: bool,
+    #[command(flatten)]
+    pub(crate) staging: Staging,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+#[cfg_attr(not(feature = "redshift"), allow(dead_code, reason = "read by the feature `redshift` alone"))]
+pub(crate) struct Stage {
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) meaning: Meaning,
+    /// The warehouse that the script is for
+    #[arg(long, value_enum, default_value_t = DialectArg::Redshift)]
+    pub(crate) dialect: DialectArg,
+    /// The table: orders, analytics.orders, '"My Schema"."Orders"' [default: the first file's name]
+    #[arg(long)]
+    pub(crate) table: Option<String>,
+    /// What the script does to rows that are there
+    #[arg(long, value_enum, default_value_t = ModeArg::Append)]
+    pub(crate) mode: ModeArg,
+    /// The id of the load; under one id a table takes one load, ever [default: from the content]
+    #[arg(long, value_name = "ID")]
+    pub(crate) load_id: Option<String>,
+    /// Stage nothing when more records than this are quarantined [default: any number]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_quarantined: Option<u64>,
+    #[command(flatten)]
+    pub(crate) staging: Staging,
     #[command(flatten)]
     pub(crate) output: Output,
 }

@@ -187,6 +187,58 @@ pub(crate) fn load(report: &LoadReport, target: &str, server: Option<&Kept>) -> 
     })
 }
 
+#[cfg(feature = "redshift")]
+#[derive(Serialize)]
+struct StageJson<'a> {
+    read: u64,
+    staged: u64,
+    quarantined: u64,
+    bytes: u64,
+    seconds: f64,
+    table: &'a str,
+    load_id: &'a str,
+    columns: Vec<ColumnJson>,
+    already_staged: bool,
+    script: &'a str,
+    manifest: Option<&'a str>,
+    files: Vec<StagedFileJson<'a>>,
+    quarantine: Option<&'a str>,
+    first_quarantined: &'a [Quarantined],
+    undecided: &'a [Undecided],
+    sources: Vec<SourceJson<'a>>,
+    warnings: &'a [String],
+}
+
+#[cfg(feature = "redshift")]
+#[derive(Serialize)]
+struct StagedFileJson<'a> {
+    url: &'a str,
+    bytes: u64,
+}
+
+#[cfg(feature = "redshift")]
+pub(crate) fn stage(report: &LoadReport, staged: &longshore::load::StagedLoad) -> String {
+    text(&StageJson {
+        read: report.counts.read,
+        staged: report.counts.loaded,
+        quarantined: report.counts.quarantined,
+        bytes: report.bytes,
+        seconds: report.seconds,
+        table: &report.table,
+        load_id: &report.load_id,
+        columns: columns(&report.schema, &report.sketch),
+        already_staged: report.already_loaded,
+        script: &staged.script,
+        manifest: staged.manifest.as_deref(),
+        files: staged.files.iter().map(|(url, bytes)| StagedFileJson { url, bytes: *bytes }).collect(),
+        quarantine: staged.quarantine.as_deref(),
+        first_quarantined: &report.first_quarantined,
+        undecided: &report.schema.undecided,
+        sources: sources(&report.sketch),
+        warnings: &report.warnings,
+    })
+}
+
 #[derive(Serialize)]
 struct MergeJson {
     sketches: usize,

@@ -12,6 +12,8 @@ use crate::json;
 use crate::output::{clean, count, counted};
 use crate::progress::Bar;
 
+const REDSHIFT: &str = "redshift://";
+
 /// Where a load goes, and what is left of it when it is done.
 pub(crate) struct Place {
     /// For the loader.
@@ -43,8 +45,11 @@ pub(crate) fn run(args: &Load) -> Result<Done, Failure> {
         source.spool()?;
     }
     let bar = Bar::show(&source, &watch, 2, args.output.quiet);
-    let mut loader =
-        Loader::new(place.url.as_str()).mode(mode(args.mode)).policy(policy).read(args.input.options(watch));
+    let loader = match place.url.starts_with(REDSHIFT) {
+        true => args.staging.loader(&place.url)?,
+        false => Loader::new(place.url.as_str()),
+    };
+    let mut loader = loader.mode(mode(args.mode)).policy(policy).read(args.input.options(watch));
     if let Some(table) = &args.table {
         loader = loader.table(table);
     }
@@ -78,16 +83,21 @@ fn check(args: &Load) -> Result<(), Failure> {
     if args.to == "dir:" {
         return Err(Error::config("`--to dir:` names no folder").with_hint("write dir:FOLDER").into());
     }
-    let known = ["dir:", "postgres://", "postgresql://"].iter().any(|scheme| args.to.starts_with(scheme));
+    if args.staging.is_asked_for() && !args.to.starts_with(REDSHIFT) {
+        return Err(Error::config("`--staging` is where Redshift reads from, and `--to` names no Redshift")
+            .with_hint("add `--to redshift://user@host/database`, or leave `--staging` out")
+            .into());
+    }
+    let known = ["dir:", "postgres://", "postgresql://", REDSHIFT].iter().any(|scheme| args.to.starts_with(scheme));
     if !known && args.to != "temp" {
         return Err(Error::config("`--to` names no target that longshore knows")
-            .with_hint("write postgres://user@host/database, dir:FOLDER or temp")
+            .with_hint("write postgres://user@host/database, redshift://user@host/database, dir:FOLDER or temp")
             .into());
     }
     Ok(())
 }
 
-fn mode(mode: ModeArg) -> Mode {
+pub(crate) fn mode(mode: ModeArg) -> Mode {
     match mode {
         ModeArg::Append => Mode::Append,
         ModeArg::Replace => Mode::Replace,
@@ -128,7 +138,11 @@ impl Place {
 
 /// The target without what may be a secret: of a server's URL only its kind.
 fn shown(to: &str) -> String {
-    if to.starts_with("dir:") { to.to_string() } else { "postgres".to_string() }
+    match to {
+        _ if to.starts_with("dir:") => to.to_string(),
+        _ if to.starts_with(REDSHIFT) => "redshift".to_string(),
+        _ => "postgres".to_string(),
+    }
 }
 
 fn describe(report: &LoadReport, place: &Place) -> String {

@@ -13,6 +13,8 @@ mod merge;
 mod output;
 mod progress;
 mod quarantine;
+mod stage;
+mod staging;
 mod stream;
 #[cfg(unix)]
 mod temp;
@@ -45,6 +47,7 @@ fn run(command: &Command) -> Result<Done, Failure> {
         Command::Explain(args) => explain::run(args),
         Command::Ddl(args) => ddl::run(args),
         Command::Load(args) => load::run(args),
+        Command::Stage(args) => stage::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Stream(args) => stream::run(args),
         Command::Quarantine(args) => quarantine::run(args),

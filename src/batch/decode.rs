@@ -90,6 +90,11 @@ impl Decoder {
         &self.arrow
     }
 
+    /// Rows since the last call of [`finish`](Decoder::finish).
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// What became of the records since the last call.
     ///
     /// # Errors

@@ -1,12 +1,16 @@
 //! A source → a warehouse: infer, plan, decode, send, in one transaction.
 
+use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
+
+use arrow_array::RecordBatch;
 
 use super::infer::{Inference, content_hash};
 use super::name::table_for;
 use super::read::{Part, Parts, ReadOptions};
-use crate::batch::{Decoder, Misfit};
+use super::refused::{LeftOut, WithOrigins, out_of_step};
+use crate::batch::{Decoded, Decoder, Misfit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::{Begun, Counts, Encode, LoadRequest, Mode, Prepared, Target};
 use crate::records::Reader;
@@ -37,6 +41,8 @@ pub struct Loader {
     pub(super) policy: Policy,
     pub(super) read: ReadOptions,
     pub(super) max_quarantined: Option<u64>,
+    #[cfg(feature = "redshift")]
+    pub(super) staging: Option<Staging>,
 }
 
 /// What a load did.
@@ -93,7 +99,47 @@ impl Loader {
             policy: Policy::default(),
             read: ReadOptions::default(),
             max_quarantined: None,
+            #[cfg(feature = "redshift")]
+            staging: None,
         }
+    }
+
+    /// Loads into Redshift, through files that are staged in an object store. `url` is
+    /// `redshift://user@host:5439/database`.
+    ///
+    /// ```no_run
+    /// use longshore::load::{RedshiftOptions, StageOptions};
+    /// use longshore::{Loader, Source};
+    /// let options = RedshiftOptions::new(StageOptions::new("s3://lake/staging")?);
+    /// let loader = Loader::redshift("redshift://loader@cluster:5439/shop", options);
+    /// loader.table("analytics.orders").load(Source::path("orders.ndjson"))?;
+    /// # Ok::<(), longshore::Error>(())
+    /// ```
+    #[cfg(feature = "redshift")]
+    pub fn redshift(url: impl Into<String>, options: crate::load::RedshiftOptions) -> Self {
+        Loader { staging: Some(Staging::Redshift(Box::new(options))), ..Loader::new(url) }
+    }
+
+    /// Stages files in an object store, with a script that brings them into Redshift and may be run by anybody, any
+    /// number of times.
+    ///
+    /// ```
+    /// use longshore::load::{ScriptOptions, StageOptions, StageTarget};
+    /// use longshore::{Loader, Source};
+    /// let folder = std::env::temp_dir().join(format!("longshore-stage-{}", std::process::id()));
+    /// let options = ScriptOptions::new(StageOptions::new(format!("file://{}", folder.display()))?);
+    /// let loader = Loader::stage(options.clone()).table("shop.orders").load_id("june");
+    /// let report = loader.load(Source::bytes("{\"id\":1}\n{\"id\":2}\n"))?;
+    /// assert_eq!(report.counts.loaded, 2);
+    /// let staged = StageTarget::find(&options, "shop.orders", "june")?.expect("it was staged");
+    /// assert!(staged.script.ends_with("/load.redshift.sql"));
+    /// # std::fs::remove_dir_all(folder).ok();
+    /// # Ok::<(), longshore::Error>(())
+    /// ```
+    #[cfg(feature = "redshift")]
+    pub fn stage(options: crate::load::ScriptOptions) -> Self {
+        let url = options.stage.url().to_owned();
+        Loader { staging: Some(Staging::Script(Box::new(options))), ..Loader::new(url) }
     }
 
     /// Sets the table: `orders`, `analytics.orders`, `"My Schema"."Orders"`. By default the name of the first file
@@ -152,21 +198,21 @@ impl Loader {
     pub fn load(&self, mut source: Source) -> Result<LoadReport> {
         let started = Instant::now();
         source.check()?;
-        let mut target = open(&self.url)?;
+        let mut target = self.target()?;
         source.spool()?;
         let inference = Inference::read(&source, &self.read, true)?;
         let schema = self.policy.resolve(&inference.sketch)?;
         let request = self.request(&source, &inference);
-        let mut first_quarantined = Vec::new();
-        let (counts, schema, already_loaded) = match target.begin(&schema, &request)? {
-            Begun::AlreadyLoaded(counts) => (counts, schema, true),
-            Begun::Open { schema, encoder } => {
-                let schema = Arc::new(schema);
-                let mut aside = Aside { target: target.as_mut(), source: &source, first: &mut first_quarantined };
-                let read = self.send(&source, &inference, &schema, encoder.as_ref(), &mut aside)?;
-                (target.commit(read)?, Arc::unwrap_or_clone(schema), false)
+        let mut left_out = LeftOut::default();
+        let loaded = loop {
+            match self.attempt(target.as_mut(), &source, &inference, &schema, &request, &left_out) {
+                Ok(loaded) => break loaded,
+                Err(error) => left_out.add(target.refused(), error)?,
             }
+            // A target takes one load.
+            target = self.target()?;
         };
+        let Loaded { counts, schema, already_loaded, first_quarantined } = loaded;
         let Counts { read, loaded, quarantined, deduplicated } = counts;
         let (table, load_id, bytes) = (request.table.as_str(), request.load_id.as_str(), inference.stored_bytes);
         tracing::info!(table, load_id, read, loaded, quarantined, deduplicated, bytes, already_loaded, "loaded");
@@ -182,6 +228,49 @@ impl Loader {
             first_quarantined,
             warnings: inference.warnings,
         })
+    }
+
+    /// Loads without some rows, whose records are kept aside.
+    fn attempt(
+        &self,
+        target: &mut dyn Target,
+        source: &Source,
+        inference: &Inference,
+        schema: &Schema,
+        request: &LoadRequest,
+        left_out: &LeftOut,
+    ) -> Result<Loaded> {
+        let mut first_quarantined = Vec::new();
+        target.expect(inference.sketch.records() + inference.sketch.bad().count());
+        let (counts, schema, already_loaded) = match target.begin(schema, request)? {
+            Begun::AlreadyLoaded(counts) => (counts, schema.clone(), true),
+            Begun::Open { schema, encoder } => {
+                let schema = Arc::new(schema);
+                let mut aside = Aside { target, source, first: &mut first_quarantined };
+                let read = match left_out.is_empty() {
+                    true => self.send(source, inference, &schema, encoder.as_ref(), &mut aside)?,
+                    false => self.send_without(left_out, source, inference, &schema, encoder.as_ref(), &mut aside)?,
+                };
+                (target.commit(read)?, Arc::unwrap_or_clone(schema), false)
+            }
+        };
+        Ok(Loaded { counts, schema, already_loaded, first_quarantined })
+    }
+
+    #[cfg(not(feature = "redshift"))]
+    fn target(&self) -> Result<Box<dyn Target>> {
+        open(&self.url)
+    }
+
+    #[cfg(feature = "redshift")]
+    fn target(&self) -> Result<Box<dyn Target>> {
+        match &self.staging {
+            Some(Staging::Redshift(options)) => {
+                Ok(Box::new(crate::load::RedshiftTarget::connect(&self.url, (**options).clone())?))
+            }
+            Some(Staging::Script(options)) => Ok(Box::new(crate::load::StageTarget::new((**options).clone()))),
+            None => open(&self.url),
+        }
     }
 
     fn request(&self, source: &Source, inference: &Inference) -> LoadRequest {
@@ -240,6 +329,87 @@ impl Loader {
         }
         Ok(read)
     }
+
+    /// The second pass without some rows. Each row's record is kept until the row is on its way, so this is slower.
+    fn send_without(
+        &self,
+        left_out: &LeftOut,
+        source: &Source,
+        inference: &Inference,
+        schema: &Arc<Schema>,
+        encoder: &dyn Encode,
+        aside: &mut Aside<'_>,
+    ) -> Result<u64> {
+        self.read.watch.begin();
+        let parts = Parts::second_pass(source, &self.read, &inference.formats);
+        let (found, buffers) = (parts.found(), parts.buffers());
+        let worker = || (Reader::new(self.read.limits), Decoder::new(schema.clone()));
+        let work = |(reader, decoder): &mut (Reader, Decoder), part: Part| {
+            let mut origins = Vec::new();
+            let mut gaps = Vec::new();
+            match part.piece {
+                Piece::Gap(gap) => gaps.push(misfit(gap)),
+                Piece::Records(mut chunk) => {
+                    let mut sink = WithOrigins { decoder, origins };
+                    reader.read(&part.format, &mut chunk, &mut sink);
+                    origins = sink.origins;
+                    buffers.recycle(chunk);
+                }
+            }
+            let mut decoded = decoder.finish()?;
+            decoded.read += gaps.len() as u64;
+            decoded.misfits.extend(gaps);
+            Ok(Traced { decoded, origins })
+        };
+        let (mut read, mut first) = (0, 0);
+        ordered_map(parts, self.read.threads, worker, work, |traced: Traced| {
+            let Traced { decoded: Decoded { batch, misfits, read: records }, origins } = traced;
+            if origins.len() != batch.num_rows() {
+                return Err(out_of_step());
+            }
+            read += records;
+            self.read.watch.add(records);
+            let mut from = 0;
+            for row in left_out.within(first, batch.num_rows()) {
+                aside.write(encoder, &batch, from..row)?;
+                let origin = origins[row].clone();
+                aside.keep(left_out.misfit(first + row as u64, schema, origin))?;
+                from = row + 1;
+            }
+            aside.write(encoder, &batch, from..batch.num_rows())?;
+            first += batch.num_rows() as u64;
+            misfits.into_iter().try_for_each(|misfit| aside.keep(misfit))
+        })?;
+        let found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        if inference.content_hash.as_ref() != Some(&content_hash(&found)) {
+            return Err(changed());
+        }
+        Ok(read)
+    }
+}
+
+/// What a worker made of one piece when each row has to be told from the next.
+struct Traced {
+    decoded: Decoded,
+    origins: Vec<Misfit>,
+}
+
+/// What an attempt did.
+struct Loaded {
+    counts: Counts,
+    schema: Schema,
+    already_loaded: bool,
+    first_quarantined: Vec<Quarantined>,
+}
+
+/// Where files are staged, and for what.
+#[cfg(feature = "redshift")]
+#[derive(Debug, Clone)]
+pub(super) enum Staging {
+    /// For a cluster that we are connected to.
+    Redshift(Box<crate::load::RedshiftOptions>),
+    /// For a script that somebody else runs.
+    Script(Box<crate::load::ScriptOptions>),
 }
 
 /// The target, with a list of the first records that it keeps aside.
@@ -250,6 +420,14 @@ struct Aside<'a> {
 }
 
 impl Aside<'_> {
+    /// Sends some rows of a batch.
+    fn write(&mut self, encoder: &dyn Encode, batch: &RecordBatch, rows: Range<usize>) -> Result<()> {
+        match rows.is_empty() {
+            true => Ok(()),
+            false => self.target.write(encoder.encode(&batch.slice(rows.start, rows.len()))?),
+        }
+    }
+
     fn keep(&mut self, misfit: Misfit) -> Result<()> {
         if self.first.len() < MAX_QUARANTINED_LISTED {
             self.first.push(Quarantined {
@@ -290,6 +468,9 @@ fn open(url: &str) -> Result<Box<dyn Target>> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return postgres(url);
     }
+    if url.starts_with("redshift://") {
+        return redshift();
+    }
     Err(Error::new(ErrorKind::Config, "a target that is neither postgres:// nor dir:")
         .with_hint("write postgres://user@host/database or dir:PATH"))
 }
@@ -314,7 +495,18 @@ fn postgres(_: &str) -> Result<Box<dyn Target>> {
     Err(missing("postgres"))
 }
 
-#[cfg(not(all(feature = "postgres", feature = "parquet")))]
+#[cfg(feature = "redshift")]
+fn redshift() -> Result<Box<dyn Target>> {
+    Err(Error::config("rows come into Redshift through an object store, and none is named")
+        .with_hint("name one with Loader::redshift, or `--staging s3://bucket/prefix`"))
+}
+
+#[cfg(not(feature = "redshift"))]
+fn redshift() -> Result<Box<dyn Target>> {
+    Err(missing("redshift"))
+}
+
+#[cfg(not(all(feature = "postgres", feature = "parquet", feature = "redshift")))]
 fn missing(feature: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("this build of longshore has no feature `{feature}`"))
         .with_hint("turn it on in Cargo.toml")

@@ -12,6 +12,8 @@ mod name;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 mod quarantine;
 mod read;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod refused;
 #[cfg(feature = "postgres")]
 mod stream;
 

@@ -15,6 +15,10 @@ mod mode;
 mod parquet_file;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redshift")]
+mod redshift;
+#[cfg(feature = "redshift")]
+mod stage;
 mod target;
 #[cfg(all(unix, feature = "postgres"))]
 mod temp;
@@ -34,6 +38,10 @@ pub(crate) use postgres::{OpenBatch, PostgresStream, Step, StreamBegun};
 pub use postgres::{PostgresOptions, PostgresTarget};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{PostgresQuarantine, Waiting};
-pub use target::{Begun, Counts, Encode, LoadRequest, Prepared, Target};
+#[cfg(feature = "redshift")]
+pub use redshift::{CopyAuthorization, RedshiftOptions, RedshiftTarget, ScriptOptions, StageTarget, StagedLoad};
+#[cfg(feature = "redshift")]
+pub use stage::{StageFormat, StageOptions};
+pub use target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};
 #[cfg(all(unix, feature = "postgres"))]
 pub use temp::{TempCluster, TempOptions};

@@ -30,7 +30,7 @@ pub struct LoadRequest {
 }
 
 /// The counts of one load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Records in the input.
     pub read: u64,
@@ -85,6 +85,12 @@ pub trait Encode: Send + Sync {
 /// The order of calls is `begin`, then any number of `write` and `quarantine` in any order, then `commit`. Dropping
 /// it before `commit` leaves the place as it was.
 pub trait Target {
+    /// Tells how many records the input holds, before [`begin`](Target::begin); a target may size its files by it.
+    /// Not calling it is fine, and so is a number that turns out to be wrong.
+    fn expect(&mut self, records: u64) {
+        let _ = records;
+    }
+
     /// Looks the load id up, plans and makes the changes the schema needs, and opens the load.
     fn begin(&mut self, schema: &Schema, request: &LoadRequest) -> Result<Begun>;
 
@@ -102,4 +108,21 @@ pub trait Target {
     /// [`NotConserved`](crate::ErrorKind::NotConserved) or
     /// [`TooManyQuarantined`](crate::ErrorKind::TooManyQuarantined), after which nothing has changed.
     fn commit(&mut self, read: u64) -> Result<Counts>;
+
+    /// The rows for which the place refused the load, after [`commit`](Target::commit) failed: the same load without
+    /// them may succeed. None by default, and where the failure has another cause.
+    fn refused(&self) -> &[Refused] {
+        &[]
+    }
+}
+
+/// A row that a place would not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its number in the order of [`Target::write`], from 0.
+    pub row: u64,
+    /// Index of the column in the schema that [`Begun::Open`] gave, where it is one column's value.
+    pub column: Option<usize>,
+    /// Why, without the value.
+    pub reason: String,
 }

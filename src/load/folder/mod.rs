@@ -8,6 +8,13 @@ mod quarantine;
 mod scripts;
 mod shape;
 
+#[cfg(feature = "redshift")]
+pub(super) use self::place::{folder_name, table_folder};
+#[cfg(feature = "redshift")]
+pub(super) use self::quarantine::line as quarantine_line;
+#[cfg(feature = "redshift")]
+pub(super) use self::shape::uuid_text;
+
 use std::path::PathBuf;
 
 pub(crate) use self::kept::FolderQuarantine;
@@ -15,7 +22,8 @@ use self::manifest::Manifest;
 use self::parts::Parts;
 use self::place::Place;
 use self::quarantine::Quarantine;
-use self::shape::{FolderEncoder, Shape};
+use self::shape::FolderEncoder;
+pub(super) use self::shape::Shape;
 use super::conserve::{conserved, within_limit};
 use super::mode::Mode;
 use super::parquet_file::ROW_GROUP_ROWS;

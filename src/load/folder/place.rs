@@ -194,7 +194,7 @@ fn broken(doing: &str, path: &Path, cause: std::io::Error) -> Error {
     Error::io(format_args!("{doing} {}", path.display()), cause)
 }
 
-pub(super) fn table_folder(table: &TableName) -> String {
+pub(in crate::load) fn table_folder(table: &TableName) -> String {
     let identity = table.quoted();
     match &table.schema {
         // A dot inside a part would look like the one between two.
@@ -210,7 +210,7 @@ pub(super) fn table_folder(table: &TableName) -> String {
 ///
 /// Capitals are not safe: some file systems do not tell them apart. Nor is a leading `_` or `.`, which Redshift passes
 /// over.
-fn folder_name(text: &str, identity: &str) -> String {
+pub(in crate::load) fn folder_name(text: &str, identity: &str) -> String {
     let safe = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
     let begins_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
     if begins_well && !text.ends_with('.') && text.len() <= 150 && text.chars().all(safe) {

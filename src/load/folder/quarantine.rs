@@ -23,19 +23,7 @@ impl Quarantine {
 
     /// Writes a record; returns how many there are now.
     pub(super) fn push(&mut self, misfit: &Misfit) -> Result<u64> {
-        let source = self.sources.get(misfit.source as usize);
-        let mut line = json!({
-            "source": source.cloned().unwrap_or_else(|| format!("#{}", misfit.source)),
-            "line": misfit.line,
-            "byte": misfit.byte,
-            "path": misfit.path,
-            "reason": misfit.reason,
-            "raw_bytes": misfit.raw_len,
-        });
-        match std::str::from_utf8(&misfit.raw) {
-            Ok(text) => line["raw"] = text.into(),
-            Err(_) => line["raw_base64"] = base64(&misfit.raw).into(),
-        }
+        let line = line(misfit, &self.sources);
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(BufWriter::new(private(&self.path).map_err(|cause| broken(&self.path, cause))?)),
@@ -52,6 +40,24 @@ impl Quarantine {
         synced.map_err(|cause| broken(&self.path, cause))?;
         count_lines(&self.path).map_err(|cause| broken(&self.path, cause))
     }
+}
+
+/// A record as one JSON object.
+pub(in crate::load) fn line(misfit: &Misfit, sources: &[String]) -> serde_json::Value {
+    let source = sources.get(misfit.source as usize);
+    let mut line = json!({
+        "source": source.cloned().unwrap_or_else(|| format!("#{}", misfit.source)),
+        "line": misfit.line,
+        "byte": misfit.byte,
+        "path": misfit.path,
+        "reason": misfit.reason,
+        "raw_bytes": misfit.raw_len,
+    });
+    match std::str::from_utf8(&misfit.raw) {
+        Ok(text) => line["raw"] = text.into(),
+        Err(_) => line["raw_base64"] = base64(&misfit.raw).into(),
+    }
+    line
 }
 
 fn count_lines(path: &Path) -> std::io::Result<u64> {

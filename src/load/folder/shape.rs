@@ -29,7 +29,7 @@ pub(super) fn fitted(schema: &Schema) -> Schema {
 
 /// What a load's parts look like.
 #[derive(Debug, Clone)]
-pub(super) struct Shape {
+pub(in crate::load) struct Shape {
     /// The types that batches come with.
     decoded: Arc<[DataType]>,
     /// The types that are written.
@@ -38,7 +38,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub(super) fn new(schema: &Schema) -> Result<Self> {
+    pub(in crate::load) fn new(schema: &Schema) -> Result<Self> {
         let decoded: Vec<DataType> = schema.columns.iter().map(|column| column.ty.arrow()).collect();
         let fields = schema.columns.iter().zip(&decoded).map(|(column, decoded)| {
             let written = match column.ty {
@@ -52,16 +52,16 @@ impl Shape {
         Ok(Shape { decoded: decoded.into(), arrow, parquet })
     }
 
-    pub(super) fn arrow(&self) -> &SchemaRef {
+    pub(in crate::load) fn arrow(&self) -> &SchemaRef {
         &self.arrow
     }
 
-    pub(super) fn parquet(&self) -> &SchemaDescriptor {
+    pub(in crate::load) fn parquet(&self) -> &SchemaDescriptor {
         &self.parquet
     }
 
     /// A batch with the columns that are written; one that has them already is returned as it is.
-    pub(super) fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+    pub(in crate::load) fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         if batch.num_columns() != self.decoded.len() {
             let (found, expected) = (batch.num_columns(), self.decoded.len());
             return Err(Error::new(ErrorKind::Unsupported, format!("a batch has {found} columns, not {expected}")));
@@ -119,7 +119,7 @@ fn uuid_texts(ids: &FixedSizeBinaryArray) -> StringArray {
 }
 
 /// `00010203-0405-0607-0809-0a0b0c0d0e0f`
-fn uuid_text(bytes: &[u8; 16]) -> [u8; 36] {
+pub(in crate::load) fn uuid_text(bytes: &[u8; 16]) -> [u8; 36] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
     let mut text = [b'-'; 36];

@@ -16,7 +16,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Where to connect, and how to behave there.
-pub(super) struct Endpoint {
+pub(in crate::load) struct Endpoint {
     config: Config,
     pub(super) options: PostgresOptions,
 }
@@ -28,7 +28,7 @@ impl std::fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn parse(url: &str, options: PostgresOptions) -> Result<Self> {
+    pub(in crate::load) fn parse(url: &str, options: PostgresOptions) -> Result<Self> {
         let asked = ssl_mode(url).or_else(|| std::env::var("PGSSLMODE").ok()).unwrap_or_default();
         if matches!(asked.as_str(), "require" | "verify-ca" | "verify-full") {
             return Err(no_tls(&asked));
@@ -73,7 +73,7 @@ impl Endpoint {
     }
 
     /// Connects; what may pass by itself (a server that is starting, too many connections) is tried a few times.
-    pub(super) fn connect(&self) -> Result<Client> {
+    pub(in crate::load) fn connect(&self) -> Result<Client> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..TRIES {
             match self.config.connect(NoTls) {

@@ -22,6 +22,9 @@ use std::time::Duration;
 
 use ::postgres::Client;
 
+#[cfg(feature = "redshift")]
+pub(super) use self::connect::Endpoint;
+#[cfg(not(feature = "redshift"))]
 use self::connect::Endpoint;
 use self::rows::Load;
 use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Target};

@@ -1,0 +1,145 @@
+//! What the server says, and what it means for the load.
+
+use std::error::Error as _;
+use std::fmt::Display;
+
+use ::postgres::error::DbError;
+
+use crate::error::{Error, ErrorKind};
+
+/// What to do behind a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Tell the caller.
+    GiveUp,
+    /// Another transaction was in the way: make the same one again.
+    Again,
+    /// The connection is lost. Whether the transaction was committed is in the ledger.
+    LookUp,
+}
+
+/// A failed call.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    pub(super) then: Then,
+    /// Whether it was about rows, of which some may be at fault.
+    pub(super) of_rows: bool,
+    /// The server's code, if it was the server.
+    pub(super) code: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn unreadable(doing: impl Display) -> Self {
+        let error = Error::new(ErrorKind::Database, format!("{doing}: the server's answer is not what was asked for"));
+        Failure { error, then: Then::GiveUp, of_rows: false, code: None }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure { error, then: Then::GiveUp, of_rows: false, code: None }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
+/// Makes a failure of a failed call. The client's error is not kept as the cause: its text has all that the server
+/// says, values too.
+pub(super) fn failed(doing: impl Display, error: &::postgres::Error) -> Failure {
+    let Some(refusal) = error.as_db_error() else {
+        let reason = error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+        let error = Error::new(ErrorKind::Database, format!("{doing}: {reason}")).with_temporary(true);
+        return Failure { error, then: Then::LookUp, of_rows: false, code: None };
+    };
+    let code = refusal.code().code().to_owned();
+    let then = then(refusal);
+    let failure = Error::new(ErrorKind::Database, format!("{doing}: {} (SQLSTATE {code})", message(refusal)));
+    let failure = failure.with_temporary(then != Then::GiveUp);
+    let error = match hint(&code, refusal) {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    };
+    Failure { error, then, of_rows: false, code: Some(code) }
+}
+
+/// Redshift often answers with XX000 whatever happened, so the texts are looked at as well as the codes.
+fn then(refusal: &DbError) -> Then {
+    let code = refusal.code().code();
+    if code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03") {
+        return Then::LookUp;
+    }
+    let says =
+        |text: &str| refusal.message().contains(text) || refusal.detail().is_some_and(|detail| detail.contains(text));
+    let conflict = ["Serializable isolation violation", "conflict with concurrent transaction", "deadlock detected"];
+    let is_1023 = refusal.message().trim_start().trim_start_matches("ERROR:").trim_start().starts_with("1023");
+    match matches!(code, "40001" | "40P01") || is_1023 || conflict.into_iter().any(says) {
+        true => Then::Again,
+        false => Then::GiveUp,
+    }
+}
+
+/// The message without values, with what a failed COPY says about the files: their columns and types are in the detail.
+fn message(refusal: &DbError) -> String {
+    let text = one_line(refusal.message());
+    let text = match refusal.code().code().starts_with("22") {
+        true => text.split(": \"").next().unwrap_or(&text).to_owned(),
+        false => text,
+    };
+    match refusal.detail().and_then(about_files) {
+        Some(about) => format!("{text}: {about}"),
+        None => text,
+    }
+}
+
+/// Code and context of an error of the part that reads columnar files (15001 to 15099): no value is in them.
+fn about_files(detail: &str) -> Option<String> {
+    let line = |name: &str| {
+        let line = detail.lines().map(str::trim_start).find(|line| line.starts_with(name))?;
+        Some(line[name.len()..].trim_start_matches([' ', ':']).trim().to_owned())
+    };
+    let code = line("code")?;
+    let context: String = line("context")?.chars().take(400).collect();
+    (code.len() == 5 && code.starts_with("150")).then(|| format!("{} (code {code})", one_line(&context)))
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+fn hint(code: &str, refusal: &DbError) -> Option<&'static str> {
+    let text = refusal.message();
+    Some(match code {
+        "28P01" | "28000" => "check user and password; without one in the URL, PGPASSWORD is used",
+        "3D000" => "create the database first, or check its name in the URL",
+        "3F000" => "create the schema first, or check its name",
+        "42501" => "grant the user CREATE on the schema, and SELECT, INSERT, UPDATE and DELETE on the table",
+        _ if text.contains("S3ServiceException") || text.contains("not authorized") => {
+            "let the cluster's role read the staging prefix, and check that the bucket is in the cluster's region"
+        }
+        _ if text.contains("stl_load_errors") => "the rows at fault are looked up where the server names them",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_columnar_error_the_context_is_told() {
+        let detail = "\n  -----------------------------------------------\n  error:  Spectrum Scan Error\n  code:      15007\n  \
+                      context:   Unmatched number of columns between table and file. Table columns: 20, Data columns: 16\n  \
+                      query:     1";
+        assert_eq!(
+            about_files(detail).unwrap(),
+            "Unmatched number of columns between table and file. Table columns: 20, Data columns: 16 (code 15007)"
+        );
+        assert_eq!(about_files("  code: 1204\n  context: String length 'secret'"), None);
+        assert_eq!(about_files("anything"), None);
+    }
+}

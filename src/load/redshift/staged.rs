@@ -1,0 +1,262 @@
+//! Staging without a connection: files, manifest and one script, for a task of somebody else's.
+
+use serde::{Deserialize, Serialize};
+
+use super::options::CopyAuthorization;
+use super::plan::{self, MergeColumns, TablePlan};
+use super::script::Script;
+use super::sql::{CopyFrom, LoadSql};
+use super::target::{AsItIs, table_name};
+use crate::batch::Misfit;
+use crate::error::{Error, ErrorKind, Result};
+use crate::load::LoadRequest;
+use crate::load::conserve::{conserved, within_limit};
+use crate::load::stage::{self, StageOptions, StageRequest, Stager};
+use crate::load::target::{Begun, Counts, Prepared, Refused, Target};
+use crate::plan::{CreateOptions, Dialect, TableName};
+use crate::schema::Schema;
+
+/// The object that says which attempt at a load counts.
+const STAGED: &str = "staged.json";
+const SCRIPT: &str = "load.redshift.sql";
+/// Changes when older readers would misread the object.
+const FORM: u32 = 1;
+
+/// How files are staged for a script.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ScriptOptions {
+    /// Where files are staged, and how.
+    pub stage: StageOptions,
+    /// What the script has the cluster read them with. An access key would stand in the script for all to read, so it
+    /// is refused. Default: the cluster's default role.
+    pub authorization: CopyAuthorization,
+    /// The bucket's region, where it is not the cluster's. Only files in CSV can be copied from another region.
+    pub copy_region: Option<String>,
+    /// How a table that is missing is made. Default: [`CreateOptions::new`], where the table is not there yet.
+    pub create: CreateOptions,
+}
+
+impl ScriptOptions {
+    /// The defaults, with files staged as given.
+    pub fn new(stage: StageOptions) -> Self {
+        let create = CreateOptions::new(Dialect::Redshift).with_if_not_exists(true);
+        ScriptOptions { stage, authorization: CopyAuthorization::default(), copy_region: None, create }
+    }
+
+    /// Sets what the script has the cluster read the files with.
+    #[must_use]
+    pub fn with_authorization(mut self, authorization: CopyAuthorization) -> Self {
+        self.authorization = authorization;
+        self
+    }
+
+    /// Sets the bucket's region, where it is not the cluster's.
+    #[must_use]
+    pub fn with_copy_region(mut self, region: impl Into<String>) -> Self {
+        self.copy_region = Some(region.into());
+        self
+    }
+
+    /// Sets how a missing table is made. The options must be Redshift's.
+    #[must_use]
+    pub fn with_create(mut self, create: CreateOptions) -> Self {
+        self.create = create.with_if_not_exists(true);
+        self
+    }
+}
+
+/// A load that is staged: where its files and its script are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StagedLoad {
+    form: u32,
+    /// The table, quoted.
+    pub table: String,
+    /// The load's id.
+    pub load_id: String,
+    /// Records read, rows staged, records kept aside. What of a merge's rows is left over is only known when the script
+    /// has run: the ledger has it.
+    pub counts: Counts,
+    /// The script's URL.
+    pub script: String,
+    /// The URL of the files' manifest; none if there is no row.
+    pub manifest: Option<String>,
+    /// The files, each with its size in bytes.
+    pub files: Vec<(String, u64)>,
+    /// The URL of the quarantined records, one JSON object a line, with gzip; none if there are none.
+    pub quarantine: Option<String>,
+}
+
+/// An object store as the place to stage into, with a script for Redshift.
+///
+/// A load makes, below `<staging URL>/<table>/<load id>/`, the object `staged.json`, which names everything else: the
+/// files, their manifest, the quarantine, and `load.redshift.sql`, which brings them into the table exactly once,
+/// however often and by how many it is run. The object is written last, and only if there is none: of two that stage
+/// the same load at once one counts, and the other one's files are taken away again.
+#[derive(Debug)]
+pub struct StageTarget {
+    options: ScriptOptions,
+    records: Option<u64>,
+    open: Option<Box<Load>>,
+    refused: Vec<Refused>,
+}
+
+struct Load {
+    table: TableName,
+    request: LoadRequest,
+    plan: TablePlan,
+    merge: Option<MergeColumns>,
+    stager: Stager,
+}
+
+impl std::fmt::Debug for Load {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Load").field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+impl StageTarget {
+    /// Makes a target; the store is first spoken to when the load begins.
+    pub fn new(options: ScriptOptions) -> Self {
+        StageTarget { options, records: None, open: None, refused: Vec::new() }
+    }
+
+    /// Where a load's files and script are, if it is staged.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a wrong table name, [`ErrorKind::Io`] if the store cannot be asked,
+    /// [`ErrorKind::Corrupt`] if what it has is not what longshore wrote.
+    pub fn find(options: &ScriptOptions, table: &str, load_id: &str) -> Result<Option<StagedLoad>> {
+        let table = TableName::parse(table, Dialect::Redshift)?;
+        find(&options.stage, &table, load_id)
+    }
+
+    fn open(&mut self) -> Result<&mut Load> {
+        let none = || Error::config("there is no open load: it failed before, or was not begun");
+        self.open.as_deref_mut().ok_or_else(none)
+    }
+}
+
+fn find(options: &StageOptions, table: &TableName, load_id: &str) -> Result<Option<StagedLoad>> {
+    let Some(content) = stage::read(options, table, load_id, STAGED)? else { return Ok(None) };
+    let damaged = |what: String| {
+        Error::new(ErrorKind::Corrupt, format!("{STAGED} of the load: {what}"))
+            .with_hint("something else wrote below the staging URL: move it away, then stage again")
+    };
+    let found: StagedLoad = serde_json::from_slice(&content).map_err(|error| damaged(error.to_string()))?;
+    if found.form != FORM {
+        return Err(damaged(format!("it has form {}, this version reads {FORM}", found.form)));
+    }
+    if found.load_id != load_id || found.table != table.quoted() {
+        return Err(damaged("it is of another load or table".to_owned()));
+    }
+    Ok(Some(found))
+}
+
+impl Target for StageTarget {
+    fn expect(&mut self, records: u64) {
+        self.records = Some(records);
+    }
+
+    fn begin(&mut self, schema: &Schema, request: &LoadRequest) -> Result<Begun> {
+        if matches!(self.options.authorization, CopyAuthorization::Keys { .. }) {
+            return Err(Error::config("an access key would stand in the script for all to read")
+                .with_hint("name a role that the cluster has"));
+        }
+        let table = table_name(request)?;
+        if let Some(found) = find(&self.options.stage, &table, &request.load_id)? {
+            return Ok(Begun::AlreadyLoaded(found.counts));
+        }
+        let mut plan = plan::create(schema, &table, &self.options.create)?;
+        let merge = plan::merge_columns(&request.mode, &mut plan.schema)?;
+        let stage_request = StageRequest {
+            table: &table,
+            load_id: &request.load_id,
+            schema: &plan.schema,
+            sources: &request.sources,
+            records: self.records,
+            slices: None,
+            numbered: merge.is_some(),
+            text_bytes: plan.text_bytes.clone(),
+        };
+        let stager = Stager::open(&self.options.stage, &stage_request)?;
+        let schema = plan.schema.clone();
+        self.open = Some(Box::new(Load { table, request: request.clone(), plan, merge, stager }));
+        Ok(Begun::Open { schema, encoder: Box::new(AsItIs) })
+    }
+
+    fn write(&mut self, rows: Prepared) -> Result<()> {
+        let Prepared::Batch(batch) = rows else {
+            return Err(Error::new(ErrorKind::Unsupported, "staging takes batches, not bytes"));
+        };
+        let written = self.open()?.stager.write(&batch);
+        if written.is_err() {
+            self.open = None;
+        }
+        written
+    }
+
+    fn quarantine(&mut self, misfit: Misfit) -> Result<()> {
+        let load = self.open()?;
+        let limit = load.request.max_quarantined;
+        let kept = load.stager.quarantine(&misfit).and_then(|()| within_limit(load.stager.quarantined(), limit));
+        if kept.is_err() {
+            self.open = None;
+        }
+        kept
+    }
+
+    fn commit(&mut self, read: u64) -> Result<Counts> {
+        self.open()?;
+        let Some(load) = self.open.take() else { unreachable!("checked above") };
+        let (table, load_id) = (load.table.clone(), load.request.load_id.clone());
+        self.finish(*load, read).or_else(|error| match find(&self.options.stage, &table, &load_id) {
+            // Another attempt at the same load was faster, and has taken our files away.
+            Ok(Some(found)) => Ok(found.counts),
+            _ => Err(error),
+        })
+    }
+
+    fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+}
+
+impl StageTarget {
+    fn finish(&mut self, mut load: Load, read: u64) -> Result<Counts> {
+        let staged = load.stager.finish()?;
+        if !load.stager.refused().is_empty() {
+            self.refused = load.stager.refused().to_vec();
+            let message = format!("{} rows do not fit the table", self.refused.len());
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
+        let rows = staged.files.iter().map(|file| file.rows).sum();
+        let kept = (staged.quarantined, staged.quarantined);
+        let counts = conserved("the store", read, (staged.rows, rows), kept)?;
+        let Load { table, request, plan, merge, mut stager } = load;
+        let sql = LoadSql::new(&table, &request.load_id, &plan.schema, staged.format, merge).through_staging();
+        let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };
+        let script = Script { sql: &sql, plan: &plan, request: &request, staged: &staged, from, counts };
+        let script = stager.put(SCRIPT, script.text().into_bytes())?;
+        let found = StagedLoad {
+            form: FORM,
+            table: table.quoted(),
+            load_id: request.load_id.clone(),
+            counts,
+            script,
+            manifest: staged.manifest.clone(),
+            files: staged.files.iter().map(|file| (file.url.clone(), file.bytes)).collect(),
+            quarantine: staged.quarantine.as_ref().map(|kept| kept.lines.url.clone()),
+        };
+        let content = serde_json::to_vec_pretty(&found)
+            .map_err(|cause| Error::new(ErrorKind::Syntax, "writing what was staged").with_cause(cause))?;
+        if stager.win(STAGED, content)? {
+            stager.keep();
+            stager.clean_up(false, &[]);
+            return Ok(counts);
+        }
+        Err(Error::new(ErrorKind::Conflict, "the load was staged and taken away again by something else"))
+    }
+}

@@ -1,0 +1,359 @@
+//! The target: begin, write, commit, and what happens when the commit does not come through.
+
+use std::time::{Duration, Instant};
+
+use super::catalog;
+use super::culprits;
+use super::endpoint::Endpoint;
+use super::error::{Failure, Then};
+use super::options::RedshiftOptions;
+use super::plan::{self, TablePlan};
+use super::session::Session;
+use super::sql::{CopyFrom, LOADS, LoadSql, QUARANTINE};
+use super::transaction::{Outcome, Work, look_up};
+use crate::batch::Misfit;
+use crate::error::{Error, ErrorKind, Result};
+use crate::load::conserve::within_limit;
+use crate::load::stage::{LINES_FILE, StageRequest, Staged, Stager};
+use crate::load::target::{Begun, Counts, Encode, Prepared, Refused, Target};
+use crate::load::{LoadRequest, Mode};
+use crate::plan::{Dialect, TableName, identifier};
+use crate::schema::Schema;
+
+/// The pause behind the first try of a transaction; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A table in Amazon Redshift as the place to load into.
+///
+/// Rows are staged as files below `options.stage`, and come into the table by one COPY of their manifest, in one
+/// transaction with quarantine and ledger. Two tables stand beside the target table, in its schema: `_longshore_loads`,
+/// the ledger, and `_longshore_quarantine`. Under one load id a table takes one load, ever.
+///
+/// Never a prefix: what is copied is what the manifest names, each file in exactly the size that was written. The staged
+/// files are removed once the load is committed, unless [`RedshiftOptions::keep_staged`] is set.
+///
+/// No live cluster was used to test this; see `docs/redshift.md` for what it rests on.
+#[derive(Debug)]
+pub struct RedshiftTarget {
+    endpoint: Endpoint,
+    options: RedshiftOptions,
+    records: Option<u64>,
+    state: State,
+    refused: Vec<Refused>,
+}
+
+enum State {
+    Connected(Box<Session>),
+    Open(Box<Load>),
+    /// The load was committed, or was there before.
+    Done,
+    Failed,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            State::Connected(_) => "Connected",
+            State::Open(_) => "Open",
+            State::Done => "Done",
+            State::Failed => "Failed",
+        })
+    }
+}
+
+/// A load between `begin` and `commit`. No transaction is open meanwhile.
+struct Load {
+    session: Session,
+    request: LoadRequest,
+    plan: TablePlan,
+    sql: LoadSql,
+    stager: Stager,
+}
+
+impl RedshiftTarget {
+    /// Connects to a cluster.
+    ///
+    /// `url` is `redshift://user@host:5439/database`; 5439 is the default port, `sslmode=require` the default of that
+    /// parameter. Without a password in it, the environment variable `PGPASSWORD` is used.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if `url` cannot be read, [`ErrorKind::Unsupported`] if the server is not Redshift,
+    /// [`ErrorKind::Database`] if it refuses or cannot be reached. No message holds the URL or the password.
+    pub fn connect(url: &str, options: RedshiftOptions) -> Result<Self> {
+        let endpoint = Endpoint::parse(url)?;
+        let mut session = endpoint.connect()?;
+        let version = session.value("asking for the version", "SELECT version()")?.unwrap_or_default();
+        if !version.contains("Redshift") {
+            return Err(Error::new(ErrorKind::Unsupported, "the server is not Amazon Redshift")
+                .with_hint("write postgres:// for a Postgres server"));
+        }
+        let (state, refused) = (State::Connected(Box::new(session)), Vec::new());
+        Ok(RedshiftTarget { endpoint, options, records: None, state, refused })
+    }
+
+    fn open(&mut self) -> Result<&mut Load> {
+        match &mut self.state {
+            State::Open(load) => Ok(load),
+            _ => Err(Error::config("there is no open load: it failed before, or was not begun")),
+        }
+    }
+}
+
+impl Target for RedshiftTarget {
+    fn expect(&mut self, records: u64) {
+        self.records = Some(records);
+    }
+
+    fn begin(&mut self, schema: &Schema, request: &LoadRequest) -> Result<Begun> {
+        let State::Connected(mut session) = std::mem::replace(&mut self.state, State::Failed) else {
+            return Err(Error::config("a target takes one load: connect again for the next"));
+        };
+        let table = catalog::resolve(&mut session, table_name(request)?)?;
+        create_surroundings(&mut session, &table)?;
+        let exists = catalog::exists(&mut session, &table)?;
+        let ledger = LoadSql::new(&table, &request.load_id, schema, self.options.stage.format, None);
+        if let Some(counts) = look_up(&mut session, &ledger)?
+            // Rows of a table that was dropped are gone, so the load is to be done again.
+            && (exists || counts.loaded == 0)
+        {
+            self.state = State::Done;
+            return Ok(Begun::AlreadyLoaded(counts));
+        }
+        if exists && request.mode == Mode::FailIfExists {
+            return Err(Error::new(ErrorKind::Conflict, format!("table {} exists", table.quoted()))
+                .with_hint("append to it, replace its rows, or choose another table"));
+        }
+        let mut plan = match exists {
+            true => plan::evolve(schema, catalog::columns(&mut session, &table)?)?,
+            false => plan::create(schema, &table, &self.options.create)?,
+        };
+        let merge = plan::merge_columns(&request.mode, &mut plan.schema)?;
+        let stager = Stager::open(
+            &self.options.stage,
+            &StageRequest {
+                table: &table,
+                load_id: &request.load_id,
+                schema: &plan.schema,
+                sources: &request.sources,
+                records: self.records,
+                slices: slices(&mut session),
+                numbered: merge.is_some(),
+                text_bytes: plan.text_bytes.clone(),
+            },
+        )?;
+        let sql = LoadSql::new(&table, &request.load_id, &plan.schema, stager.format(), merge);
+        let schema = plan.schema.clone();
+        let load = Load { session: *session, request: request.clone(), plan, sql, stager };
+        self.state = State::Open(Box::new(load));
+        Ok(Begun::Open { schema, encoder: Box::new(AsItIs) })
+    }
+
+    fn write(&mut self, rows: Prepared) -> Result<()> {
+        let written = match rows {
+            Prepared::Batch(batch) => self.open()?.stager.write(&batch),
+            Prepared::Bytes { .. } => Err(Error::new(ErrorKind::Unsupported, "staging takes batches, not bytes")),
+        };
+        if written.is_err() {
+            self.state = State::Failed;
+        }
+        written
+    }
+
+    fn quarantine(&mut self, misfit: Misfit) -> Result<()> {
+        let load = self.open()?;
+        let limit = load.request.max_quarantined;
+        let kept = load.stager.quarantine(&misfit).and_then(|()| within_limit(load.stager.quarantined(), limit));
+        if kept.is_err() {
+            self.state = State::Failed;
+        }
+        kept
+    }
+
+    fn commit(&mut self, read: u64) -> Result<Counts> {
+        self.open()?;
+        let State::Open(mut load) = std::mem::replace(&mut self.state, State::Failed) else {
+            unreachable!("checked above")
+        };
+        let staged = load.stager.finish()?;
+        if !load.stager.refused().is_empty() {
+            self.refused = load.stager.refused().to_vec();
+            let message = format!("{} rows do not fit the table", self.refused.len());
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
+        if read != staged.rows + staged.quarantined {
+            let Staged { rows, quarantined, .. } = staged;
+            let message = format!("{read} records were read, but {rows} rows staged and {quarantined} quarantined");
+            return Err(Error::new(ErrorKind::NotConserved, format!("{message}; nothing was loaded")));
+        }
+        let counts = self.copy(&mut load, &staged, read)?;
+        if self.options.keep_staged {
+            load.stager.keep();
+        } else {
+            let lines: &[&str] = match &staged.quarantine {
+                Some(kept) if kept.cut => &[LINES_FILE],
+                _ => &[],
+            };
+            load.stager.clean_up(true, lines);
+            load.stager.keep();
+        }
+        self.state = State::Done;
+        Ok(counts)
+    }
+
+    fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+}
+
+impl RedshiftTarget {
+    /// Makes the transaction until it is committed, here or by somebody else, or cannot be.
+    fn copy(&mut self, load: &mut Load, staged: &Staged, read: u64) -> Result<Counts> {
+        let Load { session, request, plan, sql, stager } = load;
+        let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };
+        let queue_timeout = self.options.queue_timeout;
+        let work = Work { sql, plan, request, staged, from, read, queue_timeout };
+        let deadline = Instant::now() + self.options.retry_for;
+        let mut pause = FIRST_PAUSE;
+        let mut alone = false;
+        let mut ready = false;
+        loop {
+            if let Err(error) = stager.verify(staged) {
+                session.roll_back();
+                return look_up(session, sql)?.ok_or(error);
+            }
+            let outcome = match ready {
+                true => work.run(session, alone),
+                false => outside(session, plan).and_then(|()| work.run(session, alone)),
+            };
+            let failure = match outcome {
+                Ok(Outcome::Committed(counts) | Outcome::WasThere(counts)) => return Ok(counts),
+                Err(failure) => failure,
+            };
+            tracing::warn!(error = %failure.error, then = ?failure.then, "a load's transaction failed");
+            match failure.then {
+                Then::GiveUp => {
+                    session.roll_back();
+                    // Another attempt at the same load may have been faster, and have taken our files away with its own.
+                    if let Ok(Some(counts)) = look_up(session, sql) {
+                        return Ok(counts);
+                    }
+                    if failure.of_rows && failure.error.kind() == ErrorKind::Database {
+                        self.refused = culprits::find(session, &work, stager, failure.error)?;
+                        let message = format!("the server refuses {} rows", self.refused.len());
+                        return Err(Error::new(ErrorKind::Conflict, message));
+                    }
+                    return Err(failure.error);
+                }
+                _ if Instant::now() + pause > deadline => return Err(uncertain(failure)),
+                Then::Again => {
+                    session.roll_back();
+                    (alone, ready) = (true, true);
+                }
+                Then::LookUp => {
+                    std::thread::sleep(pause);
+                    match recover(&self.endpoint, &work, deadline) {
+                        Ok((_, Some(counts))) => return Ok(counts),
+                        Ok((fresh, None)) => *session = fresh,
+                        Err(error) => return Err(uncertain(error)),
+                    }
+                }
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Runs what may not run in a transaction. Each is safe to run again, and to leave behind.
+fn outside(session: &mut Session, plan: &TablePlan) -> Result<(), Failure> {
+    let outside = plan.statements.iter().filter(|statement| !statement.in_transaction);
+    outside.map(|statement| &statement.sql).try_for_each(|sql| session.run("changing the table", sql))
+}
+
+/// Looks the load up on a new session. The old one may still be at work on it: it holds its locks until it has ended,
+/// so this waits for them.
+fn recover(endpoint: &Endpoint, work: &Work<'_>, deadline: Instant) -> Result<(Session, Option<Counts>), Failure> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let looked = endpoint.connect().and_then(|mut session| {
+            work.begin(&mut session, true)?;
+            let found = look_up(&mut session, work.sql)?;
+            session.run("closing the transaction", "ROLLBACK")?;
+            Ok((session, found))
+        });
+        match looked {
+            Err(failure) if failure.error.is_temporary() && Instant::now() + pause < deadline => {
+                std::thread::sleep(pause)
+            }
+            outcome => return outcome,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// A failure behind which nobody knows whether the load was committed.
+fn uncertain(failure: Failure) -> Error {
+    if failure.then != Then::LookUp {
+        return failure.error;
+    }
+    let what = "the connection was lost, and whether the load was committed is not known";
+    Error::new(ErrorKind::Database, format!("{what}: {}", failure.error.message()))
+        .with_hint("run the same load again: if it was committed, the ledger says so and nothing is loaded twice")
+        .with_temporary(true)
+}
+
+/// Batches are staged as they are decoded.
+pub(super) struct AsItIs;
+
+impl Encode for AsItIs {
+    fn encode(&self, batch: &arrow_array::RecordBatch) -> Result<Prepared> {
+        Ok(Prepared::Batch(batch.clone()))
+    }
+}
+
+/// The table of a request, if it is one that can be loaded into.
+pub(super) fn table_name(request: &LoadRequest) -> Result<TableName> {
+    let table = TableName::parse(&request.table, Dialect::Redshift)?;
+    // Redshift folds names in quotes too.
+    let fold = |name: String| name.to_ascii_lowercase();
+    let table = TableName { schema: table.schema.map(fold), name: fold(table.name) };
+    if [LOADS, QUARANTINE].contains(&table.name.as_str()) {
+        return Err(
+            Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name")
+        );
+    }
+    if request.load_id.is_empty() || request.load_id.len() > 1024 || request.load_id.contains('\0') {
+        return Err(Error::config("a load id must have 1 to 1024 bytes and no U+0000"));
+    }
+    Ok(table)
+}
+
+/// Makes the schema and longshore's own tables where they are missing.
+fn create_surroundings(session: &mut Session, table: &TableName) -> Result<(), Failure> {
+    if !catalog::has_schema(session, table)? {
+        let name = identifier(table.schema.as_deref().unwrap_or_default());
+        session.run("creating the schema", &format!("CREATE SCHEMA IF NOT EXISTS {name}"))?;
+    }
+    let own = LoadSql::new(table, "", &Schema::default(), Default::default(), None);
+    for (name, create) in [(LOADS, own.create_ledger()), (QUARANTINE, own.create_quarantine())] {
+        let beside = TableName { schema: table.schema.clone(), name: name.to_owned() };
+        if catalog::exists(session, &beside)? {
+            continue;
+        }
+        // IF NOT EXISTS is not safe against another session that creates the same.
+        if let Err(failure) = session.run("creating longshore's tables", &create)
+            && !catalog::exists(session, &beside)?
+        {
+            return Err(failure);
+        }
+    }
+    Ok(())
+}
+
+/// The slices of the cluster, if it tells.
+fn slices(session: &mut Session) -> Option<u32> {
+    let sql = "SELECT CAST(COUNT(DISTINCT slice) AS VARCHAR) FROM stv_slices";
+    session.number("asking for the slices", sql).ok().and_then(|slices| u32::try_from(slices).ok()).filter(|n| *n > 0)
+}

@@ -1,0 +1,76 @@
+-- Loads 2 of 3 records into "shop"."orders", once; 1 go to the quarantine.
+-- It may be run again, and by two at once: what the ledger has is not loaded again.
+-- Run it whole, in one session, and stop at the first error; nothing is loaded then.
+CREATE SCHEMA IF NOT EXISTS "shop";
+CREATE TABLE IF NOT EXISTS "shop"."_longshore_loads" (
+    table_name VARCHAR(127) NOT NULL,
+    load_id VARCHAR(1024) NOT NULL,
+    committed_at TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    read BIGINT NOT NULL,
+    loaded BIGINT NOT NULL,
+    quarantined BIGINT NOT NULL,
+    deduplicated BIGINT NOT NULL,
+    bytes BIGINT NOT NULL,
+    content_hash VARCHAR(256) NOT NULL,
+    longshore_version VARCHAR(64) NOT NULL,
+    replaced_by VARCHAR(1024)
+);
+CREATE TABLE IF NOT EXISTS "shop"."_longshore_quarantine" (
+    table_name VARCHAR(127) NOT NULL,
+    load_id VARCHAR(1024) NOT NULL,
+    quarantined_at TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    source VARCHAR(4096) NOT NULL,
+    line BIGINT NOT NULL,
+    byte BIGINT NOT NULL,
+    path VARCHAR(16384),
+    reason VARCHAR(4096) NOT NULL,
+    raw VARBYTE(1024000),
+    raw_bytes BIGINT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS "shop"."orders" (
+    "id" SMALLINT,
+    "name" VARCHAR(16),
+    "tags" SUPER,
+    "at" VARCHAR(16)
+);
+COMMENT ON TABLE "shop"."orders" IS 'longshore table: column comments hold source paths, form 1';
+COMMENT ON COLUMN "shop"."orders"."id" IS 'longshore path: ["id"]';
+COMMENT ON COLUMN "shop"."orders"."name" IS 'longshore path: ["name"]';
+COMMENT ON COLUMN "shop"."orders"."tags" IS 'longshore path: ["tags"]';
+COMMENT ON COLUMN "shop"."orders"."at" IS 'longshore path: ["at"]';
+-- The files, into tables that are this session's own.
+DROP TABLE IF EXISTS "_longshore_ee8e0b96337c2688";
+CREATE TEMP TABLE "_longshore_ee8e0b96337c2688" (
+    "id" SMALLINT,
+    "name" VARCHAR(65535),
+    "tags" VARCHAR(65535),
+    "at" VARCHAR(65535)
+);
+COPY "_longshore_ee8e0b96337c2688" ("id", "name", "tags", "at") FROM 'file:///STAGING/shop.orders/replace/ATTEMPT/manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/o''hara' FORMAT AS PARQUET MANIFEST;
+DROP TABLE IF EXISTS "_longshore_ee8e0b96337c2688_q";
+CREATE TEMP TABLE "_longshore_ee8e0b96337c2688_q" (LIKE "shop"."_longshore_quarantine");
+COPY "_longshore_ee8e0b96337c2688_q" ("table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes") FROM 'file:///STAGING/shop.orders/replace/ATTEMPT/quarantine.manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/o''hara' FORMAT AS CSV GZIP MANIFEST NULL AS '@longshore.null@';
+-- A transaction of its own, with the lock before anything is read.
+COMMIT;
+BEGIN;
+LOCK TABLE "shop"."_longshore_loads";
+LOCK TABLE "shop"."orders";
+DELETE FROM "shop"."_longshore_quarantine" WHERE table_name = 'orders' AND load_id = 'replace' AND NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
+DELETE FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NOT NULL;
+DELETE FROM "shop"."orders"
+WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
+UPDATE "shop"."_longshore_loads" SET replaced_by = 'replace' WHERE table_name = 'orders' AND replaced_by IS NULL AND NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
+SELECT 1 / CASE WHEN COUNT(*) = 2 THEN 1 ELSE 0 END AS every_row_is_there FROM "_longshore_ee8e0b96337c2688";
+SELECT 1 / CASE WHEN COUNT(*) = 1 THEN 1 ELSE 0 END AS every_row_is_there FROM "_longshore_ee8e0b96337c2688_q";
+INSERT INTO "shop"."_longshore_quarantine" ("table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes")
+SELECT "table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes"
+FROM "_longshore_ee8e0b96337c2688_q"
+WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
+INSERT INTO "shop"."orders" ("id", "name", "tags", "at")
+SELECT "_longshore_ee8e0b96337c2688"."id", "_longshore_ee8e0b96337c2688"."name", JSON_PARSE("_longshore_ee8e0b96337c2688"."tags"), "_longshore_ee8e0b96337c2688"."at"
+FROM "_longshore_ee8e0b96337c2688"
+WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
+INSERT INTO "shop"."_longshore_loads" (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, longshore_version)
+SELECT 'orders', 'replace', 3, 2, 1, 0, 80, '60ad5afe3a0fbcd7547bcc1e2953cf6e', '0.1.0'
+WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
+COMMIT;

@@ -1,0 +1,120 @@
+//! What `Loader::stage` promises: files, manifest and script of a load, once, whoever stages it how often.
+#![cfg(feature = "redshift")]
+
+use std::path::{Path, PathBuf};
+
+use longshore::load::{CopyAuthorization, MergeKeys, Mode, ScriptOptions, StageOptions, StageTarget};
+use longshore::{ErrorKind, Loader, Source};
+
+const RECORDS: &str =
+    "{\"id\":1,\"name\":\"a\",\"tags\":[1,2],\"at\":\"12:30:00\"}\nno record\n{\"id\":2,\"name\":null}\n";
+
+fn options(root: &Path) -> ScriptOptions {
+    let role = CopyAuthorization::Role("arn:aws:iam::123456789012:role/o'hara".into());
+    let stage = StageOptions::new(format!("file://{}", root.display())).unwrap();
+    ScriptOptions::new(stage).with_authorization(role)
+}
+
+fn local(url: &str) -> PathBuf {
+    url.strip_prefix("file://").expect("a local URL").into()
+}
+
+/// The script with what changes from run to run made equal.
+fn script(root: &Path, table: &str, id: &str) -> String {
+    let found = StageTarget::find(&options(root), table, id).unwrap().expect("it is staged");
+    let text = std::fs::read_to_string(local(&found.script)).unwrap();
+    let attempt = Path::new(&found.script).parent().unwrap().file_name().unwrap().to_str().unwrap();
+    text.replace(attempt, "ATTEMPT").replace(&root.display().to_string(), "/STAGING")
+}
+
+fn golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/stage").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, expected, "{} differs; UPDATE_GOLDEN=1 writes it anew", path.display());
+}
+
+#[test]
+fn a_script_holds_all_that_a_load_is() {
+    let root = tempfile::tempdir().unwrap();
+    let merge = Mode::Merge(MergeKeys::new(["id", "name"]).order_by("at"));
+    for (mode, name) in [(Mode::Append, "append"), (Mode::Replace, "replace"), (merge, "merge")] {
+        let loader = Loader::stage(options(root.path())).table("shop.orders").load_id(name).mode(mode);
+        let report = loader.load(Source::bytes(RECORDS)).unwrap();
+        // The second record has no value in a key of the merge.
+        let kept = if name == "merge" { 2 } else { 1 };
+        assert_eq!((report.counts.read, report.counts.loaded, report.counts.quarantined), (3, 3 - kept, kept));
+        golden(&format!("{name}.redshift.sql"), &script(root.path(), "shop.orders", name));
+    }
+}
+
+#[test]
+fn what_is_staged_is_not_staged_again() {
+    let root = tempfile::tempdir().unwrap();
+    let loader = Loader::stage(options(root.path())).table("orders").load_id("one");
+    assert!(!loader.load(Source::bytes(RECORDS)).unwrap().already_loaded);
+    let first = StageTarget::find(&options(root.path()), "orders", "one").unwrap().unwrap();
+    let again = loader.load(Source::bytes(RECORDS)).unwrap();
+    assert!(again.already_loaded);
+    assert_eq!(again.counts.read, 3);
+    assert_eq!(StageTarget::find(&options(root.path()), "orders", "one").unwrap().unwrap(), first);
+    assert_eq!(StageTarget::find(&options(root.path()), "orders", "two").unwrap(), None);
+}
+
+#[test]
+fn of_many_at_once_one_counts_and_all_agree() {
+    let root = tempfile::tempdir().unwrap();
+    let stage = || {
+        let loader = Loader::stage(options(root.path())).table("orders").load_id("one");
+        loader.load(Source::bytes(RECORDS)).unwrap().counts
+    };
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..6).map(|_| scope.spawn(stage)).collect();
+        for run in runs {
+            assert_eq!(run.join().unwrap().loaded, 2);
+        }
+    });
+    let found = StageTarget::find(&options(root.path()), "orders", "one").unwrap().unwrap();
+    for (url, bytes) in &found.files {
+        assert_eq!(std::fs::metadata(local(url)).unwrap().len(), *bytes);
+    }
+    let attempts = std::fs::read_dir(local(&found.script).parent().unwrap().parent().unwrap()).unwrap();
+    let with_files = attempts.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let with_files = with_files.filter(|path| std::fs::read_dir(path).unwrap().next().is_some());
+    assert_eq!(with_files.count(), 1, "the others are taken away");
+}
+
+#[test]
+fn an_access_key_never_gets_into_a_script() {
+    let root = tempfile::tempdir().unwrap();
+    let keys = CopyAuthorization::Keys {
+        access_key_id: "AKIAhunter2".into(),
+        secret_access_key: "hunter2".into(),
+        session_token: None,
+    };
+    let error = Loader::stage(options(root.path()).with_authorization(keys)).load(Source::bytes(RECORDS)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(!error.to_string().contains("hunter2"));
+    assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_row_past_a_limit_goes_to_the_quarantine_and_the_rest_is_staged() {
+    let root = tempfile::tempdir().unwrap();
+    let (wide, ids) = ("x".repeat(70_000), 0..50);
+    let records: String = ids
+        .map(|id| match id {
+            7 | 30 => format!("{{\"id\":{id},\"s\":\"{wide}\"}}\n"),
+            _ => format!("{{\"id\":{id},\"s\":\"a\"}}\n"),
+        })
+        .collect();
+    let loader = Loader::stage(options(root.path())).table("wide").load_id("one");
+    let report = loader.load(Source::bytes(records)).unwrap();
+    assert_eq!((report.counts.read, report.counts.loaded, report.counts.quarantined), (50, 48, 2));
+    let found: Vec<_> = report.first_quarantined.iter().map(|kept| (kept.line, kept.path.as_deref())).collect();
+    assert_eq!(found, [(8, Some("s")), (31, Some("s"))]);
+    assert_eq!(report.first_quarantined[0].reason, "70000 bytes, and the column takes 65535");
+}
