@@ -113,13 +113,22 @@ struct Inner {
     #[source]
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     temporary: bool,
+    refused_row: bool,
 }
 
 impl Error {
     /// Makes an error of a kind. `message` is one line, lower case, without a final full stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Error(Box::new(Inner { kind, message, location: None, hint: None, cause: None, temporary: false }))
+        Error(Box::new(Inner {
+            kind,
+            message,
+            location: None,
+            hint: None,
+            cause: None,
+            temporary: false,
+            refused_row: false,
+        }))
     }
 
     /// Makes an [`ErrorKind::Io`] error that names what was being done.
@@ -171,6 +180,20 @@ impl Error {
     /// starting or full, another session was in the way. False unless it is known.
     pub fn is_temporary(&self) -> bool {
         self.0.temporary
+    }
+
+    /// Says that the warehouse refused a single row, and would have taken others.
+    #[must_use]
+    #[cfg(feature = "postgres")]
+    pub(crate) fn with_refused_row(mut self, refused: bool) -> Self {
+        self.0.refused_row = refused;
+        self
+    }
+
+    /// Whether the warehouse refused a single row, and would have taken others.
+    #[cfg(any(feature = "postgres", feature = "parquet"))]
+    pub(crate) fn is_refused_row(&self) -> bool {
+        self.0.refused_row
     }
 
     /// What kind of failure this is.

@@ -33,6 +33,7 @@ fn request(table: &str, load_id: &str) -> LoadRequest {
         content_hash: "00ff".into(),
         bytes: 99,
         max_quarantined: None,
+        isolate_rows: false,
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// Each module of the crate's root, and what it may import. `front` sees everything.
 const LAYERS: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("fault", &["error"]),
     ("path", &[]),
     ("value", &["error"]),
     ("simd", &[]),
@@ -19,8 +20,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("schema", &["sketch", "value", "path", "error"]),
     ("batch", &["records", "schema", "simd", "value", "path", "error"]),
     ("plan", &["schema", "path", "error"]),
-    ("load", &["batch", "plan", "schema", "simd", "threads", "path", "error"]),
-    ("front", &["load", "plan", "batch", "schema", "sketch", "records", "source", "value", "path", "error"]),
+    ("load", &["batch", "plan", "schema", "simd", "threads", "path", "fault", "error"]),
+    ("front", &["load", "plan", "batch", "schema", "sketch", "records", "source", "value", "path", "fault", "error"]),
 ];
 
 /// Words and punctuation of a file, without comments, strings and character literals; with line numbers.

@@ -139,7 +139,7 @@ fn a_replay_whose_commit_is_lost_on_its_way_or_back_is_done_once() {
         fill(&url);
         let proxy = Proxy::start(None);
         let quarantine = Quarantine::new(proxy.url(url.rsplit_once('/').unwrap().1), "t");
-        proxy.lose(fault);
+        proxy.lose(fault.clone());
         let outcome = quarantine.replay(&Selection::default());
         match fault {
             Fault::AnswerLost => assert_eq!(outcome.unwrap().loaded, 3),

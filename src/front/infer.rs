@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::read::{Found, Part, Parts, ReadOptions};
 use crate::error::Result;
+use crate::fault;
 use crate::records::{Format, Reader};
 use crate::sketch::{Collector, Sketch};
 use crate::source::{Piece, Sample, Source, ordered_map};
@@ -64,6 +65,7 @@ impl Inference {
             _ => None,
         };
         let work = |worker: &mut Worker, part: Part| {
+            fault::point("infer.chunk")?;
             let before = worker.collector.records();
             take(worker, part, &buffers);
             options.watch.add(worker.collector.records() - before);

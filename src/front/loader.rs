@@ -2,17 +2,19 @@
 
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 
 use super::infer::{Inference, content_hash};
+use super::isolated::IsolatedRows;
 use super::name::table_for;
 use super::read::{Part, Parts, ReadOptions};
 use super::refused::{LeftOut, WithOrigins, out_of_step};
 use crate::batch::{Decoded, Decoder, Misfit};
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::{Begun, Counts, Encode, LoadRequest, Mode, Prepared, Target};
+use crate::fault;
+use crate::load::{Begun, Counts, Encode, LoadRequest, Mode, Pauses, Prepared, Target};
 use crate::records::Reader;
 use crate::schema::{Policy, Schema};
 use crate::sketch::Sketch;
@@ -32,7 +34,7 @@ use crate::source::{Gap, Piece, Source, ordered_map};
 /// # }
 /// # Ok::<(), longshore::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Loader {
     pub(super) url: String,
     pub(super) table: Option<String>,
@@ -41,9 +43,25 @@ pub struct Loader {
     pub(super) policy: Policy,
     pub(super) read: ReadOptions,
     pub(super) max_quarantined: Option<u64>,
+    pub(super) retry_for: Duration,
     #[cfg(feature = "redshift")]
     pub(super) staging: Option<Staging>,
 }
+
+impl std::fmt::Debug for Loader {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = self.url.split_once(':').map_or("", |(scheme, _)| scheme);
+        let mut shown = f.debug_struct("Loader");
+        shown.field("target", &scheme).field("table", &self.table).field("load_id", &self.load_id);
+        shown.field("mode", &self.mode).field("policy", &self.policy).field("read", &self.read);
+        shown.field("max_quarantined", &self.max_quarantined).field("retry_for", &self.retry_for);
+        shown.finish_non_exhaustive()
+    }
+}
+
+/// The first and the longest pause before a load is tried again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(20));
 
 /// What a load did.
 #[derive(Debug, Clone)]
@@ -99,6 +117,7 @@ impl Loader {
             policy: Policy::default(),
             read: ReadOptions::default(),
             max_quarantined: None,
+            retry_for: Duration::from_secs(120),
             #[cfg(feature = "redshift")]
             staging: None,
         }
@@ -185,10 +204,20 @@ impl Loader {
         self
     }
 
+    /// Sets for how long a load is begun again after a temporary error of the warehouse (a lost connection, a
+    /// deadlock, a server that restarts), with growing pauses; 2 minutes by default, zero for not at all. What the
+    /// first attempt has learnt of the input is kept.
+    #[must_use]
+    pub fn retry_for(mut self, time: Duration) -> Self {
+        self.retry_for = time;
+        self
+    }
+
     /// Loads a source, whole or not at all.
     ///
     /// Reads it twice: once for the schema, once for the rows, with every value checked again. What cannot be read
-    /// twice is first copied to a temporary file.
+    /// twice is first copied to a temporary file. If the table's own constraints or triggers refuse rows, it is loaded anew
+    /// with those rows looked for one by one: their records are quarantined, and all others load.
     ///
     /// # Errors
     ///
@@ -201,12 +230,25 @@ impl Loader {
         let mut target = self.target()?;
         source.spool()?;
         let inference = Inference::read(&source, &self.read, true)?;
+        fault::point("schema.resolve")?;
         let schema = self.policy.resolve(&inference.sketch)?;
-        let request = self.request(&source, &inference);
+        let mut request = self.request(&source, &inference);
+        let begun = Instant::now();
+        let mut pauses = Pauses::new(PAUSES.0, PAUSES.1);
         let mut left_out = LeftOut::default();
         let loaded = loop {
             match self.attempt(target.as_mut(), &source, &inference, &schema, &request, &left_out) {
                 Ok(loaded) => break loaded,
+                Err(error) if error.is_refused_row() && !request.isolate_rows => {
+                    tracing::info!(%error, "the table refuses a row; loading again to find all such rows");
+                    request.isolate_rows = true;
+                }
+                Err(error) if error.is_temporary() && target.refused().is_empty() => {
+                    let pause = pauses.next().filter(|pause| begun.elapsed() + *pause < self.retry_for);
+                    let Some(pause) = pause else { return Err(error) };
+                    tracing::warn!(%error, "the load failed; trying again");
+                    std::thread::sleep(pause);
+                }
                 Err(error) => left_out.add(target.refused(), error)?,
             }
             // A target takes one load.
@@ -284,7 +326,27 @@ impl Loader {
             content_hash,
             bytes: inference.stored_bytes,
             max_quarantined: self.max_quarantined,
+            isolate_rows: false,
         }
+    }
+
+    /// Looks for the records of the rows that the table refused, and keeps them aside.
+    fn keep_isolated(
+        &self,
+        source: &Source,
+        inference: &Inference,
+        schema: &Arc<Schema>,
+        isolated: &IsolatedRows,
+        aside: &mut Aside<'_>,
+    ) -> Result<()> {
+        for (nth, part) in Parts::second_pass(source, &self.read, &inference.formats).enumerate() {
+            let part = part?;
+            if let Piece::Records(mut chunk) = part.piece {
+                let records = isolated.records(nth, (&part.format, self.read.limits), &mut chunk, schema);
+                records.into_iter().try_for_each(|misfit| aside.keep(misfit))?;
+            }
+        }
+        Ok(())
     }
 
     /// The second pass: decodes and encodes on all cores, sends in order. Returns the records read.
@@ -304,6 +366,7 @@ impl Loader {
         let work = |(reader, decoder): &mut (Reader, Decoder), part: Part| match part.piece {
             Piece::Gap(gap) => Ok(Sent { rows: None, misfits: vec![misfit(gap)], read: 1 }),
             Piece::Records(mut chunk) => {
+                fault::point("decode.chunk")?;
                 reader.read(&part.format, &mut chunk, decoder);
                 buffers.recycle(chunk);
                 let decoded = decoder.finish()?;
@@ -314,10 +377,11 @@ impl Loader {
                 Ok(Sent { rows, misfits: decoded.misfits, read: decoded.read })
             }
         };
-        let mut read = 0;
+        let (mut read, mut rows_sent) = (0, Vec::new());
         ordered_map(parts, self.read.threads, worker, work, |sent: Sent| {
             read += sent.read;
             watch.add(sent.read);
+            rows_sent.push(sent.rows.as_ref().map_or(0, Prepared::rows));
             if let Some(rows) = sent.rows {
                 aside.target.write(rows)?;
             }
@@ -326,6 +390,10 @@ impl Loader {
         let found = found.lock().unwrap_or_else(PoisonError::into_inner);
         if inference.content_hash.as_ref() != Some(&content_hash(&found)) {
             return Err(changed());
+        }
+        let isolated = IsolatedRows::new(aside.target.isolated()?, &rows_sent);
+        if !isolated.is_empty() {
+            self.keep_isolated(source, inference, schema, &isolated, aside)?;
         }
         Ok(read)
     }
@@ -363,7 +431,7 @@ impl Loader {
         };
         let (mut read, mut first) = (0, 0);
         ordered_map(parts, self.read.threads, worker, work, |traced: Traced| {
-            let Traced { decoded: Decoded { batch, misfits, read: records }, origins } = traced;
+            let Traced { decoded: Decoded { batch, misfits, read: records, .. }, origins } = traced;
             if origins.len() != batch.num_rows() {
                 return Err(out_of_step());
             }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Result;
+use crate::fault;
 use crate::records::{Format, FormatOptions, Limits, cutter, detect};
 use crate::source::{Buffers, ChunkOptions, InputEnd, Piece, Pieces, Sample, Source};
 
@@ -166,6 +167,7 @@ impl<'a> Parts<'a> {
     fn advance(&mut self) -> Result<Option<Part>> {
         loop {
             if let Some((format, pieces)) = &mut self.open {
+                fault::point("source.read")?;
                 if let Some(piece) = pieces.next() {
                     return Ok(Some(Part { format: format.clone(), piece: piece? }));
                 }
@@ -183,6 +185,7 @@ impl<'a> Parts<'a> {
     }
 
     fn open(&self, i: usize) -> Result<(Arc<Format>, Pieces)> {
+        fault::point("source.open")?;
         let mut input = if self.hashed { self.source.open_hashed(i)? } else { self.source.open(i)? };
         let format = match self.known.and_then(|known| known.get(i)) {
             Some(format) => format.clone(),

@@ -17,6 +17,10 @@ mod parquet_file;
 mod postgres;
 #[cfg(feature = "redshift")]
 mod redshift;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod retry;
+#[cfg(feature = "postgres")]
+mod session;
 #[cfg(feature = "redshift")]
 mod stage;
 mod target;
@@ -33,13 +37,15 @@ pub use folder::FolderTarget;
 pub use kept::{KeptGroup, KeptRecord, Selection};
 pub use mode::{MergeKeys, Mode};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{OpenBatch, PostgresStream, Step, StreamBegun};
+pub(crate) use postgres::{Decide, OpenTable, PostgresStream, Step, StreamBegun};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{PostgresQuarantine, Waiting};
 #[cfg(feature = "redshift")]
 pub use redshift::{CopyAuthorization, RedshiftOptions, RedshiftTarget, ScriptOptions, StageTarget, StagedLoad};
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+pub(crate) use retry::Pauses;
 #[cfg(feature = "redshift")]
 pub use stage::{StageFormat, StageOptions};
 pub use target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};

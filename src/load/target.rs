@@ -27,6 +27,10 @@ pub struct LoadRequest {
     pub bytes: u64,
     /// A limit on quarantined records past which the load is rolled back.
     pub max_quarantined: Option<u64>,
+    /// Whether rows that the table's own constraints and triggers refuse are looked for one by one, so that all others
+    /// load; [`Target::isolated`] gives them. Without it such a row ends the load. It costs time, so a load is first tried
+    /// without.
+    pub isolate_rows: bool,
 }
 
 /// The counts of one load.
@@ -70,6 +74,16 @@ pub enum Prepared {
     Batch(RecordBatch),
 }
 
+impl Prepared {
+    /// How many rows there are.
+    pub fn rows(&self) -> u64 {
+        match self {
+            Prepared::Bytes { rows, .. } => *rows,
+            Prepared::Batch(batch) => batch.num_rows() as u64,
+        }
+    }
+}
+
 /// The part of a target's work that runs on the worker threads.
 pub trait Encode: Send + Sync {
     /// Prepares one batch.
@@ -99,6 +113,16 @@ pub trait Target {
 
     /// Keeps a record aside; it is stored with the rows. Memory stays bounded however many there are.
     fn quarantine(&mut self, misfit: Misfit) -> Result<()>;
+
+    /// Waits for the rows to be stored; returns those that the table refused, in the order in which they were sent. Their
+    /// records are for the caller to [`quarantine`](Target::quarantine). No more rows can be sent after it.
+    ///
+    /// # Errors
+    ///
+    /// What the place says. Without [`LoadRequest::isolate_rows`] a refused row is an error, too.
+    fn isolated(&mut self) -> Result<Vec<Refused>> {
+        Ok(Vec::new())
+    }
 
     /// Checks that `read` = rows stored + records kept aside, as the place itself counts them, records the load in
     /// the ledger and commits.

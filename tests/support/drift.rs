@@ -48,8 +48,12 @@ pub(crate) fn types(client: &mut Client, table: &str) -> BTreeMap<String, String
 /// Holds a table and its quarantine against the oracle: every count, every sum, every type. `times` is how often the
 /// stream was loaded.
 pub(crate) fn check(client: &mut Client, table: &str, times: u64) {
-    let oracle: Value =
-        serde_json::from_slice(&std::fs::read(fixture("drift-seed1-20000.oracle.json")).unwrap()).unwrap();
+    check_against(client, table, times, &fixture("drift-seed1-20000.oracle.json"));
+}
+
+/// The same with another stream's oracle.
+pub(crate) fn check_against(client: &mut Client, table: &str, times: u64, oracle: &std::path::Path) {
+    let oracle: Value = serde_json::from_slice(&std::fs::read(oracle).unwrap()).unwrap();
     client.batch_execute("SET TimeZone = 'UTC'").unwrap();
     let expected = |name: &str| (oracle[name].as_u64().unwrap() * times) as i64;
     let rows: i64 = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).unwrap().get(0);

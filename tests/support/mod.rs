@@ -60,6 +60,7 @@ pub(crate) fn request(table: &str, load_id: &str) -> LoadRequest {
         content_hash: "00ff".into(),
         bytes: 1234,
         max_quarantined: None,
+        isolate_rows: false,
     }
 }
 

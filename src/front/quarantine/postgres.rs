@@ -92,6 +92,7 @@ impl Quarantine {
             content_hash: content.finalize().to_hex()[..32].to_owned(),
             bytes: waiting.iter().map(|record| record.raw.len() as u64).sum(),
             max_quarantined: None,
+            isolate_rows: false,
         }
     }
 }

@@ -30,6 +30,7 @@ use super::parquet_file::ROW_GROUP_ROWS;
 use super::target::{Begun, Counts, LoadRequest, Prepared, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::plan::{Dialect, TableName};
 use crate::schema::Schema;
 
@@ -182,6 +183,7 @@ impl Target for FolderTarget {
             return Err(Error::new(ErrorKind::Unsupported, "a folder takes batches, not rows as bytes"));
         };
         let load = self.open()?;
+        fault::point("folder.rows")?;
         let batch = load.shape.convert(&batch)?;
         let written = load.parts.write(&batch);
         if written.is_err() {
@@ -215,11 +217,12 @@ impl Load {
     fn commit(self, read: u64, url_prefix: &str) -> Result<Counts> {
         let Load { request, schema, parts, quarantine, mut place, .. } = self;
         let sent = parts.sent();
+        fault::point("folder.parts")?;
         let parts = parts.finish()?;
         let quarantined = quarantine.finish()?;
         // Without columns there is no part; such rows are counted by the manifest alone.
         let loaded = if schema.columns.is_empty() { sent } else { parts.iter().map(|part| part.rows).sum() };
-        let counts = conserved("the folder", read, (sent, loaded), (quarantined, quarantined))?;
+        let counts = conserved("the folder", read, (sent, loaded), (quarantined, quarantined), 0)?;
         let table = TableName::parse(&request.table, Dialect::Redshift)?;
         let manifest = Manifest::new(&table, &request, &schema, counts, parts);
         let url = format!("{url_prefix}/{}", place.relative());

@@ -112,7 +112,10 @@ impl Hashing {
 
 impl Write for Hashing {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let count = self.file.write(bytes)?;
+        // The library does not know the name.
+        let named =
+            |cause: std::io::Error| std::io::Error::new(cause.kind(), format!("{}: {cause}", self.path.display()));
+        let count = self.file.write(bytes).map_err(named)?;
         self.hasher.update(&bytes[..count]);
         self.bytes += count as u64;
         Ok(count)

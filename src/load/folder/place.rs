@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::plan::TableName;
 
 /// What the name of a load that is being written begins with. A load's own name never begins with a dot.
@@ -70,16 +71,19 @@ impl Place {
 
     /// Makes the folder to write into.
     pub(super) fn start(&mut self) -> Result<()> {
+        fault::point("folder.start")?;
         fs::create_dir(&self.unfinished).map_err(|cause| broken("creating", &self.unfinished, cause))
     }
 
     /// Writes a small file and brings it to the disk.
     pub(super) fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+        fault::point("folder.file")?;
         write_synced(&self.unfinished.join(name), content)
     }
 
     /// Gives the folder its name. With `replace`, the table's other loads are removed after that.
     pub(super) fn commit(&mut self, replace: bool) -> Result<()> {
+        fault::point("folder.sync")?;
         sync_folder(&self.unfinished)?;
         if replace {
             // Should the removal be cut short, the next load into the table completes it.
@@ -87,7 +91,9 @@ impl Place {
             write_synced(&self.table.join(format!("{REPLACES}{}", self.load)), list.as_bytes())?;
         }
         let finished = self.finished();
+        fault::point("folder.rename")?;
         fs::rename(&self.unfinished, &finished).map_err(|cause| broken("renaming a load to", &finished, cause))?;
+        fault::point("folder.renamed")?;
         sync_folder(&self.table)?;
         if replace { self.clean_up() } else { Ok(()) }
     }
@@ -95,6 +101,7 @@ impl Place {
     /// Removes what crashed loads left unfinished, and what finished ones have replaced.
     fn clean_up(&self) -> Result<()> {
         for name in self.entries()? {
+            fault::point("folder.remove")?;
             let path = self.table.join(&name);
             if name.starts_with(UNFINISHED) {
                 remove(&path)?;

@@ -1,9 +1,9 @@
 //! The table as the server's catalog has it.
 
-use ::postgres::Client;
 use ::postgres::types::Type as SqlType;
 
 use super::error::failed;
+use super::session::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{ExistingColumn, ExistingTable, PgType, TableName};
 
@@ -68,6 +68,14 @@ pub(super) fn read(client: &mut Client, oid: u32, table: &TableName) -> Result<E
     let sql = format!("SELECT EXISTS (SELECT FROM {})", table.quoted());
     let has_rows = client.query_typed_one(&sql, &[]).map_err(unreadable)?.get(0);
     Ok(ExistingTable { columns, slots: usize::try_from(slots).unwrap_or_default(), has_rows })
+}
+
+/// Bytes of a table on the disk, without its indexes; those of all its partitions.
+pub(super) fn size(client: &mut Client, oid: u32) -> Result<u64> {
+    let sql =
+        "SELECT coalesce((SELECT sum(pg_table_size(relid))::bigint FROM pg_partition_tree($1)), pg_table_size($1))";
+    let bytes: i64 = client.query_typed_one(sql, &[(&oid, SqlType::OID)]).map_err(unreadable)?.get(0);
+    Ok(u64::try_from(bytes).unwrap_or_default())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "given to map_err")]

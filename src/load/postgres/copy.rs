@@ -4,21 +4,20 @@
 //! thread of its own for that time, fed by a short queue, and comes back with the count. That also lets the caller
 //! prepare the next rows while these are sent.
 
-use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use ::postgres::Client;
-
 use super::error::{failed, failed_copy};
+use super::isolate::Isolation;
+use super::session::Client;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::load::copy_binary::CopyEncoder;
+use crate::load::target::Refused;
 use crate::plan::{Fitted, TableName, identifier};
 
 /// Batches that may wait in the queue; with the one being sent, the most that memory holds.
 const QUEUE: usize = 2;
-/// Bytes per message to the server.
-const PIECE: usize = 256 << 10;
 
 enum Message {
     Rows(Vec<u8>),
@@ -26,20 +25,41 @@ enum Message {
     End,
 }
 
+/// What a COPY came to: the connection, the rows that the server says it stored, and those that it refused.
+pub(super) type Copied = (Client, u64, Vec<Refused>);
+
 /// A COPY that is under way on a thread of its own.
 pub(super) struct CopyStream {
     queue: Option<SyncSender<Message>>,
-    worker: Option<JoinHandle<Result<(Client, u64)>>>,
+    worker: Option<JoinHandle<Result<Copied>>>,
+}
+
+/// Where rows go.
+pub(super) struct Sink {
+    pub(super) sql: String,
+    pub(super) columns: Vec<String>,
+}
+
+impl Sink {
+    fn new(table: &TableName, columns: &[Fitted]) -> Self {
+        let columns: Vec<String> = columns.iter().map(|fitted| fitted.column.name.clone()).collect();
+        let list: Vec<String> = columns.iter().map(|name| identifier(name)).collect();
+        let sql = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", table.quoted(), list.join(", "));
+        Sink { sql, columns }
+    }
+
+    pub(super) fn failed(&self, error: &::postgres::Error) -> Error {
+        failed_copy("copying rows", &self.columns, error)
+    }
 }
 
 impl CopyStream {
-    pub(super) fn start(client: Client, table: &TableName, columns: &[Fitted]) -> Result<Self> {
-        let names: Vec<String> = columns.iter().map(|fitted| fitted.column.name.clone()).collect();
-        let list: Vec<String> = names.iter().map(|name| identifier(name)).collect();
-        let sql = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", table.quoted(), list.join(", "));
+    /// Begins a COPY. With `isolate`, rows that the table refuses are found and left out, at some cost.
+    pub(super) fn start(client: Client, table: &TableName, columns: &[Fitted], isolate: bool) -> Result<Self> {
+        let sink = Sink::new(table, columns);
         let (queue, messages) = sync_channel(QUEUE);
         let worker = std::thread::Builder::new().name("longshore-copy".into());
-        let worker = worker.spawn(move || run(client, &sql, &names, &messages));
+        let worker = worker.spawn(move || run(client, &sink, &messages, isolate));
         let worker = worker.map_err(|cause| Error::io("starting a thread", cause))?;
         Ok(CopyStream { queue: Some(queue), worker: Some(worker) })
     }
@@ -57,8 +77,8 @@ impl CopyStream {
         }
     }
 
-    /// Ends the COPY; returns the connection and the number of rows that the server says it stored.
-    pub(super) fn finish(mut self) -> Result<(Client, u64)> {
+    /// Ends the COPY.
+    pub(super) fn finish(mut self) -> Result<Copied> {
         if let Some(queue) = self.queue.take() {
             // If the thread is gone, joining tells why.
             let _ = queue.send(Message::End);
@@ -66,7 +86,7 @@ impl CopyStream {
         self.join()
     }
 
-    fn join(&mut self) -> Result<(Client, u64)> {
+    fn join(&mut self) -> Result<Copied> {
         self.queue = None;
         self.worker.take().ok_or_else(lost)?.join().map_err(|_| lost())?
     }
@@ -83,9 +103,13 @@ fn lost() -> Error {
     Error::new(ErrorKind::Database, "the load's connection is gone; nothing was loaded").with_temporary(true)
 }
 
-fn run(mut client: Client, sql: &str, names: &[String], messages: &Receiver<Message>) -> Result<(Client, u64)> {
-    match feed(&mut client, sql, names, messages) {
-        Ok(rows) => Ok((client, rows)),
+fn run(mut client: Client, sink: &Sink, messages: &Receiver<Message>, isolate: bool) -> Result<Copied> {
+    let fed = match isolate {
+        true => feed_isolating(&mut client, sink, messages),
+        false => feed(&mut client, sink, messages).map(|rows| (rows, Vec::new())),
+    };
+    match fed {
+        Ok((rows, refused)) => Ok((client, rows, refused)),
         Err(error) => {
             let _ = client.batch_execute("ROLLBACK");
             Err(error)
@@ -93,28 +117,37 @@ fn run(mut client: Client, sql: &str, names: &[String], messages: &Receiver<Mess
     }
 }
 
-fn feed(client: &mut Client, sql: &str, names: &[String], messages: &Receiver<Message>) -> Result<u64> {
-    const DOING: &str = "copying rows";
-    let mut writer = client.copy_in(sql).map_err(|error| failed(DOING, &error))?;
-    let broken = |cause: std::io::Error| match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
-        Some(error) => failed_copy(DOING, names, error),
-        None => Error::io(DOING, cause),
-    };
-    writer.write_all(CopyEncoder::header()).map_err(broken)?;
-    loop {
-        match messages.recv() {
-            Ok(Message::Rows(rows)) => {
-                for piece in rows.chunks(PIECE) {
-                    writer.write_all(piece).map_err(broken)?;
-                }
-            }
-            Ok(Message::End) => break,
-            // Dropping the writer tells the server to throw the rows away.
-            Err(_) => return Err(lost()),
-        }
+fn feed(client: &mut Client, sink: &Sink, messages: &Receiver<Message>) -> Result<u64> {
+    let refused = |error: ::postgres::Error| sink.failed(&error);
+    fault::point("copy.begin")?;
+    let mut copy = client.copy_in(&sink.sql).map_err(refused)?;
+    copy.send(CopyEncoder::header()).map_err(refused)?;
+    while let Some(rows) = next(messages)? {
+        fault::point("copy.rows")?;
+        // Dropping the COPY on an error tells the server to throw the rows away.
+        copy.send(rows).map_err(refused)?;
     }
-    writer.write_all(CopyEncoder::trailer()).map_err(broken)?;
-    writer.finish().map_err(|error| failed_copy(DOING, names, &error))
+    fault::point("copy.end")?;
+    copy.send(CopyEncoder::trailer()).map_err(refused)?;
+    copy.finish().map_err(refused)
+}
+
+fn feed_isolating(client: &mut Client, sink: &Sink, messages: &Receiver<Message>) -> Result<(u64, Vec<Refused>)> {
+    let mut isolation = Isolation::new(sink);
+    while let Some(rows) = next(messages)? {
+        fault::point("isolate.rows")?;
+        isolation.copy(client, rows)?;
+    }
+    Ok(isolation.finish())
+}
+
+/// The next rows; `None` when all are there, and an error when the load was given up.
+fn next(messages: &Receiver<Message>) -> Result<Option<Vec<u8>>> {
+    match messages.recv() {
+        Ok(Message::Rows(rows)) => Ok(Some(rows)),
+        Ok(Message::End) => Ok(None),
+        Err(_) => Err(lost()),
+    }
 }
 
 /// Adds rows that have no value in any column (records `{}`), which COPY has no form for.

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use ::postgres::Client;
 use ::postgres::error::{Severity, SqlState};
 use ::postgres::types::Type as SqlType;
 use serde_json::json;
 
-use super::connect::Endpoint;
 use super::error::failed;
 use super::offsets::{CREATE_OFFSETS, OFFSETS};
+use super::session::{Client, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 use crate::load::target::{Counts, LoadRequest};
 use crate::plan::{Fitted, TableName};
 
@@ -50,11 +50,13 @@ const CREATE_QUARANTINE: &str = "(
 )";
 
 /// Columns that came after the tables. They are added where an older version has made the table.
-const LATER: [(&str, &str, &str); 5] = [
+const LATER: [(&str, &str, &str); 6] = [
     // How the inputs were read: an entry for each source, or one for all.
     (LOADS, "formats", "jsonb"),
     (QUARANTINE, "id", "bigint GENERATED ALWAYS AS IDENTITY"),
     (QUARANTINE, "schema_version", "text"),
+    // What was kept aside: a whole `record`, or only a `value` of a record that became a row.
+    (QUARANTINE, "scope", "text NOT NULL DEFAULT 'record'"),
     // The load in which a replay made the record a row.
     (QUARANTINE, "replayed_by", "text"),
     (QUARANTINE, "replayed_at", "timestamptz"),
@@ -185,6 +187,7 @@ impl<'a> Ledger<'a> {
         columns: &[Fitted],
         counts: Counts,
     ) -> Result<()> {
+        fault::point("ledger.write")?;
         // A row may be there under this id if its rows were replaced; it then takes the new load's values.
         let sql = format!(
             "INSERT INTO {} AS l (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, \
@@ -290,8 +293,9 @@ pub(super) fn commit(
     key: &LoadKey,
     counts: Counts,
 ) -> Result<(Client, Counts)> {
+    fault::point("commit.send")?;
     let (client, found) = match client.batch_execute("COMMIT") {
-        Ok(()) => match Ledger::new(key).look_up(&mut client) {
+        Ok(()) => match fault::point("commit.answer").and_then(|()| Ledger::new(key).look_up(&mut client)) {
             Ok(found) => (client, found),
             Err(_) => recover(endpoint, key)?,
         },

@@ -1,33 +1,31 @@
 //! Loading into a Postgres server: table, rows, quarantine and ledger in one transaction.
 
 mod catalog;
-mod connect;
 mod contract;
 mod copy;
-mod error;
+mod isolate;
 mod ledger;
+mod merge;
 mod offsets;
 mod open;
+mod promote;
 mod quarantine;
 mod replay;
 mod rows;
 mod spool;
 mod stream;
+mod variant;
 
 pub(crate) use self::offsets::Step;
+pub(crate) use self::promote::Decide;
 pub(crate) use self::quarantine::{PostgresQuarantine, Waiting};
-pub(crate) use self::stream::{OpenBatch, PostgresStream, StreamBegun};
+pub(crate) use self::stream::{OpenTable, PostgresStream, StreamBegun};
 
 use std::time::Duration;
 
-use ::postgres::Client;
-
-#[cfg(feature = "redshift")]
-pub(super) use self::connect::Endpoint;
-#[cfg(not(feature = "redshift"))]
-use self::connect::Endpoint;
 use self::rows::Load;
-use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Target};
+use super::session::{self, Client, Endpoint, error};
+use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::JsonType;
@@ -38,10 +36,16 @@ use crate::schema::Schema;
 #[non_exhaustive]
 pub struct PostgresOptions {
     /// How long a change to a table waits for those who use it, before the load gives up. While it waits, new readers
-    /// queue behind it. Default: 30 seconds.
+    /// queue behind it. A stream and a load then try again. Default: 5 seconds.
     pub lock_timeout: Duration,
     /// How long a load waits for another load into the same table to end. Default: 10 minutes.
     pub queue_timeout: Duration,
+    /// How long a call may go without an answer and without bytes being taken, before the server is asked over another
+    /// connection whether it is at work for us. If it is, the wait goes on; if it is not, or cannot be reached, the
+    /// connection is given up as lost. So a peer that has fallen silent is noticed after this time and that of a connection
+    /// (`connect_timeout` of the URL, 30 seconds). Default: 1 minute. [`Duration::MAX`]: nobody is
+    /// asked, and only the system can tell that the peer is gone.
+    pub silence_timeout: Duration,
     /// How long the ledger is tried to be reached after the answer to a COMMIT was lost. Default: 1 minute.
     pub recovery_timeout: Duration,
     /// The type of JSON columns that a load makes. Default: `jsonb`.
@@ -51,8 +55,9 @@ pub struct PostgresOptions {
 impl Default for PostgresOptions {
     fn default() -> Self {
         PostgresOptions {
-            lock_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(5),
             queue_timeout: Duration::from_secs(600),
+            silence_timeout: Duration::from_secs(60),
             recovery_timeout: Duration::from_secs(60),
             json: JsonType::default(),
         }
@@ -72,7 +77,11 @@ impl Default for PostgresOptions {
 /// them ([`Mode::Replace`](super::Mode::Replace)), or the table was dropped. Replacing truncates the table, which
 /// keeps its grants, views and indexes, and can be rolled back like the rest.
 ///
-/// A value that the table's own constraints refuse ends the load. The server is Postgres 12 or later.
+/// Merging ([`Mode::Merge`](super::Mode::Merge)) goes through a staging table of the same transaction. On a table that the load
+/// makes, the key has a unique index; on others it needs none, and is the faster for one.
+///
+/// A row that the table's own constraints refuse ends the load, unless [`LoadRequest::isolate_rows`] is set: then it is
+/// given back by [`Target::isolated`], except where rows are merged. The server is Postgres 12 or later.
 #[derive(Debug)]
 pub struct PostgresTarget {
     endpoint: Endpoint,
@@ -173,12 +182,21 @@ impl Target for PostgresTarget {
         kept
     }
 
+    fn isolated(&mut self) -> Result<Vec<Refused>> {
+        let isolated = self.open()?.isolated();
+        if isolated.is_err() {
+            self.state = State::Failed;
+        }
+        isolated
+    }
+
     fn commit(&mut self, read: u64) -> Result<Counts> {
         self.open()?;
         let State::Open(load) = std::mem::replace(&mut self.state, State::Failed) else {
             unreachable!("checked above")
         };
-        let (_, counts) = load.commit(&self.endpoint, read, &[])?;
+        let (client, key, settled) = load.settle(read)?;
+        let (_, counts) = ledger::commit(client, &self.endpoint, &key, settled.counts)?;
         self.state = State::Done;
         Ok(counts)
     }

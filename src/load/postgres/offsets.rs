@@ -1,11 +1,12 @@
 //! How far each source of a stream has been loaded into a table.
 
-use ::postgres::Client;
 use ::postgres::types::Type as SqlType;
 
 use super::error::failed;
 use super::ledger::{LoadKey, exists};
+use super::session::Client;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault;
 
 /// The table of the offsets.
 pub(super) const OFFSETS: &str = "_longshore_offsets";
@@ -73,6 +74,7 @@ impl<'a> Offsets<'a> {
         );
         let position = |at: u64| i64::try_from(at).unwrap_or(i64::MAX);
         for step in steps {
+            fault::point("offsets.write")?;
             let (to, from) = (position(step.to), step.from.map(position).unwrap_or_default());
             let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 5] = [
                 (&self.key.target.name, SqlType::TEXT),

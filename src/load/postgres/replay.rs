@@ -1,6 +1,6 @@
 //! Records out of the quarantine into the table: one transaction for the rows and for the marks on their records.
 
-use ::postgres::Client;
+use super::session::Client;
 
 use super::contract::evolve_within;
 use super::error::failed;
@@ -79,7 +79,7 @@ impl<'a> Replay<'a> {
             Some(oid) => {
                 let existing = open::occupy(&mut client, oid, &key, &Mode::Append)?;
                 let mut schema = resolve(Some(&existing))?;
-                let evolution = evolve_within(&mut schema, &existing, &key.target, options.json, contract)?;
+                let evolution = evolve_within(&mut schema, &existing, &key.target, options.json, contract, false)?;
                 (open::adapt(&mut client, key, evolution)?, schema)
             }
         };

@@ -2,13 +2,14 @@
 
 use std::io::{Read, Seek, Write};
 
-use ::postgres::Client;
 use tempfile::SpooledTempFile;
 
 use super::error::failed;
 use super::ledger::{LoadKey, QUARANTINE};
+use super::session::Client;
 use crate::batch::Misfit;
 use crate::error::{Error, Result};
+use crate::fault;
 use crate::load::copy_binary::CopyEncoder;
 use crate::plan::{TableName, identifier};
 
@@ -16,14 +17,36 @@ use crate::plan::{TableName, identifier};
 const IN_MEMORY: usize = 8 << 20;
 /// Bytes collected before they are written to the spool.
 const PIECE: usize = 64 << 10;
-const COLUMNS: [&str; 10] =
-    ["table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes", "schema_version"];
+const COLUMNS: [&str; 11] = [
+    "table_name",
+    "load_id",
+    "source",
+    "line",
+    "byte",
+    "path",
+    "reason",
+    "raw",
+    "raw_bytes",
+    "scope",
+    "schema_version",
+];
+
+/// What is kept aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// A whole record.
+    Record,
+    /// A value of a record that became a row.
+    Value,
+}
 
 /// Misfits as rows of the quarantine table, in COPY's binary form.
 pub(super) struct Spool {
     file: SpooledTempFile,
     pending: Vec<u8>,
     rows: u64,
+    /// How many of the rows are single values.
+    values: u64,
     table: String,
     load_id: String,
     schema_version: String,
@@ -36,6 +59,7 @@ impl Spool {
             file: SpooledTempFile::new(IN_MEMORY),
             pending: Vec::new(),
             rows: 0,
+            values: 0,
             table: key.target.name.clone(),
             load_id: key.load_id.clone(),
             schema_version: schema_version.to_owned(),
@@ -43,11 +67,18 @@ impl Spool {
         }
     }
 
+    /// Everything that is kept aside.
     pub(super) fn rows(&self) -> u64 {
         self.rows
     }
 
-    pub(super) fn push(&mut self, misfit: &Misfit) -> Result<()> {
+    /// The single values among it.
+    pub(super) fn values(&self) -> u64 {
+        self.values
+    }
+
+    pub(super) fn push(&mut self, misfit: &Misfit, scope: Scope) -> Result<()> {
+        fault::point("quarantine.push")?;
         let row = &mut self.pending;
         row.extend_from_slice(&(COLUMNS.len() as i16).to_be_bytes());
         text(row, &self.table);
@@ -65,8 +96,10 @@ impl Spool {
         text(row, &misfit.reason);
         bytes(row, &misfit.raw);
         number(row, misfit.raw_len);
+        text(row, if scope == Scope::Value { "value" } else { "record" });
         text(row, &self.schema_version);
         self.rows += 1;
+        self.values += u64::from(scope == Scope::Value);
         if self.pending.len() >= PIECE { self.flush() } else { Ok(()) }
     }
 
@@ -81,29 +114,27 @@ impl Spool {
         if self.rows == 0 {
             return Ok(0);
         }
+        fault::point("quarantine.write")?;
         self.flush()?;
         self.file.rewind().map_err(broken)?;
         let table = TableName { schema: target.schema.clone(), name: QUARANTINE.to_owned() };
         let list = COLUMNS.map(identifier).join(", ");
         let sql = format!("COPY {} ({list}) FROM STDIN (FORMAT binary)", table.quoted());
         let doing = "copying quarantined records";
-        let refused = |error: &::postgres::Error| failed(doing, error);
-        let mut writer = client.copy_in(&sql).map_err(|error| refused(&error))?;
-        let unsent = |cause: std::io::Error| match cause.get_ref().and_then(|inner| inner.downcast_ref()) {
-            Some(error) => refused(error),
-            None => Error::io(doing, cause),
-        };
-        writer.write_all(CopyEncoder::header()).map_err(unsent)?;
-        let mut piece = vec![0; PIECE];
+        let refused = |error: ::postgres::Error| failed(doing, &error);
+        let mut copy = client.copy_in(&sql).map_err(refused)?;
+        copy.send(CopyEncoder::header()).map_err(refused)?;
         loop {
+            let mut piece = vec![0; PIECE];
             let len = self.file.read(&mut piece).map_err(broken)?;
             if len == 0 {
                 break;
             }
-            writer.write_all(&piece[..len]).map_err(unsent)?;
+            piece.truncate(len);
+            copy.send(piece).map_err(refused)?;
         }
-        writer.write_all(CopyEncoder::trailer()).map_err(unsent)?;
-        writer.finish().map_err(|error| refused(&error))
+        copy.send(CopyEncoder::trailer()).map_err(refused)?;
+        copy.finish().map_err(refused)
     }
 }
 

@@ -1,9 +1,12 @@
 //! From a `redshift://` URL to a session.
 
+use std::time::Duration;
+
 use super::error::Failure;
 use super::session::Session;
 use crate::error::{Error, Result};
-use crate::load::postgres::{Endpoint as PostgresEndpoint, PostgresOptions};
+use crate::load::postgres::PostgresOptions;
+use crate::load::session::Endpoint as PostgresEndpoint;
 
 /// Where the server listens unless the URL says otherwise.
 const PORT: u16 = 5439;
@@ -14,7 +17,9 @@ pub(super) struct Endpoint(PostgresEndpoint);
 
 impl Endpoint {
     pub(super) fn parse(url: &str) -> Result<Self> {
-        Ok(Endpoint(PostgresEndpoint::parse(&postgres_url(url)?, PostgresOptions::default())?))
+        // There is no view by which another session could tell that this one is at work.
+        let options = PostgresOptions { silence_timeout: Duration::MAX, ..PostgresOptions::default() };
+        Ok(Endpoint(PostgresEndpoint::parse(&postgres_url(url)?, options)?))
     }
 
     pub(super) fn connect(&self) -> Result<Session, Failure> {

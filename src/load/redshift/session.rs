@@ -5,9 +5,10 @@
 
 use std::fmt::Display;
 
-use ::postgres::{Client, SimpleQueryMessage};
+use ::postgres::SimpleQueryMessage;
 
 use super::error::{Failure, failed};
+use crate::load::session::Client;
 
 /// An open session.
 pub(super) struct Session {

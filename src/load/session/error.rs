@@ -9,26 +9,45 @@ use crate::error::{Error, ErrorKind, Location};
 
 /// Makes an error of a failed call. DETAIL is never shown, and of CONTEXT only the position: both hold values. For the
 /// same reason the client's error, whose text has all of it, is not kept as the cause.
-pub(super) fn failed(doing: impl Display, error: &::postgres::Error) -> Error {
+pub(in crate::load) fn failed(doing: impl Display, error: &::postgres::Error) -> Error {
     let Some(refusal) = error.as_db_error() else {
         let reason = match error.source() {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         };
-        let lost = error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>());
-        let failure = Error::new(ErrorKind::Database, format!("{doing}: {reason}")).with_temporary(lost);
-        return if reason.contains("password missing") {
-            failure.with_hint("put the password into the environment variable PGPASSWORD")
-        } else {
-            failure
+        let failure = Error::new(ErrorKind::Database, format!("{doing}: {reason}")).with_temporary(is_lost(error));
+        return match hint_without_code(&reason) {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
         };
     };
     let code = refusal.code().code();
     let failure = Error::new(ErrorKind::Database, format!("{doing}: {} (SQLSTATE {code})", message(refusal)))
         .with_temporary(may_pass(code));
-    match hint(code) {
+    let standby = refusal.message().contains("during recovery").then_some("25006");
+    match hint(standby.unwrap_or(code)) {
         Some(hint) => failure.with_hint(hint),
         None => failure,
+    }
+}
+
+/// Whether the connection is gone, which a new one may mend. A certificate that was refused and bytes that are no
+/// message of the protocol are failures of another kind.
+fn is_lost(error: &::postgres::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput};
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    error.is_closed() || cause.is_some_and(|cause| !matches!(cause.kind(), InvalidData | InvalidInput))
+}
+
+fn hint_without_code(reason: &str) -> Option<&'static str> {
+    if reason.contains("password missing") {
+        Some("put the password into the environment variable PGPASSWORD")
+    } else if reason.contains("does not support TLS") {
+        Some("turn on `ssl` at the server, or write sslmode=disable where plain text is safe")
+    } else if reason.contains("invalid peer certificate") {
+        Some("name the roots that the certificate goes back to with sslrootcert, and the host as the certificate does")
+    } else {
+        None
     }
 }
 
@@ -39,24 +58,45 @@ fn may_pass(code: &str) -> bool {
 }
 
 /// Makes an error of a failed COPY, with the row and the column that the server stopped at.
-pub(super) fn failed_copy(doing: &str, columns: &[String], error: &::postgres::Error) -> Error {
+pub(in crate::load) fn failed_copy(doing: &str, columns: &[String], error: &::postgres::Error) -> Error {
     let position = error.as_db_error().and_then(DbError::where_).map(|context| position(context, columns));
-    let Some((row, column)) = position else { return failed(doing, error) };
+    let refused = error.as_db_error().is_some_and(|refusal| blames_a_row(refusal.code().code()));
+    let Some((row, column)) = position else { return failed(doing, error).with_refused_row(refused) };
     let failure = match row {
         Some(row) => failed(format_args!("{doing}, row {row} as sent"), error),
         None => failed(doing, error),
     };
+    let failure = failure.with_refused_row(refused);
     match column {
         Some(column) => failure.with_location(Location { column: Some(column), ..Location::default() }),
         None => failure,
     }
 }
 
+/// What a refused COPY says about the row: its number from 1, the column, and the reason without a value. `None` if it
+/// failed for another reason.
+pub(in crate::load) fn refused_row(
+    error: &::postgres::Error,
+    columns: &[String],
+) -> Option<(Option<usize>, Option<String>, String)> {
+    let refusal = error.as_db_error().filter(|refusal| blames_a_row(refusal.code().code()))?;
+    let (row, column) = refusal.where_().map_or((None, None), |context| position(context, columns));
+    let row = row.and_then(|row| usize::try_from(row).ok());
+    let column = column.or_else(|| refusal.column().map(str::to_owned));
+    Some((row, column, format!("{} (SQLSTATE {})", message(refusal), refusal.code().code())))
+}
+
+/// Whether a COPY that is refused with this code might go through without some row: its value, a constraint or a
+/// trigger is to blame, or it is too wide.
+fn blames_a_row(code: &str) -> bool {
+    ["22", "23", "P0"].contains(&&code[..2.min(code.len())]) || ["44000", "54000"].contains(&code)
+}
+
 /// The message without a value: data errors quote what they refuse, and a trigger can say anything.
 fn message(refusal: &DbError) -> String {
     let text = refusal.message();
     match refusal.code().code() {
-        "P0001" => "a trigger or function raised an exception".to_owned(),
+        code if code.starts_with("P0") => "a trigger or function raised an exception".to_owned(),
         code if code.starts_with("22") => text.split(": \"").next().unwrap_or(text).to_owned(),
         _ => text.replace(['\n', '\r'], " "),
     }

@@ -1,0 +1,177 @@
+//! Files into Postgres, whole process, beside `psql \copy` of the same rows already encoded.
+//!
+//! `cargo bench --bench postgres --features postgres -- --size 64 --rounds 5`. Both go into the same throwaway server, in
+//! alternation: longshore infers the schema, makes the table and loads it, in a process of its own; `psql` copies a file
+//! of COPY's binary form into a ready-made table of the same types. The third is a stream in batches of 10,000 records,
+//! each committed. Needs Postgres' server programs and `psql`.
+
+#[path = "support/mod.rs"]
+#[allow(dead_code, reason = "the loads take two of the inputs")]
+mod support;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use longshore::load::{TempCluster, TempOptions};
+use longshore::records::{FormatOptions, Kind};
+use longshore::{Loader, Offset, ReadOptions, Source, StreamOptions};
+use postgres::{Client, NoTls};
+
+use support::{CLICKSTREAM, FLIGHTS, Shape};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Records of a stream's batch.
+const BATCH: usize = 10_000;
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let value = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    match (value("--load"), value("--stream"), value("--url")) {
+        (Some(file), _, Some(url)) => load(&url, &file),
+        (_, Some(file), Some(url)) => stream(&url, &file),
+        _ => {
+            let size = value("--size").map_or(Ok(64), |size| size.parse::<u64>())?;
+            let rounds = value("--rounds").map_or(Ok(5), |rounds| rounds.parse::<usize>())?;
+            compare(size << 20, rounds)
+        }
+    }
+}
+
+/// What a child does: one load.
+fn load(url: &str, file: &str) -> Result<(), Failure> {
+    Loader::new(url).table("loaded").load(Source::path(file))?;
+    Ok(())
+}
+
+/// What a child does: one stream.
+fn stream(url: &str, file: &str) -> Result<(), Failure> {
+    let bytes = std::fs::read(file)?;
+    let (mut options, mut read) = (StreamOptions::default(), ReadOptions::default());
+    let mut records = bytes.as_slice();
+    if !records.starts_with(b"{") {
+        let end = memchr::memchr(b'\n', records).ok_or("a file without a line")?;
+        let columns = std::str::from_utf8(&records[..end])?.split(',');
+        (options, records) = (options.csv_columns(columns), &records[end + 1..]);
+        read = read.format(FormatOptions { kind: Some(Kind::Csv), ..FormatOptions::default() });
+    }
+    let mut loader = Loader::new(url).table("streamed").read(read).open_with(options)?;
+    let (mut start, mut lines) = (0, 0);
+    let ends = memchr::memchr_iter(b'\n', records).map(|at| at + 1).chain([records.len()]);
+    for end in ends {
+        lines += 1;
+        if lines == BATCH || end == records.len() {
+            loader.write(&records[start..end], Offset::new("file", end as u64))?;
+            loader.commit()?;
+            (start, lines) = (end, 0);
+        }
+    }
+    Ok(())
+}
+
+fn compare(size: u64, rounds: usize) -> Result<(), Failure> {
+    let cluster = TempCluster::start(TempOptions::default())?;
+    let mut client = Client::connect(cluster.url(), NoTls)?;
+    let settings = ["server_version", "fsync", "synchronous_commit", "wal_level", "max_wal_size", "shared_buffers"];
+    for setting in settings {
+        let shown: String = client.query_one(&format!("SHOW {setting}"), &[])?.get(0);
+        print!("{setting} {shown}; ");
+    }
+    println!("by TCP to 127.0.0.1");
+    let folder = tempfile::tempdir()?;
+    for shape in [CLICKSTREAM, FLIGHTS] {
+        let bench = Bench { cluster: &cluster, folder: folder.path(), shape: &shape };
+        bench.run(&mut client, size, rounds)?;
+    }
+    Ok(())
+}
+
+struct Bench<'a> {
+    cluster: &'a TempCluster,
+    folder: &'a Path,
+    shape: &'a Shape,
+}
+
+impl Bench<'_> {
+    fn run(&self, client: &mut Client, size: u64, rounds: usize) -> Result<(), Failure> {
+        let file = self.folder.join(self.shape.name.replace('/', "."));
+        let mut out = BufWriter::new(File::create(&file)?);
+        self.shape.write(size, &mut out)?;
+        out.flush()?;
+        drop(out);
+        let bytes = std::fs::metadata(&file)?.len() as f64;
+        let encoded = self.encode(client, &file)?;
+
+        let (mut copied, mut loaded, mut streamed) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            client.batch_execute("TRUNCATE ready; CHECKPOINT")?;
+            copied.push(self.copy(&encoded)?);
+            clear(client)?;
+            loaded.push(self.child("--load", &file)?);
+            clear(client)?;
+            streamed.push(self.child("--stream", &file)?);
+        }
+        let [copied, loaded, streamed] = [copied, loaded, streamed].map(median);
+        let rate = |seconds: f64| bytes / 1e6 / seconds;
+        let encoded = std::fs::metadata(&encoded)?.len() as f64;
+        println!("{}, {:.1} MB, encoded {:.1} MB, medians of {rounds}:", self.shape.name, bytes / 1e6, encoded / 1e6);
+        println!("  psql \\copy      {copied:.3} s");
+        println!("  longshore load  {loaded:.3} s, {:.1} MB/s: {:.2} times psql", rate(loaded), loaded / copied);
+        println!(
+            "  stream by {BATCH} {streamed:.3} s, {:.1} MB/s: {:.0} % of the load's rate",
+            rate(streamed),
+            100.0 * loaded / streamed
+        );
+        Ok(())
+    }
+
+    /// The rows in COPY's binary form, and the table `ready` for them.
+    fn encode(&self, client: &mut Client, file: &Path) -> Result<PathBuf, Failure> {
+        clear(client)?;
+        self.child("--load", file)?;
+        client.batch_execute("DROP TABLE IF EXISTS ready; CREATE TABLE ready (LIKE loaded)")?;
+        let encoded = self.folder.join("encoded");
+        self.psql(&format!("\\copy loaded to '{}' (format binary)", encoded.display()))?;
+        Ok(encoded)
+    }
+
+    fn copy(&self, encoded: &Path) -> Result<f64, Failure> {
+        let started = Instant::now();
+        self.psql(&format!("\\copy ready from '{}' (format binary)", encoded.display()))?;
+        Ok(started.elapsed().as_secs_f64())
+    }
+
+    fn psql(&self, command: &str) -> Result<(), Failure> {
+        let mut psql = Command::new("psql");
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.cluster.url(), "-c", command]);
+        if psql.status()?.success() { Ok(()) } else { Err("psql failed".into()) }
+    }
+
+    fn child(&self, work: &str, file: &Path) -> Result<f64, Failure> {
+        let started = Instant::now();
+        let mut child = Command::new(std::env::current_exe()?);
+        child.arg(work).arg(file).args(["--url", self.cluster.url()]).stdout(Stdio::null());
+        if !child.status()?.success() {
+            return Err(format!("the child of {work} failed").into());
+        }
+        Ok(started.elapsed().as_secs_f64())
+    }
+}
+
+/// Nothing of the runs before is left, and the server has nothing to write for them.
+fn clear(client: &mut Client) -> Result<(), Failure> {
+    let ours = "_longshore_loads, _longshore_quarantine, _longshore_offsets";
+    client.batch_execute(&format!("DROP TABLE IF EXISTS loaded, streamed, {ours}; CHECKPOINT"))?;
+    Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
