@@ -254,3 +254,32 @@ fn found(kind: FieldKind, text: &[u8]) -> Found {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_exponent_is_overlooked_wherever_it_stands() {
+        for pad in 0..70 {
+            let pad = " ".repeat(pad);
+            for number in ["1e5", "12E+5", "0.5e-9", "[1e5]", "{\"e\": 7E9}"] {
+                assert!(may_have_exponent(format!("{pad}{number}").as_bytes()), "{number}");
+                assert!(may_have_exponent(format!("{number}{pad}").as_bytes()), "{number}");
+            }
+            for text in ["", "e", "1e", "e5", "1", "[\"one\", true, false, 12, 3.5]", "1 e5", "1e,5", "xe5"] {
+                assert!(!may_have_exponent(format!("{pad}{text}").as_bytes()), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_past_what_a_warehouse_holds_are_found_in_json() {
+        for json in ["[1e140000]", "{\"a\": 1e-20000}", "1E+131073"] {
+            assert!(has_monster_number(json.as_bytes()), "{json}");
+        }
+        for json in ["[1e5, \"1e140000\"]", "[\"\\\"1e140000\"]", "[1.5e300, 2E-300]"] {
+            assert!(!has_monster_number(json.as_bytes()), "{json}");
+        }
+    }
+}

@@ -237,8 +237,8 @@ impl<'a> Text<'a> {
             valid: u64::MAX,
             version: usize::from(bytes.versioned),
             width: match average {
-                ..=16 => Width::Short,
-                ..=40 => Width::Middle,
+                0..=16 => Width::Short,
+                17..=40 => Width::Middle,
                 _ => Width::Long,
             },
         }
