@@ -54,7 +54,7 @@ impl ColumnBuilder {
             Values::Text(_) | Values::Json(_) => self.one_by_one(tile, column, room),
             Values::Int16(values) if plain => cells.integers(values, room, |number| number as i16),
             Values::Int32(values) if plain => cells.integers(values, room, |number| number as i32),
-            Values::Int64(values) if plain => cells.integers(values, room, |number| number as i64),
+            Values::Int64(values) if plain => cells.integers(values, room, |number| number),
             Values::Int16(values) => cells.each(values, room, |_| None, narrow),
             Values::Int32(values) => cells.each(values, room, |_| None, narrow),
             Values::Int64(values) => cells.each(values, room, |_| None, narrow),
