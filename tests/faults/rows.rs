@@ -152,3 +152,20 @@ fn a_stream_goes_on_with_care_behind_a_refused_row() {
     assert_eq!((row.get::<_, &str>(0), row.get::<_, i64>(1), row.get::<_, i64>(2)), ("s@10", 1, 0));
     nothing_is_left(&mut client);
 }
+
+#[test]
+fn a_refused_record_is_replayed_once_the_table_takes_it_and_is_left_until_then() {
+    use longshore::{Quarantine, load::Selection};
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (a bigint CONSTRAINT odd CHECK (a % 2 = 1), s text)").unwrap();
+    Loader::new(&url).table("t").load(Source::bytes(records(10))).unwrap();
+    client.batch_execute("ALTER TABLE t DROP CONSTRAINT odd; ALTER TABLE t ADD CHECK (a <> 6)").unwrap();
+    let replay = || Quarantine::new(&url, "t").replay(&Selection::default()).unwrap();
+    let report = replay();
+    assert_eq!((report.tried, report.loaded, report.left), (5, 4, 1));
+    assert!(report.left_because.keys().any(|reason| reason.contains("(SQLSTATE 23514)")), "{report:?}");
+    assert_eq!((count(&mut client, "t"), replay().loaded), (9, 0));
+    client.batch_execute("ALTER TABLE t DROP CONSTRAINT t_a_check").unwrap();
+    assert_eq!(replay().loaded, 1);
+    assert_eq!(client.query_one("SELECT sum(a)::bigint FROM t", &[]).unwrap().get::<_, i64>(0), 55);
+}
