@@ -21,8 +21,8 @@ pub use error::{Error, ErrorKind, Location, Result};
 pub use fault::from_environment as failpoints_from_environment;
 #[cfg(feature = "postgres")]
 pub use front::{
-    ChildTables, Feed, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords,
-    StreamTotals, Unrouted,
+    ChildTables, Feed, Offset, Promotion, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords,
+    StreamTotals, TableReceipt, Unrouted,
 };
 pub use front::{ColumnReport, Explanation, Inference, ReadOptions, Watch, table_for};
 #[cfg(feature = "kafka")]
@@ -37,7 +37,8 @@ pub use schema::{Column, Policy, Schema, Type};
 pub use sketch::Sketch;
 pub use source::{Encoding, Sample, Source};
 
-/// The program in the manual is compiled with the documentation tests.
+/// The programs in the manual are compiled with the documentation tests.
 #[cfg(all(doctest, feature = "postgres"))]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/streams.md")]
 struct Manual;

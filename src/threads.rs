@@ -34,7 +34,7 @@ pub(crate) fn within<T>(pool: &Arc<ThreadPool>, work: impl FnOnce() -> T) -> T {
 /// # Errors
 ///
 /// The first in the order of the items; side by side, the others are worked on nevertheless.
-#[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only files have columns to encode"))]
+#[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "only files have columns to encode"))]
 pub(crate) fn for_each<T: Send>(items: &mut [T], work: impl Fn(&mut T) -> Result<()> + Send + Sync) -> Result<()> {
     match POOL.with_borrow(Clone::clone) {
         None => items.iter_mut().try_for_each(work),

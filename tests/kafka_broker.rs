@@ -20,6 +20,9 @@ use longshore::{ErrorKind, KafkaStream, Loader, ReadOptions, Receipt, StreamObse
 use postgres::{Client, NoTls};
 use support::*;
 
+/// Messages of the drift stream.
+const MESSAGES: i64 = 20_031;
+
 /// One broker for all tests; each has topics of its own.
 fn broker() -> &'static Broker {
     static BROKER: OnceLock<Broker> = OnceLock::new();
@@ -37,14 +40,17 @@ fn consume(url: &str, kafka: KafkaOptions, rows: u64) -> KafkaStream {
     Loader::new(url).table("t").consume(kafka, options).unwrap()
 }
 
-/// Fills three partitions with the drift stream; message i of the stream goes to partition i mod 3.
-fn fill(topic: &str) -> i64 {
-    let lines = drift::lines();
+/// Makes a topic of three partitions, and sends the first part of the drift stream or all of it.
+fn fill(topic: &str, part: std::ops::Range<usize>) {
     broker().create_topic(topic, 3);
-    let message = |(i, line): (usize, &'_ Vec<u8>)| ((i % 3) as i32, line[..line.len() - 1].to_vec());
-    let messages: Vec<(i32, Vec<u8>)> = lines.iter().enumerate().map(message).collect();
-    produce(&broker().servers(), topic, messages.iter().map(|(partition, value)| (*partition, Some(value.as_slice()))));
-    lines.len() as i64
+    send(topic, part);
+}
+
+/// Sends a part of the drift stream; message i of the stream goes to partition i mod 3.
+fn send(topic: &str, part: std::ops::Range<usize>) {
+    let lines = drift::lines();
+    let messages = part.map(|i| ((i % 3) as i32, Some(&lines[i][..lines[i].len() - 1])));
+    produce(&broker().servers(), topic, messages);
 }
 
 /// How many messages are in the table, as its ledger has it.
@@ -93,7 +99,7 @@ fn child_that_may_be_killed() {
 
 #[test]
 fn a_consumer_that_is_killed_anywhere_goes_on_at_the_ledger_and_the_table_is_as_the_oracle_says() {
-    let messages = fill("killed");
+    fill("killed", 0..MESSAGES as usize);
     let (url, mut client) = database();
     let mut seed = 1u64;
     let mut next = |below: u64| {
@@ -103,7 +109,7 @@ fn a_consumer_that_is_killed_anywhere_goes_on_at_the_ledger_and_the_table_is_as_
     let (mut kills, mut finished) = (0, false);
     while !finished {
         // A group of its own each time: the broker need not wait for the dead, and its offsets are not looked at.
-        let settings = format!("{url} {} killed group-{kills} {messages}", broker().servers());
+        let settings = format!("{url} {} killed group-{kills} {MESSAGES}", broker().servers());
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_that_may_be_killed", "--nocapture"])
             .env(CHILD, settings)
@@ -113,10 +119,9 @@ fn a_consumer_that_is_killed_anywhere_goes_on_at_the_ledger_and_the_table_is_as_
             .unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         if kills < 12 {
-            // Behind one of the first polls with messages, and then anywhere in the next batch or two.
-            let polls = 1 + next(3);
-            let alive =
-                said.by_ref().filter(|line| line.contains("polled")).take(polls as usize).count() as u64 == polls;
+            // Behind one of the first of its 29 batches, and then anywhere in the next one or two.
+            let batches = 1 + next(2) as usize;
+            let alive = said.by_ref().filter(|line| line.contains("committed")).take(batches).count() == batches;
             if alive {
                 std::thread::sleep(Duration::from_micros(next(40_000)));
                 child.kill().unwrap();
@@ -130,13 +135,13 @@ fn a_consumer_that_is_killed_anywhere_goes_on_at_the_ledger_and_the_table_is_as_
     }
     println!("{kills} kills");
     assert!(kills >= 5, "only {kills} kills: they come too late to test anything");
-    assert_eq!(committed(&mut client), messages);
+    assert_eq!(committed(&mut client), MESSAGES);
     drift::check(&mut client, "t", 1);
 }
 
 #[test]
 fn members_that_come_and_go_share_the_partitions_and_load_each_message_once() {
-    let messages = fill("shared");
+    fill("shared", 0..8_000);
     let (url, mut client) = database();
     let servers = broker().servers();
     let mut first = consume(&url, options(&servers, "shared", "shared"), 400);
@@ -146,23 +151,18 @@ fn members_that_come_and_go_share_the_partitions_and_load_each_message_once() {
         let second = scope.spawn(|| {
             let mut second = consume(&url, options(&servers, "shared", "shared"), 300);
             let mut client = Client::connect(&url, NoTls).unwrap();
-            poll_until(&mut second, &mut client, messages);
+            poll_until(&mut second, &mut client, MESSAGES);
             second
         });
-        // The first stays until the second has been given a part, and then leaves with a batch that is not full.
         let started = Instant::now();
-        while first.lag().len() == 3 && started.elapsed() < Duration::from_secs(60) {
+        while !(1..3).contains(&first.lag().len()) {
             first.poll(Duration::from_millis(50)).unwrap();
-            if committed(&mut client) >= messages {
-                break;
-            }
+            assert!(started.elapsed() < Duration::from_secs(120), "the second member gets no partition");
         }
-        let (lag, totals) = (first.lag().len(), first.totals());
+        // Both have a part now. The first leaves with a batch that is not full, and the second takes over.
+        send("shared", 8_000..MESSAGES as usize);
+        while first.poll(Duration::from_millis(50)).unwrap() == 0 && committed(&mut client) < MESSAGES {}
         first.close().unwrap();
-        assert!(
-            totals.counts.read < messages as u64,
-            "the first has not read everything: {totals:?}, {lag} partitions"
-        );
         second.join().unwrap()
     });
     assert!(second.totals().counts.read > 0);

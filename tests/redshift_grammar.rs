@@ -5,55 +5,25 @@
 
 #[path = "support/ddl.rs"]
 mod ddl;
+#[path = "support/venv.rs"]
+mod venv;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use longshore::{Dialect, Plan};
 
-const SQLFLUFF: &str = "sqlfluff==4.5.0";
-
-/// The Python that has sqlfluff; made under the target folder when it is missing.
-///
-/// # Panics
-///
-/// Says what to install. A check that cannot run must not look like one that passed.
-fn python() -> PathBuf {
-    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let venv = tmp.parent().unwrap_or(tmp).join("sqlfluff-4.5.0");
-    let python = venv.join("bin/python");
-    let ready = |python: &Path| {
-        Command::new(python).args(["-c", "import sqlfluff"]).output().is_ok_and(|output| output.status.success())
-    };
-    if !ready(&python) {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", SQLFLUFF]));
-    }
-    assert!(ready(&python), "{} has no sqlfluff: {HELP}", venv.display());
-    python
-}
-
-const HELP: &str = "this check needs python3 with venv and pip (apt: python3-venv), and a package index that has \
-                    sqlfluff 4.5.0; or make the folder yourself: python3 -m venv DIR && DIR/bin/pip install \
-                    sqlfluff==4.5.0";
-
-fn run(command: &mut Command) {
-    let shown = format!("{command:?}");
-    let output = command.output().unwrap_or_else(|error| panic!("{shown}: {error}; {HELP}"));
-    assert!(output.status.success(), "{shown}: {}; {HELP}", String::from_utf8_lossy(&output.stderr));
-}
-
 /// What sqlfluff has against each statement, in one process for all.
 fn refusals(statements: &[String]) -> Vec<Option<String>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/parse_sql.py");
-    let mut child = Command::new(python())
+    let mut child = Command::new(venv::python("sqlfluff", "4.5.0"))
         .arg(script)
         .arg("redshift")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{error}; {HELP}"));
+        .unwrap();
     let input = serde_json::to_vec(statements).unwrap();
     child.stdin.take().unwrap().write_all(&input).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -158,6 +128,23 @@ fn an_independent_grammar_reads_the_script_that_loads_a_folder() {
         statements.iter().any(|sql| sql.starts_with("COPY "))
             && statements.iter().any(|sql| sql.starts_with("DELETE "))
     );
+    for (sql, answer) in statements.iter().zip(refusals(&statements)) {
+        assert!(answer.is_none(), "refused: {}\n{sql}", answer.unwrap_or_default());
+    }
+}
+
+/// The scripts that come with staged files hold every statement of a load, those of the connected one too.
+#[test]
+fn an_independent_grammar_reads_the_scripts_that_load_staged_files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/stage");
+    let mut statements = Vec::new();
+    for mode in ["append", "replace", "merge"] {
+        let script = std::fs::read_to_string(folder.join(format!("{mode}.redshift.sql"))).unwrap();
+        let lines: Vec<&str> = script.lines().filter(|line| !line.starts_with("--")).collect();
+        statements.extend(lines.join("\n").split(";\n").map(|sql| sql.trim_end_matches(';').to_owned()));
+    }
+    statements.retain(|sql| !sql.trim().is_empty());
+    assert!(statements.iter().any(|sql| sql.starts_with("UPDATE ")));
     for (sql, answer) in statements.iter().zip(refusals(&statements)) {
         assert!(answer.is_none(), "refused: {}\n{sql}", answer.unwrap_or_default());
     }

@@ -34,7 +34,7 @@ fn golden(name: &str, found: &str) {
         std::fs::write(&path, found).unwrap();
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(found, expected, "{} differs; UPDATE_GOLDEN=1 writes it anew", path.display());
+    assert!(found == expected, "{} differs; UPDATE_GOLDEN=1 writes it anew", path.display());
 }
 
 #[test]

@@ -7,7 +7,8 @@ mod support;
 
 use std::time::Duration;
 
-use longshore::{Loader, Offset, Source, StreamLoader, StreamOptions};
+use longshore::load::{MergeKeys, Mode};
+use longshore::{Loader, Offset, Route, Source, StreamLoader, StreamOptions};
 use support::*;
 
 fn open(url: &str) -> StreamLoader {
@@ -107,9 +108,43 @@ fn the_same_stream_again_adds_nothing_and_under_another_name_doubles_it() {
     drift::check(&mut client, "t", 2);
 }
 
+/// A loader that merges by the stream's own number, so that its repeats are one row.
+fn open_merging(url: &str) -> StreamLoader {
+    Loader::new(url).table("t").mode(Mode::Merge(MergeKeys::new(["seq"]))).open().unwrap()
+}
+
+/// Holds a table that was merged against one that everything was appended to, without its repeats.
+fn check_merged(client: &mut postgres::Client, url: &str) {
+    Loader::new(url).table("s.plain").load(Source::bytes(drift::lines().concat())).unwrap();
+    let sql = "SELECT (SELECT count(*) FROM t), (SELECT count(DISTINCT seq) FROM s.plain), \
+               (SELECT count(*) FROM (SELECT to_jsonb(t) FROM t EXCEPT SELECT to_jsonb(p) FROM s.plain p) AS others)";
+    let row = client.query_one(sql, &[]).unwrap();
+    assert_eq!(row.get::<_, i64>(0), row.get::<_, i64>(1));
+    assert_eq!(row.get::<_, i64>(2), 0, "rows that are not the stream's");
+    assert_eq!(drift::types(client, "t"), drift::types(client, "s.plain"));
+}
+
+#[test]
+fn merged_by_its_number_the_stream_is_itself_without_its_repeats_however_often_it_is_given() {
+    let (url, mut client) = database();
+    let mut loader = open_merging(&url);
+    for (source, size) in [("drift", 1_000), ("again", 3_000)] {
+        for (bytes, position) in drift::batches(&drift::lines(), size) {
+            loader.write(&bytes, Offset::new(source, position)).unwrap();
+            loader.commit().unwrap();
+        }
+    }
+    let total = loader.totals().counts;
+    assert_eq!(total.read, 2 * 20_031);
+    assert_eq!(total.read, total.loaded + total.quarantined + total.deduplicated);
+    check_merged(&mut client, &url);
+}
+
 const CHILD_URL: &str = "LONGSHORE_TEST_STREAM_URL";
 /// Before which write the clock starts, and how many microseconds later the child dies.
 const CHILD_DIES: &str = "LONGSHORE_TEST_STREAM_DIES";
+/// What the child does with the records: `append`, `merge` or `route`.
+const CHILD_DOES: &str = "LONGSHORE_TEST_STREAM_DOES";
 
 /// Not a test of its own: what the next one runs in a process that aborts.
 #[test]
@@ -118,7 +153,13 @@ fn child_that_may_die() {
     let dies = std::env::var(CHILD_DIES).ok();
     let dies = dies.as_deref().and_then(|dies| dies.split_once(' '));
     let dies = dies.map(|(write, micros)| (write.parse::<usize>().unwrap(), micros.parse::<u64>().unwrap()));
-    let mut loader = Loader::new(url).table("t").open_with(StreamOptions::default().max_rows(300)).unwrap();
+    let (mut loader, mut options) = (Loader::new(url).table("t"), StreamOptions::default().max_rows(300));
+    match std::env::var(CHILD_DOES).unwrap().as_str() {
+        "merge" => loader = loader.mode(Mode::Merge(MergeKeys::new(["seq"]))),
+        "route" => options = options.route(Route::field("flag")),
+        _ => {}
+    }
+    let mut loader = loader.open_with(options).unwrap();
     let from = loader.committed("drift").unwrap().unwrap_or(0);
     let rest = drift::batches(&drift::lines(), 50).into_iter().filter(|(_, position)| *position > from);
     for (nth, (bytes, position)) in rest.enumerate() {
@@ -133,12 +174,12 @@ fn child_that_may_die() {
     loader.commit().unwrap();
 }
 
-#[test]
-fn a_loader_that_is_killed_anywhere_goes_on_and_neither_doubles_nor_loses() {
-    let (url, mut client) = database();
+/// Runs the child again and again, each time killing it somewhere, and then to its end.
+fn run_under_kills(url: &str, does: &str) {
     let run = |dies: Option<(u64, u64)>| {
         let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "child_that_may_die"]).env(CHILD_URL, &url).env_remove(CHILD_DIES);
+        command.args(["--exact", "child_that_may_die"]).env(CHILD_URL, url).env(CHILD_DOES, does);
+        command.env_remove(CHILD_DIES);
         if let Some((write, micros)) = dies {
             command.env(CHILD_DIES, format!("{write} {micros}"));
         }
@@ -155,6 +196,39 @@ fn a_loader_that_is_killed_anywhere_goes_on_and_neither_doubles_nor_loses() {
     }
     assert!(kills >= 5, "the child finished after {kills} kills: they come too late to test anything");
     assert!(run(None), "the last run goes through");
+}
+
+#[test]
+fn a_loader_that_merges_and_is_killed_anywhere_ends_with_the_same_rows() {
+    let (url, mut client) = database();
+    run_under_kills(&url, "merge");
+    check_merged(&mut client, &url);
+}
+
+#[test]
+fn a_loader_into_many_tables_that_is_killed_anywhere_leaves_each_record_in_one_of_them_once() {
+    let (url, mut client) = database();
+    run_under_kills(&url, "route");
+    Loader::new(&url).table("s.plain").load(Source::bytes(drift::lines().concat())).unwrap();
+    let counted = |table: &str| format!("SELECT seq, coalesce(flag::text, '') AS flag FROM {table}");
+    let all = [counted("t_true"), counted("t_false"), counted("t_yes"), counted("t_no")].join(" UNION ALL ");
+    let sql = format!(
+        "WITH routed AS ({all} UNION ALL SELECT seq, '' FROM t), plain AS ({}) \
+         SELECT (SELECT count(*) FROM routed), (SELECT count(*) FROM plain), \
+         (SELECT count(*) FROM (SELECT * FROM routed EXCEPT ALL SELECT * FROM plain) AS others)",
+        counted("s.plain")
+    );
+    let row = client.query_one(&sql, &[]).unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(2)), (row.get::<_, i64>(1), 0));
+    let sql = "SELECT sum(quarantined)::bigint, (SELECT count(*) FROM _longshore_quarantine) FROM _longshore_loads";
+    let row = client.query_one(sql, &[]).unwrap();
+    assert_eq!(row.get::<_, i64>(0), row.get::<_, i64>(1));
+}
+
+#[test]
+fn a_loader_that_is_killed_anywhere_goes_on_and_neither_doubles_nor_loses() {
+    let (url, mut client) = database();
+    run_under_kills(&url, "append");
     drift::check(&mut client, "t", 1);
     // Nothing is left open, once the server has noticed that the child is gone.
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'longshore' \

@@ -7,10 +7,15 @@ mod generators;
 #[path = "support/inputs.rs"]
 mod inputs;
 
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
 use inputs::{fixtures, format_of, pieces, read_by, shared};
+use longshore::batch::{Decoder, Misfit};
 use longshore::records::{Format, FormatOptions, Kind, Limits, Reader};
 use longshore::sketch::Collector;
 use longshore::source::Piece;
+use longshore::{Policy, Schema, Sketch};
 use proptest::prelude::*;
 
 fn reader(plain: bool) -> Reader {
@@ -39,6 +44,49 @@ fn sketch(format: &Format, data: &[u8], chunk_bytes: usize, plain: bool, in_orde
     collector.finish(reader.paths(), std::slice::from_ref(format)).to_bytes()
 }
 
+/// The batch and the misfits of each chunk.
+fn decoded(
+    format: &Format,
+    data: &[u8],
+    chunk_bytes: usize,
+    schema: &Schema,
+    plain: bool,
+) -> Vec<(RecordBatch, Vec<Misfit>, u64)> {
+    let mut reader = reader(plain);
+    let decoder = Decoder::new(Arc::new(schema.clone()));
+    let mut decoder = if plain { decoder.plain() } else { decoder };
+    let mut found = Vec::new();
+    for piece in pieces(format, data, chunk_bytes) {
+        let Piece::Records(mut chunk) = piece else { continue };
+        reader.read(format, &mut chunk, &mut decoder);
+        let decoded = decoder.finish().unwrap();
+        found.push((decoded.batch, decoded.misfits, decoded.read));
+    }
+    found
+}
+
+/// Under the schema of everything, of the beginning alone, and of everything with no column without a value.
+fn schemas(format: &Format, data: &[u8]) -> Vec<Schema> {
+    let of = |data: &[u8]| {
+        let evidence = Sketch::from_bytes(&sketch(format, data, 1 << 20, true, true)).unwrap();
+        Policy::default().resolve(&evidence).unwrap()
+    };
+    let (whole, head) = (of(data), of(&data[..data.len() / 3]));
+    let mut required = whole.clone();
+    required.columns.iter_mut().step_by(2).for_each(|column| column.required = true);
+    vec![whole, head, required]
+}
+
+/// Which rows or misfits differ between the quick and the plain way, if any do.
+fn decoded_difference(format: &Format, data: &[u8], chunk_bytes: usize) -> Option<String> {
+    let differs = |schema: &Schema| {
+        let [quick, plain] = [false, true].map(|plain| decoded(format, data, chunk_bytes, schema, plain));
+        let of_two = quick.iter().zip(&plain).find(|(quick, plain)| quick != plain);
+        of_two.map(|(quick, plain)| format!("{quick:?}\nis not\n{plain:?}"))
+    };
+    schemas(format, data).iter().find_map(differs)
+}
+
 /// What differs between the quick and the plain way, if anything does.
 fn difference(format: &Format, data: &[u8], chunk_bytes: usize) -> Option<String> {
     let [quick, plain] = [false, true].map(|plain| read_by(reader(plain), format, data, chunk_bytes));
@@ -50,11 +98,12 @@ fn difference(format: &Format, data: &[u8], chunk_bytes: usize) -> Option<String
     }
     let plain = sketch(format, data, chunk_bytes, true, true);
     let wrong = [true, false].into_iter().find(|order| sketch(format, data, chunk_bytes, false, *order) != plain);
-    wrong.map(|in_order| {
+    let evidence = wrong.map(|in_order| {
         let quick = sketch(format, data, chunk_bytes, false, in_order);
         let [quick, plain] = [quick, plain].map(|bytes| String::from_utf8(bytes).unwrap());
         format!("in order: {in_order}\n{quick}\nis not\n{plain}")
-    })
+    });
+    evidence.or_else(|| decoded_difference(format, data, chunk_bytes))
 }
 
 fn csv(data: &[u8]) -> Format {

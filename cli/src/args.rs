@@ -355,6 +355,8 @@ pub(crate) struct Load {
     /// What happens to rows that are there
     #[arg(long, value_enum, default_value_t = ModeArg::Append)]
     pub(crate) mode: ModeArg,
+    #[command(flatten)]
+    pub(crate) merge: MergeArgs,
     /// The id of the load; under one id a table takes one load, ever [default: from the content]
     #[arg(long, value_name = "ID")]
     pub(crate) load_id: Option<String>,
@@ -386,6 +388,8 @@ pub(crate) struct Stage {
     /// What the script does to rows that are there
     #[arg(long, value_enum, default_value_t = ModeArg::Append)]
     pub(crate) mode: ModeArg,
+    #[command(flatten)]
+    pub(crate) merge: MergeArgs,
     /// The id of the load; under one id a table takes one load, ever [default: from the content]
     #[arg(long, value_name = "ID")]
     pub(crate) load_id: Option<String>,
@@ -398,7 +402,18 @@ pub(crate) struct Stage {
     pub(crate) output: Output,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+/// By what rows are merged.
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// With `--mode merge`: a field by whose value rows are the same, as a path; may be repeated
+    #[arg(long = "key", value_name = "PATH", required_if_eq("mode", "merge"))]
+    pub(crate) keys: Vec<String>,
+    /// With `--mode merge`: the field whose greatest value is the last [default: the order of the input]
+    #[arg(long, value_name = "PATH", requires = "keys")]
+    pub(crate) order_by: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ModeArg {
     /// Keep them and add to them
     Append,
@@ -406,6 +421,8 @@ pub(crate) enum ModeArg {
     Replace,
     /// Refuse to load if the table exists
     Fail,
+    /// Put each record in the place of the row with its key
+    Merge,
 }
 
 #[derive(Debug, Args)]
@@ -428,6 +445,13 @@ mod tests {
     fn the_arguments_fit_together() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn merging_needs_a_key_and_an_order_needs_merging() {
+        let parse = |arguments: &str| Cli::try_parse_from(format!("longshore load f {arguments}").split(' ')).is_ok();
+        assert!(parse("--mode merge --key a --key b.c --order-by d"));
+        assert!(!parse("--mode merge") && !parse("--mode append --order-by d"));
     }
 
     #[test]

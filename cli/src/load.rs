@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use longshore::load::Mode;
+use longshore::load::{MergeKeys, Mode};
 use longshore::{Error, LoadReport, Loader, Watch};
 
-use crate::args::{Load, ModeArg};
+use crate::args::{Load, MergeArgs, ModeArg};
 use crate::evidence::{describe_columns, describe_inputs, describe_quarantined, describe_undecided, source};
 use crate::exit::{self, Done, Failure};
 use crate::json;
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Load) -> Result<Done, Failure> {
         true => args.staging.loader(&place.url)?,
         false => Loader::new(place.url.as_str()),
     };
-    let mut loader = loader.mode(mode(args.mode)).policy(policy).read(args.input.options(watch));
+    let mut loader = loader.mode(mode(args.mode, &args.merge)).policy(policy).read(args.input.options(watch));
     if let Some(table) = &args.table {
         loader = loader.table(table);
     }
@@ -83,6 +83,11 @@ fn check(args: &Load) -> Result<(), Failure> {
     if args.to == "dir:" {
         return Err(Error::config("`--to dir:` names no folder").with_hint("write dir:FOLDER").into());
     }
+    if args.mode != ModeArg::Merge && !args.merge.keys.is_empty() {
+        return Err(Error::config("`--key` says by what rows are merged, and the mode is another one")
+            .with_hint("add `--mode merge`, or leave `--key` out")
+            .into());
+    }
     if args.staging.is_asked_for() && !args.to.starts_with(REDSHIFT) {
         return Err(Error::config("`--staging` is where Redshift reads from, and `--to` names no Redshift")
             .with_hint("add `--to redshift://user@host/database`, or leave `--staging` out")
@@ -97,11 +102,19 @@ fn check(args: &Load) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn mode(mode: ModeArg) -> Mode {
+/// The mode that is asked for.
+pub(crate) fn mode(mode: ModeArg, merge: &MergeArgs) -> Mode {
     match mode {
         ModeArg::Append => Mode::Append,
         ModeArg::Replace => Mode::Replace,
         ModeArg::Fail => Mode::FailIfExists,
+        ModeArg::Merge => {
+            let keys = MergeKeys::new(&merge.keys);
+            Mode::Merge(match &merge.order_by {
+                Some(path) => keys.order_by(path),
+                None => keys,
+            })
+        }
     }
 }
 

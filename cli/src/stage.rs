@@ -21,7 +21,7 @@ pub(crate) fn run(args: &Stage) -> Result<Done, Failure> {
             .with_hint("Postgres is loaded over its connection: longshore load --to postgres://…")
             .into());
     }
-    let mut loader = args.staging.stager()?.mode(crate::load::mode(args.mode)).policy(policy);
+    let mut loader = args.staging.stager()?.mode(crate::load::mode(args.mode, &args.merge)).policy(policy);
     let mut source = evidence::source(&args.input.files, args.input.encoding())?;
     let watch = Watch::default();
     {

@@ -26,6 +26,9 @@ fn a_kept_server_says_where_it_is_and_how_to_stop_it() {
     // A second load goes into the same server, which shows that it runs.
     let again =
         longshore(&["load", "--json", "fixtures/stations.csv", "--to", url, "--mode", "fail", "--load-id", "2"]);
+    let merge = ["load", "--json", "fixtures/stations.csv", "--to", url, "--load-id", "3", "--mode", "merge"];
+    let merged = longshore(&[&merge[..], &["--key", "station_id"]].concat());
+    let no_key = longshore(&[&merge[..], &["--key", "no_such_column"]].concat());
     let stop = server["stop"].as_str().unwrap();
     let (stop, _) = stop.split_once(", then ").unwrap();
     assert!(Command::new("sh").args(["-c", stop]).status().unwrap().success());
@@ -37,6 +40,9 @@ fn a_kept_server_says_where_it_is_and_how_to_stop_it() {
     });
     assert!(gone, "the server did not stop");
     std::fs::remove_dir_all(folder).unwrap();
+    let counts = merged.json();
+    assert_eq!((merged.code, &counts["loaded"], &counts["deduplicated"]), (0, &json!(299), &json!(0)), "{counts}");
+    assert_eq!((no_key.code, &no_key.json()["error"]["column"]), (2, &json!("no_such_column")));
     assert_eq!(
         (again.code, &again.json()["error"]["kind"]),
         (2, &json!("conflict")),

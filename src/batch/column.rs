@@ -20,14 +20,14 @@ pub(super) type Found = &'static str;
 #[derive(Debug)]
 pub(super) struct ColumnBuilder {
     ty: Type,
-    reading: Reading,
+    pub(super) reading: Reading,
     max_chars: Option<u32>,
     /// Whether values have their type's own spelling and any length, as nearly always.
-    plain: bool,
+    pub(super) plain: bool,
     pub(super) values: Values,
-    nulls: Nulls,
+    pub(super) nulls: Nulls,
     /// Rows that have a value or a null.
-    rows: usize,
+    pub(super) rows: usize,
 }
 
 impl ColumnBuilder {
@@ -113,9 +113,9 @@ impl ColumnBuilder {
     }
 
     /// Takes in any field, with every rule.
-    fn slow(&mut self, record: &Record<'_>, field: &Field) -> Result<(), Found> {
+    pub(super) fn slow(&mut self, record: &Record<'_>, field: &Field) -> Result<(), Found> {
         let text = record.text(field);
-        if self.is_null(field.kind, &text) {
+        if is_null(self.is_typed(), field.kind, &text) {
             return Ok(());
         }
         match self.ty {
@@ -153,16 +153,9 @@ impl ColumnBuilder {
         }
     }
 
-    /// Whether a field holds no value for this column. Words for "no value" and empty quoted cells are text where
-    /// the column is text, and nothing where it has a type.
-    fn is_null(&self, kind: FieldKind, text: &[u8]) -> bool {
-        let typed = !matches!(self.ty, Type::Text | Type::Json | Type::Null);
-        match kind {
-            FieldKind::Null => true,
-            FieldKind::Cell => text.is_empty() || (typed && null_word(text).is_some()),
-            FieldKind::Quoted | FieldKind::EscapedQuoted => typed && text.is_empty(),
-            _ => false,
-        }
+    /// Whether words for "no value" and empty quoted cells are nothing in this column. Where it is text, they are text.
+    pub(super) fn is_typed(&self) -> bool {
+        !matches!(self.ty, Type::Text | Type::Json | Type::Null)
     }
 
     fn parsed(&mut self, kind: FieldKind, text: &[u8]) -> Result<(), Found> {
@@ -190,7 +183,7 @@ impl ColumnBuilder {
 
     /// Gives every row before `row` that has nothing a null.
     #[inline]
-    fn pad(&mut self, row: usize) {
+    pub(super) fn pad(&mut self, row: usize) {
         if self.rows < row {
             self.values.skip(row - self.rows);
             self.nulls.push(self.rows, row);
@@ -221,7 +214,17 @@ impl ColumnBuilder {
 /// The most bytes that a column reserves for the next batch.
 const ROOM: usize = 1 << 20;
 
-const TOO_WIDE: Found = "a wider whole number";
+pub(super) const TOO_WIDE: Found = "a wider whole number";
+
+/// Whether a field holds no value for a column, which may have a type of its own or be text.
+pub(super) fn is_null(typed: bool, kind: FieldKind, text: &[u8]) -> bool {
+    match kind {
+        FieldKind::Null => true,
+        FieldKind::Cell => text.is_empty() || (typed && null_word(text).is_some()),
+        FieldKind::Quoted | FieldKind::EscapedQuoted => typed && text.is_empty(),
+        _ => false,
+    }
+}
 
 /// Appends a value if there is one.
 #[inline(always)]

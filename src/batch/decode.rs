@@ -9,10 +9,14 @@ use arrow_schema::SchemaRef;
 use super::column::ColumnBuilder;
 use super::misfit::Misfit;
 use super::parse;
+use super::tile::Room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::Path;
-use crate::records::{Bad, Field, FieldKind, NodeId, PathTable, Record, Sink};
-use crate::schema::{Schema, Type};
+use crate::records::{Bad, Field, FieldKind, NodeId, PathTable, Record, Sink, Tile};
+use crate::schema::{OnMisfit, Schema, Type};
+
+/// Fewer rows than this are faster one by one.
+const FEW: usize = 4;
 
 /// Decodes records under a schema. One per thread; every value is checked, whatever the schema was made from.
 ///
@@ -33,9 +37,19 @@ pub struct Decoder {
     rows: usize,
     read: u64,
     misfits: Vec<Misfit>,
+    /// Values of rows that are kept aside, and those of the present record.
+    values: Vec<Misfit>,
+    pending: Vec<Misfit>,
+    /// Values in the overflow column, and those of the present record.
+    overflowed: (u64, u64),
     overflow: Vec<u8>,
     /// The keys in the present record's overflow.
     overflow_keys: HashSet<String>,
+    room: Box<Room>,
+    /// Where the cells of the present tile go to, for its memory.
+    tile_columns: Vec<usize>,
+    /// Whether records are taken one by one.
+    plain: bool,
 }
 
 /// What a path is to the schema.
@@ -45,6 +59,8 @@ enum Role {
     Column(usize),
     /// An object that columns are taken from.
     Above,
+    /// A field whose values are kept aside one by one.
+    SetAside,
     /// Nothing the schema knows.
     Unknown,
 }
@@ -56,6 +72,10 @@ pub struct Decoded {
     pub batch: RecordBatch,
     /// The records that are no rows.
     pub misfits: Vec<Misfit>,
+    /// Values that are kept aside, each of a record that is a row without it.
+    pub values: Vec<Misfit>,
+    /// How many values went into the overflow column.
+    pub overflowed: u64,
     /// Records read: rows and misfits together.
     pub read: u64,
 }
@@ -64,12 +84,18 @@ impl Decoder {
     /// Makes a decoder for a schema.
     pub fn new(schema: Arc<Schema>) -> Self {
         let key = |path: &Path| (path.keys().to_vec(), path.ordinal());
-        let columns = || schema.columns.iter().enumerate().filter(|(at, _)| schema.overflow != Some(*at));
+        // Columns that no field of their own goes into.
+        let mut indirect: HashSet<usize> = schema.overflow.into_iter().collect();
+        indirect.extend(schema.columns.iter().filter_map(|column| match column.on_misfit {
+            OnMisfit::Variant(variant) => Some(variant),
+            _ => None,
+        }));
+        let columns = || schema.columns.iter().enumerate().filter(|(at, _)| !indirect.contains(at));
         let above = |path: &Path| (1..path.keys().len()).map(|len| path.keys()[..len].to_vec()).collect::<Vec<_>>();
         Decoder {
             by_path: columns().map(|(at, column)| (key(&column.path), at)).collect(),
-            above: columns().flat_map(|(_, column)| above(&column.path)).collect(),
-            required: (0..schema.columns.len()).filter(|at| schema.columns[*at].required).collect(),
+            above: columns().map(|(_, column)| &column.path).chain(&schema.set_aside).flat_map(above).collect(),
+            required: columns().filter(|(_, column)| column.required || column.key).map(|(at, _)| at).collect(),
             builders: schema.columns.iter().map(ColumnBuilder::new).collect(),
             arrow: schema.arrow(),
             schema,
@@ -77,9 +103,22 @@ impl Decoder {
             rows: 0,
             read: 0,
             misfits: Vec::new(),
+            values: Vec::new(),
+            pending: Vec::new(),
+            overflowed: (0, 0),
             overflow: Vec::new(),
             overflow_keys: HashSet::new(),
+            room: Box::default(),
+            tile_columns: Vec::new(),
+            plain: false,
         }
+    }
+
+    /// Takes records one by one. Rows and misfits are the same, at less speed: what the shortcuts are compared with.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
+        self
     }
 
     /// The Arrow schema of the batches.
@@ -103,8 +142,9 @@ impl Decoder {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(self.arrow.clone(), arrays, &options)
             .map_err(|cause| Error::new(ErrorKind::Unsupported, "columns that make no batch").with_cause(cause))?;
-        let misfits = std::mem::take(&mut self.misfits);
-        Ok(Decoded { batch, misfits, read: std::mem::take(&mut self.read) })
+        let (misfits, values) = (std::mem::take(&mut self.misfits), std::mem::take(&mut self.values));
+        let overflowed = std::mem::take(&mut self.overflowed.0);
+        Ok(Decoded { batch, misfits, values, overflowed, read: std::mem::take(&mut self.read) })
     }
 
     /// Finds out what new paths are to the schema.
@@ -113,6 +153,7 @@ impl Decoder {
             let path = paths.path(node as NodeId);
             let role = match self.by_path.get(&(path.keys().to_vec(), path.ordinal())) {
                 Some(column) => Role::Column(*column),
+                None if self.schema.set_aside.contains(&path) => Role::SetAside,
                 None if path.keys().is_empty() || self.above.contains(path.keys()) => Role::Above,
                 None => Role::Unknown,
             };
@@ -124,6 +165,8 @@ impl Decoder {
     fn row(&mut self, paths: &PathTable, record: &Record<'_>) -> Result<(), (Option<String>, String)> {
         self.overflow.clear();
         self.overflow_keys.clear();
+        self.pending.clear();
+        self.overflowed.1 = 0;
         // Fields inside one that went into a column whole come right behind it.
         let mut inside = 0;
         for field in record.fields {
@@ -135,8 +178,9 @@ impl Decoder {
                     if field.kind == FieldKind::Object {
                         inside = field.end;
                     }
-                    let fits = self.builders[at].append(self.rows, record, field);
-                    fits.map_err(|found| self.misfit(at, found))?;
+                    if let Err(found) = self.builders[at].append(self.rows, record, field) {
+                        self.unfit(at, found, record, field)?;
+                    }
                 }
                 Role::Above => match field.kind {
                     FieldKind::Object | FieldKind::Null => {}
@@ -149,6 +193,15 @@ impl Decoder {
                         return Err((Some(path), format!("expected an object, found {found}")));
                     }
                 },
+                Role::SetAside => {
+                    if field.kind == FieldKind::Object {
+                        inside = field.end;
+                    }
+                    if !is_nothing(field) {
+                        let path = paths.path(field.node).to_string();
+                        self.set_aside(record, field, path, "a field that the table does not have".into());
+                    }
+                }
                 Role::Unknown => {
                     if field.kind == FieldKind::Object {
                         inside = field.end;
@@ -162,9 +215,38 @@ impl Decoder {
             self.builders[at].append_text(self.rows, &self.overflow).map_err(|found| self.misfit(at, found))?;
         }
         match self.required.iter().find(|at| !self.builders[**at].has_value(self.rows)) {
+            Some(at) if self.schema.columns[*at].key => Err(self.misfit(*at, "no value, and rows are merged by it")),
             Some(at) => Err(self.misfit(*at, "no value, and the table refuses NULL")),
             None => Ok(()),
         }
+    }
+
+    /// A value that its column does not hold: what becomes of it is the column's to say.
+    fn unfit(
+        &mut self,
+        at: usize,
+        found: &str,
+        record: &Record<'_>,
+        field: &Field,
+    ) -> Result<(), (Option<String>, String)> {
+        let (path, reason) = self.misfit(at, found);
+        match self.schema.columns[at].on_misfit {
+            OnMisfit::Record => return Err((path, reason)),
+            OnMisfit::Value => self.set_aside(record, field, path.unwrap_or_default(), reason),
+            OnMisfit::Variant(variant) => {
+                let fits = self.builders[variant].append(self.rows, record, field);
+                fits.map_err(|found| self.misfit(variant, found))?;
+            }
+        }
+        self.builders[at].roll_back(self.rows);
+        Ok(())
+    }
+
+    /// Keeps one value of the present record aside.
+    fn set_aside(&mut self, record: &Record<'_>, field: &Field, path: String, reason: String) {
+        let raw = record.source_text(field);
+        let place = (record.source, record.offset, record.line);
+        self.pending.push(Misfit::new(raw, place, Some(path), reason));
     }
 
     fn misfit(&self, column: usize, found: &str) -> (Option<String>, String) {
@@ -179,7 +261,7 @@ impl Decoder {
         record: &Record<'_>,
         field: &Field,
     ) -> Result<(), (Option<String>, String)> {
-        if field.kind == FieldKind::Null || (field.kind == FieldKind::Cell && field.start == field.end) {
+        if is_nothing(field) {
             return Ok(());
         }
         let mut path = paths.path(field.node);
@@ -193,6 +275,7 @@ impl Decoder {
         while !self.overflow_keys.insert(path.to_string()) {
             path = path.marked();
         }
+        self.overflowed.1 += 1;
         self.overflow.push(if self.overflow.is_empty() { b'{' } else { b',' });
         push_json_text(&mut self.overflow, &path.to_string());
         self.overflow.push(b':');
@@ -205,9 +288,62 @@ impl Decoder {
         Ok(())
     }
 
+    /// Finds the columns that the cells of a tile go to. False if some cells have none, or if rows need more than cells.
+    fn find_columns(&self, tile: &Tile<'_>, columns: &mut Vec<usize>) -> bool {
+        columns.clear();
+        for node in tile.columns() {
+            match self.roles[*node as usize] {
+                Role::Column(at) => columns.push(at),
+                Role::Above | Role::SetAside | Role::Unknown => return false,
+            }
+        }
+        self.required.iter().all(|at| columns.contains(at))
+    }
+
+    /// Takes in the rows of a tile, column by column. False, and nothing taken in, if some do not fit; they are then in
+    /// `self.room.bad`, ascending.
+    fn take_tile(&mut self, tile: &Tile<'_>, columns: &[usize]) -> bool {
+        let base = self.rows;
+        self.room.bad.clear();
+        for (column, at) in columns.iter().enumerate() {
+            let required = self.schema.columns[*at].required || self.schema.columns[*at].key;
+            self.builders[*at].append_tile(base, tile, column, required, &mut self.room);
+        }
+        if self.room.bad.is_empty() {
+            self.rows += tile.rows();
+            self.read += tile.rows() as u64;
+            return true;
+        }
+        self.builders.iter_mut().for_each(|builder| builder.roll_back(base));
+        self.room.bad.sort_unstable();
+        self.room.bad.dedup();
+        false
+    }
+
+    /// Takes in the rows of a tile of which some do not fit: those one by one, and what is between them as tiles.
+    fn take_parts(&mut self, paths: &PathTable, tile: &Tile<'_>) {
+        let bad = std::mem::take(&mut self.room.bad);
+        let mut from = 0;
+        for end in bad.iter().map(|row| *row as usize).chain([tile.rows()]) {
+            if end > from {
+                self.tile(paths, &tile.part(from, end - from));
+            }
+            if end < tile.rows() {
+                tile.part(end, 1).each_record(|record| self.record(paths, record));
+            }
+            from = end + 1;
+        }
+        self.room.bad = bad;
+    }
+
     fn keep_aside(&mut self, raw: &[u8], place: (u32, u64, u64), path: Option<String>, reason: String) {
         self.misfits.push(Misfit::new(raw, place, path, reason));
     }
+}
+
+/// Whether a field holds no value, whatever its column were.
+fn is_nothing(field: &Field) -> bool {
+    field.kind == FieldKind::Null || (field.kind == FieldKind::Cell && field.start == field.end)
 }
 
 fn push_json_text(out: &mut Vec<u8>, text: &str) {
@@ -221,12 +357,31 @@ impl Sink for Decoder {
             self.learn(paths);
         }
         match self.row(paths, record) {
-            Ok(()) => self.rows += 1,
+            Ok(()) => {
+                self.rows += 1;
+                self.values.append(&mut self.pending);
+                self.overflowed.0 += self.overflowed.1;
+            }
             Err((path, reason)) => {
                 let row = self.rows;
                 self.builders.iter_mut().for_each(|builder| builder.roll_back(row));
                 self.keep_aside(record.raw(), (record.source, record.offset, record.line), path, reason);
             }
+        }
+    }
+
+    fn tile(&mut self, paths: &PathTable, tile: &Tile<'_>) {
+        if self.roles.len() < paths.len() {
+            self.learn(paths);
+        }
+        let mut columns = std::mem::take(&mut self.tile_columns);
+        let is_quick = !self.plain && tile.rows() >= FEW && self.find_columns(tile, &mut columns);
+        let is_taken = is_quick && self.take_tile(tile, &columns);
+        self.tile_columns = columns;
+        match (is_quick, is_taken) {
+            (_, true) => {}
+            (true, false) => self.take_parts(paths, tile),
+            (false, false) => tile.each_record(|record| self.record(paths, record)),
         }
     }
 

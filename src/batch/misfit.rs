@@ -1,6 +1,7 @@
-//! A record that does not become a row.
+//! A record that does not become a row, or a value that does not become a part of one.
 
-/// A record that is kept out of the table, with what is needed to look at it and to replay it.
+/// A record that is kept out of the table, with what is needed to look at it and to replay it. Also a single value, kept
+/// out of the row that its record became: then `raw` is the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
     /// Index of the input within its source.

@@ -6,6 +6,7 @@ mod digits;
 mod misfit;
 mod nulls;
 mod parse;
+mod tile;
 mod values;
 
 pub use decode::{Decoded, Decoder};

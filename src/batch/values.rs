@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int16Array, Int32Array,
-    Int64Array, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+    Int64Array, Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer};
 
 use crate::schema::{TimeUnit, Type};
-use crate::simd::extend_short;
+use crate::simd::{extend_short, strings};
 
 /// Values, one for each row; those of nulls mean nothing.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Texts {
         true
     }
 
-    fn skip(&mut self, rows: usize) {
+    pub(super) fn skip(&mut self, rows: usize) {
         self.ends.resize(self.ends.len() + rows, self.data.len() as i32);
     }
 
@@ -99,7 +99,7 @@ impl Texts {
 
     fn finish(self, nulls: Option<NullBuffer>) -> ArrayRef {
         // Text comes from records whose UTF-8 has been checked; this checks once more and never fails.
-        Arc::new(StringArray::new(OffsetBuffer::new(self.ends.into()), Buffer::from_vec(self.data), nulls))
+        Arc::new(strings(OffsetBuffer::new(self.ends.into()), Buffer::from_vec(self.data), nulls))
     }
 }
 

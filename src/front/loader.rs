@@ -431,7 +431,7 @@ impl Loader {
         };
         let (mut read, mut first) = (0, 0);
         ordered_map(parts, self.read.threads, worker, work, |traced: Traced| {
-            let Traced { decoded: Decoded { batch, misfits, read: records }, origins } = traced;
+            let Traced { decoded: Decoded { batch, misfits, read: records, .. }, origins } = traced;
             if origins.len() != batch.num_rows() {
                 return Err(out_of_step());
             }

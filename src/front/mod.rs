@@ -31,6 +31,6 @@ pub use quarantine::{Quarantine, ReplayReport};
 pub use read::{ReadOptions, Watch};
 #[cfg(feature = "postgres")]
 pub use stream::{
-    ChildTables, Feed, Offset, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords,
-    StreamTotals, Unrouted,
+    ChildTables, Feed, Offset, Promotion, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords,
+    StreamTotals, TableReceipt, Unrouted,
 };

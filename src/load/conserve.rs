@@ -3,8 +3,15 @@
 use super::Counts;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Holds the counts of `place` (`the server`) against ours. Both pairs are (sent, counted by the place).
-pub(super) fn conserved(place: &str, read: u64, rows: (u64, u64), kept: (u64, u64)) -> Result<Counts> {
+/// Holds the counts of `place` (`the server`) against ours. Both pairs are (sent, counted by the place); of the rows that
+/// the place counted, `deduplicated` lost to others.
+pub(super) fn conserved(
+    place: &str,
+    read: u64,
+    rows: (u64, u64),
+    kept: (u64, u64),
+    deduplicated: u64,
+) -> Result<Counts> {
     let complaint = if rows.0 != rows.1 {
         format!("{place} stored {} of {} rows sent", rows.1, rows.0)
     } else if kept.0 != kept.1 {
@@ -12,7 +19,8 @@ pub(super) fn conserved(place: &str, read: u64, rows: (u64, u64), kept: (u64, u6
     } else if read != rows.1 + kept.1 {
         format!("{read} records were read, but {} rows loaded and {} quarantined", rows.1, kept.1)
     } else {
-        return Ok(Counts { read, loaded: rows.1, quarantined: kept.1, deduplicated: 0 });
+        let loaded = rows.1.saturating_sub(deduplicated);
+        return Ok(Counts { read, loaded, quarantined: kept.1, deduplicated });
     };
     Err(Error::new(ErrorKind::NotConserved, format!("{complaint}; nothing was loaded")))
 }
@@ -37,9 +45,11 @@ mod tests {
     #[test]
     fn counts_that_differ_anywhere_are_not_conserved() {
         let counts = Counts { read: 5, loaded: 3, quarantined: 2, deduplicated: 0 };
-        assert_eq!(conserved("it", 5, (3, 3), (2, 2)).unwrap(), counts);
+        assert_eq!(conserved("it", 5, (3, 3), (2, 2), 0).unwrap(), counts);
+        let merged = Counts { loaded: 1, deduplicated: 2, ..counts };
+        assert_eq!(conserved("it", 5, (3, 3), (2, 2), 2).unwrap(), merged);
         for (read, rows, kept) in [(5, (3, 2), (2, 2)), (5, (3, 3), (2, 1)), (6, (3, 3), (2, 2)), (4, (3, 3), (2, 2))] {
-            assert_eq!(conserved("it", read, rows, kept).unwrap_err().kind(), ErrorKind::NotConserved);
+            assert_eq!(conserved("it", read, rows, kept, 0).unwrap_err().kind(), ErrorKind::NotConserved);
         }
     }
 

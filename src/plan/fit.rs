@@ -23,7 +23,7 @@ pub fn fit(schema: &Schema, dialect: Dialect) -> Schema {
         };
         Column { name: names.claim(&wanted, &column.path), ..fit_type(column, dialect) }
     });
-    Schema { columns: columns.collect(), overflow: schema.overflow, undecided: schema.undecided.clone() }
+    Schema { columns: columns.collect(), ..schema.clone() }
 }
 
 /// The column with a type that the dialect has.

@@ -94,6 +94,7 @@ impl Format {
     }
 
     /// The whole of it as JSON text, which serde reads back.
+    #[cfg(any(feature = "postgres", feature = "parquet"))]
     pub(crate) fn written(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }

@@ -11,6 +11,6 @@ mod undecided;
 
 pub use names::{Naming, assign};
 pub use policy::{Hint, Policy};
-pub use table::{Column, Reading, Schema, Why, Witness};
+pub use table::{Column, OnMisfit, Reading, Schema, Why, Witness};
 pub use types::{TimeUnit, Type};
 pub use undecided::Undecided;

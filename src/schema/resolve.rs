@@ -40,7 +40,7 @@ impl Policy {
         for (column, name) in columns.iter_mut().zip(names::assign(&paths, self.naming, POSTGRES_NAME, true)) {
             column.name = name;
         }
-        Ok(Schema { columns, overflow, undecided })
+        Ok(Schema { columns, overflow, undecided, ..Schema::default() })
     }
 
     /// The fields that become columns: everything but objects that are taken apart, and what is inside fields that

@@ -71,8 +71,25 @@ pub struct Column {
     pub max_bytes: Option<u64>,
     /// The longest text that is allowed, in characters, where an existing table says so.
     pub max_chars: Option<u32>,
+    /// Whether rows are merged by it. Records without a value are quarantined then.
+    pub key: bool,
+    /// What becomes of a value that the type does not hold.
+    pub on_misfit: OnMisfit,
     /// Why the type is what it is.
     pub why: Why,
+}
+
+/// What becomes of a value that its column does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnMisfit {
+    /// Its record is quarantined.
+    #[default]
+    Record,
+    /// It is quarantined by itself, and its record is loaded with null in its place.
+    Value,
+    /// It goes as text into the column with this index, and its own column stays null.
+    Variant(usize),
 }
 
 impl Column {
@@ -88,6 +105,8 @@ impl Column {
             filled: 0,
             max_bytes: None,
             max_chars: None,
+            key: false,
+            on_misfit: OnMisfit::Record,
             why: Why::default(),
         }
     }
@@ -100,6 +119,8 @@ pub struct Schema {
     pub columns: Vec<Column>,
     /// Index of the column, if there is one, that collects the fields past the column budget as one JSON object.
     pub overflow: Option<usize>,
+    /// Fields without a column whose values are quarantined one by one, while their records are loaded.
+    pub set_aside: Vec<Path>,
     /// Decisions that the data did not settle.
     pub undecided: Vec<Undecided>,
 }

@@ -68,12 +68,14 @@ fn texts_avx512(of: &Lengths) -> Texts {
 fn texts_plain(of: &Lengths) -> Texts {
     let mut found = Texts { shortest: u32::MAX, longest: 0, nulls: 0, odd: 0 };
     for (len, watched) in of.lens.iter().zip(&of.watched) {
-        let is_null = *len == 0;
-        let is_odd = (*watched != 0) & !is_null;
-        found.shortest = found.shortest.min(if is_null | is_odd { u32::MAX } else { *len });
-        found.longest = found.longest.max(if is_odd { 0 } else { *len });
-        found.nulls += u32::from(is_null);
-        found.odd += u32::from(is_odd);
+        // Without a condition: all bits set where a value does not count.
+        let is_null = u32::from(*len == 0);
+        let is_odd = watched & !is_null & 1;
+        let skipped = 0u32.wrapping_sub(is_null | is_odd);
+        found.shortest = found.shortest.min(len | skipped);
+        found.longest = found.longest.max(len & !skipped);
+        found.nulls += is_null;
+        found.odd += is_odd;
     }
     found
 }
@@ -93,11 +95,13 @@ pub(crate) struct Integers {
     /// The smallest and the largest key of a number; [`OTHER`] both if there is none.
     pub(crate) min: i64,
     pub(crate) max: i64,
+    /// How many numbers there are.
+    pub(crate) count: u64,
 }
 
 impl Default for Integers {
     fn default() -> Self {
-        Integers { keys: [OTHER; LANES], min: OTHER, max: OTHER }
+        Integers { keys: [OTHER; LANES], min: OTHER, max: OTHER, count: 0 }
     }
 }
 
@@ -131,32 +135,51 @@ const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
 fn find_integers<const SIGNED: bool>(from: &Words, found: &mut Integers) {
     // As unsigned numbers that are ordered like keys but for OTHER, which is past all of them.
     let place = |key: i64| ((key as u64) ^ (1 << 63)).wrapping_sub(1);
-    let (mut least, mut max) = (u64::MAX, OTHER);
+    let (mut least, mut max, mut count) = (u64::MAX, OTHER, 0);
     for ((key, tail), len) in found.keys.iter_mut().zip(&from.tails).zip(&from.lens) {
-        // How many bits stand before the value. Of no value that is all; of one that is too long it is more than that,
-        // and so is the shift, which then leaves nothing.
-        let unused = 64u64.wrapping_sub(8 * *len) as u32;
-        let (minus, kept) = match SIGNED {
-            true => {
-                let minus = u32::from(tail.unbounded_shr(unused) & 0xFF == u64::from(b'-'));
-                (minus, u64::MAX.unbounded_shl(unused.wrapping_add(8 * minus)))
-            }
-            false => (0, u64::MAX.unbounded_shl(unused)),
-        };
-        let digits = (tail ^ ZEROS) & kept;
+        // How many bits stand before the value, if it has one to eight bytes.
+        let unused = 64u64.wrapping_sub(8 * *len) & 63;
+        let minus = if SIGNED { u64::from((tail >> unused) & 0xFF == u64::from(b'-')) } else { 0 };
+        let unused = (unused + 8 * minus) & 63;
+        let digits = (tail ^ ZEROS) & (u64::MAX << unused);
         // Past 9 a byte gets its highest bit by this sum, or had it before.
         let no_digit = (digits | digits.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080;
-        let first = digits.unbounded_shr(unused.wrapping_add(8 * minus)) & 0xFF;
-        // A minus sign alone keeps nothing, like no value at all.
-        let fits = len.wrapping_sub(1) < 8;
-        let is_number = fits & (kept != 0) & (no_digit == 0) & ((first != 0) | (*len == 1));
-        let sign = 0u64.wrapping_sub(u64::from(minus));
+        let first = (digits >> unused) & 0xFF;
+        let is_number = (len.wrapping_sub(1) < 8) & (*len != minus) & (no_digit == 0) & ((first != 0) | (*len == 1));
+        let sign = 0u64.wrapping_sub(minus);
         let signed = (digits.swap_bytes() ^ sign).wrapping_sub(sign) as i64;
         *key = if is_number { signed } else { OTHER };
         least = least.min(place(*key));
         max = max.max(*key);
+        count += u64::from(is_number);
     }
-    (found.min, found.max) = ((least.wrapping_add(1) ^ (1 << 63)) as i64, max);
+    (found.min, found.max, found.count) = ((least.wrapping_add(1) ^ (1 << 63)) as i64, max, count);
+}
+
+/// A bit for each key that is [`OTHER`].
+pub(crate) fn others(keys: &[i64; LANES]) -> u128 {
+    #[cfg(target_arch = "x86_64")]
+    if super::has_avx512() {
+        // SAFETY: the line above has found these features in this process.
+        return unsafe { others_avx512(keys) };
+    }
+    others_plain(keys)
+}
+
+fn others_plain(keys: &[i64; LANES]) -> u128 {
+    keys.iter().enumerate().fold(0, |bits, (i, key)| bits | u128::from(*key == OTHER) << i)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn others_avx512(keys: &[i64; LANES]) -> u128 {
+    use std::arch::x86_64::{_mm512_cmpeq_epi64_mask, _mm512_loadu_si512, _mm512_set1_epi64};
+    let other = _mm512_set1_epi64(OTHER);
+    keys.as_chunks::<8>().0.iter().enumerate().fold(0, |bits, (i, eight)| {
+        // SAFETY: eight keys are the 64 bytes that are loaded, which need no alignment.
+        let eight = unsafe { _mm512_loadu_si512(eight.as_ptr().cast()) };
+        bits | u128::from(_mm512_cmpeq_epi64_mask(eight, other)) << (8 * i)
+    })
 }
 
 /// The number that a key stands for.
@@ -171,6 +194,27 @@ pub(crate) fn number(key: i64) -> i64 {
     let low = ((pairs >> 16) & EVERY_OTHER_PAIR).wrapping_mul(1 + (10_000 << 32));
     let value = (high.wrapping_add(low) >> 32) as i64;
     (value ^ sign) - sign
+}
+
+/// The numbers that keys stand for; of [`OTHER`] any.
+pub(crate) fn numbers(keys: &[i64; LANES], numbers: &mut [i64; LANES]) {
+    #[cfg(target_arch = "x86_64")]
+    if super::has_avx512() {
+        // SAFETY: the line above has found these features in this process.
+        return unsafe { numbers_avx512(keys, numbers) };
+    }
+    numbers_plain(keys, numbers);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt,lzcnt")]
+fn numbers_avx512(keys: &[i64; LANES], numbers: &mut [i64; LANES]) {
+    numbers_plain(keys, numbers);
+}
+
+#[inline(always)]
+fn numbers_plain(keys: &[i64; LANES], numbers: &mut [i64; LANES]) {
+    numbers.iter_mut().zip(keys).for_each(|(to, key)| *to = number(*key));
 }
 
 #[cfg(test)]
@@ -217,6 +261,13 @@ mod tests {
             let bounds = (found.min != OTHER).then(|| (number(found.min), number(found.max)));
             assert_eq!(bounds, numbers.iter().min().copied().zip(numbers.iter().max().copied()));
             assert!(bounds.is_some() || found.max == OTHER);
+            assert_eq!(found.count, numbers.len() as u64);
+            assert_eq!(others(&found.keys), others_plain(&found.keys));
+            assert_eq!(u64::from(others(&found.keys).count_zeros()), found.count);
+            let (mut plain, mut vector) = ([0; LANES], [0; LANES]);
+            numbers_plain(&found.keys, &mut plain);
+            super::numbers(&found.keys, &mut vector);
+            assert_eq!(plain, vector);
         }
     }
 

@@ -9,13 +9,15 @@ mod append;
 mod csv;
 mod lanes;
 mod spans;
+mod strings;
 mod vector;
 
 pub(crate) use append::{Appender, extend_short};
 pub(crate) use csv::{Index, Marks, Separators, last_row_end};
-pub(crate) use lanes::{Integers, LANES, Lengths, OTHER, Words, integers, number, texts};
+pub(crate) use lanes::{Integers, LANES, Lengths, OTHER, Words, integers, number, numbers, others, texts};
 pub(crate) use spans::{Spans, Watch};
-pub(crate) use vector::{Job, Quotes, Vector, WINDOW, Window, dispatch};
+pub(crate) use strings::strings;
+pub(crate) use vector::{Job, Padded, Quotes, Vector, WINDOW, Window, dispatch};
 
 /// Whether this process may use AVX-512 with what Ice Lake, Zen 4 and later have of it.
 #[cfg(target_arch = "x86_64")]

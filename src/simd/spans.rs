@@ -26,7 +26,7 @@ impl<'a> Spans<'a> {
         let len = padded.len().checked_sub(FRONT + BACK)?;
         let (first, rest) = ends.split_first()?;
         let rows = rest.len().checked_div(width).filter(|rows| *rows <= LANES && rows * width == rest.len())?;
-        let last = rest.iter().fold(0, |last, end| last.max(*end));
+        let last = greatest(rest);
         let fits = last as usize <= len && first.wrapping_add(1) as usize <= len;
         fits.then_some(Spans { padded, ends, width, rows })
     }
@@ -39,6 +39,12 @@ impl<'a> Spans<'a> {
     /// The text with its padding.
     pub(crate) fn padded(&self) -> &'a [u8] {
         self.padded
+    }
+
+    /// The rows from `from` on, `count` of them.
+    pub(crate) fn part(&self, from: usize, count: usize) -> Spans<'a> {
+        let ends = &self.ends[from * self.width..=(from + count) * self.width];
+        Spans { ends, rows: count, ..*self }
     }
 
     /// Where a cell begins and ends.
@@ -101,6 +107,27 @@ impl<'a> Spans<'a> {
     }
 }
 
+/// The greatest of some positions, 0 of none.
+fn greatest(of: &[u32]) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    if super::has_avx512() {
+        // SAFETY: the line above has found these features in this process.
+        return unsafe { greatest_avx512(of) };
+    }
+    greatest_plain(of)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt,lzcnt")]
+fn greatest_avx512(of: &[u32]) -> u32 {
+    greatest_plain(of)
+}
+
+#[inline(always)]
+fn greatest_plain(of: &[u32]) -> u32 {
+    of.iter().fold(0, |greatest, one| greatest.max(*one))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +176,19 @@ mod tests {
                     assert_eq!(lengths.lens, plain_lengths.lens);
                     assert_eq!(lengths.watched, plain_lengths.watched);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_greatest_position_is_found_at_any_place() {
+        for len in 0..200 {
+            let mut positions = vec![7; len];
+            assert_eq!(greatest(&positions), greatest_plain(&positions));
+            for at in 0..len {
+                positions[at] = u32::MAX - 1;
+                assert_eq!((greatest(&positions), greatest_plain(&positions)), (u32::MAX - 1, u32::MAX - 1));
+                positions[at] = 7;
             }
         }
     }

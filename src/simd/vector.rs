@@ -14,6 +14,44 @@ pub(crate) const WINDOW: usize = 64;
 /// Bytes that are looked at together.
 pub(crate) type Window = [u8; WINDOW];
 
+/// A text with zero bytes behind it, so that a whole window begins at each of its places and at its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Padded<'a> {
+    bytes: &'a [u8],
+    /// Bytes without the padding.
+    len: usize,
+}
+
+impl<'a> Padded<'a> {
+    /// Of bytes whose last 64 are padding. `None` if they are fewer.
+    pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
+        Some(Padded { bytes, len: bytes.len().checked_sub(WINDOW)? })
+    }
+
+    /// The text, and the padding behind it.
+    #[inline(always)]
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The window that begins at a place; `None` behind the end of the text.
+    #[inline(always)]
+    pub(crate) fn window(self, at: usize) -> Option<&'a Window> {
+        if at > self.len {
+            return None;
+        }
+        // SAFETY: `new` made `bytes` as long as `len` and a window, and `at` is at most `len`, so the window is inside of
+        // `bytes`; arrays of bytes need no alignment. One comparison in place of two is what this is for.
+        Some(unsafe { &*self.bytes.as_ptr().add(at).cast::<Window>() })
+    }
+
+    /// The byte at a place, also in the padding.
+    #[inline(always)]
+    pub(crate) fn get(self, at: usize) -> Option<u8> {
+        self.bytes.get(at).copied()
+    }
+}
+
 /// Questions to a window. A bit of an answer stands for the byte with its number.
 pub(crate) trait Vector: Copy {
     /// Which bytes are `"`, and which are `\` or below 0x20.
@@ -131,6 +169,21 @@ mod tests {
         assert_eq!(dispatch(Ask { window, literal, len }), twin);
         #[cfg(target_arch = "x86_64")]
         x86::tests::each(|| Ask { window, literal, len }, |answer| assert_eq!(answer, twin));
+    }
+
+    #[test]
+    fn a_window_is_what_stands_at_its_place() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for len in 0..bytes.len() {
+            let Some(text) = Padded::new(&bytes[..len]) else {
+                assert!(len < WINDOW);
+                continue;
+            };
+            for at in 0..len + 2 {
+                assert_eq!(text.window(at).map(|window| &window[..]), bytes[..len].get(at..at + WINDOW));
+                assert_eq!(text.get(at), bytes[..len].get(at).copied());
+            }
+        }
     }
 
     #[test]

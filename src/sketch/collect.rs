@@ -5,7 +5,7 @@ use super::evidence::{Class, Evidence, Position};
 use super::merge::{BadRecords, FieldEvidence, Sketch, SourceEvidence};
 use super::quick::Measures;
 use super::tile::{Column, Memo, Room};
-use crate::records::{Bad, Format, PathTable, ROOT, Record, Sink, Tile, csv_paths};
+use crate::records::{Bad, Field, Format, PathTable, ROOT, Record, Sink, Tile, csv_paths};
 
 /// Collects the evidence of one reader's records. One per thread; the sketches of all threads are merged at the end.
 #[derive(Debug)]
@@ -129,6 +129,38 @@ impl Collector {
     }
 }
 
+/// The class of a value by the plain way, with its measures.
+#[inline(never)]
+fn plainly(evidence: &mut Evidence, record: &Record<'_>, field: &Field) -> Class {
+    observe(evidence, field.kind, &record.text(field))
+}
+
+impl Collector {
+    /// Takes in the fields of a record, all by the plain way if so said, and with or without regard to the order in which
+    /// chunks come.
+    #[inline(always)]
+    fn fields<const PLAIN: bool, const IN_ORDER: bool>(&mut self, record: &Record<'_>, position: Position) {
+        for field in record.fields {
+            let node = field.node as usize;
+            let measures = &mut self.measures[node];
+            let quick = if PLAIN { None } else { measures.take(record.bytes, field) };
+            let class = match quick {
+                Some(class) => class,
+                None => plainly(&mut self.evidence[node], record, field),
+            };
+            if IN_ORDER && measures.counts(class) {
+                continue;
+            }
+            let evidence = &mut self.evidence[node];
+            if measures.count(class, evidence) || !IN_ORDER {
+                evidence.note_first(class, position);
+                // A CSV column appears with its header, which `finish` notes; its offset comes before any cell's.
+                evidence.appeared = evidence.appeared.min((position.source, record.offset_of(field)));
+            }
+        }
+    }
+}
+
 impl Sink for Collector {
     fn record(&mut self, paths: &PathTable, record: &Record<'_>) {
         self.source(record.source).0 += 1;
@@ -141,24 +173,11 @@ impl Sink for Collector {
         for node in record.overwritten {
             self.evidence[*node as usize].overwritten.add(position);
         }
-        for field in record.fields {
-            let (evidence, measures) =
-                (&mut self.evidence[field.node as usize], &mut self.measures[field.node as usize]);
-            let quick = match self.plain {
-                false => measures.take(field.kind, record, field.start as usize, field.end as usize),
-                true => None,
-            };
-            let class: Class = match quick {
-                Some(class) => class,
-                None => observe(evidence, field.kind, &record.text(field)),
-            };
-            let count = &mut evidence.counts[class as usize];
-            *count += 1;
-            if *count == 1 || !self.in_order {
-                evidence.note_first(class, position);
-                // A CSV column appears with its header, which `finish` notes; its offset comes before any cell's.
-                evidence.appeared = evidence.appeared.min((source, record.offset_of(field)));
-            }
+        match (self.plain, self.in_order) {
+            (false, true) => self.fields::<false, true>(record, position),
+            (false, false) => self.fields::<false, false>(record, position),
+            (true, true) => self.fields::<true, true>(record, position),
+            (true, false) => self.fields::<true, false>(record, position),
         }
     }
 

@@ -143,32 +143,19 @@ impl Column<'_> {
         let rows = self.tile.rows();
         self.tile.words(self.column, &mut room.words);
         simd::integers(&room.words, self.memo.signed, &mut room.integers);
-        let Integers { keys, min, max } = &room.integers;
-        let (keys, Words { tails, lens }) = (&keys[..rows], &room.words);
-        let mut others = 0;
-        if keys.contains(&OTHER) {
-            others = keys.iter().filter(|key| **key == OTHER).count();
-            self.no_integers(known, keys, tails, lens, &mut room.odd);
+        let Integers { keys, min, max, count } = &room.integers;
+        if *count < rows as u64 {
+            self.no_integers(known, keys, &room.words, &mut room.odd);
         }
-        if *min == OTHER {
+        if *count == 0 {
             return;
         }
-        let (min, max) = (simd::number(*min), simd::number(*max));
-        Range::add(&mut self.evidence.ints, i128::from(min));
-        Range::add(&mut self.evidence.ints, i128::from(max));
-        // Without leading zeros the longest number is one of these two, and of two positive ones the shortest.
-        let digits = |number: i64| number.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
-        self.evidence.int_digits = self.evidence.int_digits.max(digits(min)).max(digits(max));
-        let written = |number: i64| u64::from(digits(number).max(1)) + u64::from(number < 0);
-        let shortest = match min < 0 {
-            true => (0..rows).filter(|row| keys[*row] != OTHER).map(|row| lens[row]).min().unwrap_or(u64::MAX),
-            false => written(min),
-        };
-        let lens = (shortest, written(min).max(written(max)));
+        let (min, max, keys) = (simd::number(*min), simd::number(*max), &keys[..rows]);
+        let lens = self.measure_integers(min, max, keys, &room.words.lens);
         let is_narrow = |number: i64| i16::try_from(number).is_ok();
         let first = |is: &dyn Fn(i64) -> bool| keys.iter().position(|key| is(*key)).unwrap_or_default();
         if is_narrow(min) && is_narrow(max) {
-            self.measure(known, Class::Int16, (rows - others) as u64, lens, || first(&|key| key != OTHER));
+            self.measure(known, Class::Int16, *count, lens, || first(&|key| key != OTHER));
             return;
         }
         for (class, narrow) in [(Class::Int16, true), (Class::Int32, false)] {
@@ -178,24 +165,50 @@ impl Column<'_> {
         }
     }
 
+    /// Takes in the smallest and the largest of some whole numbers, and returns the least and the most bytes that they are
+    /// written with.
+    fn measure_integers(&mut self, min: i64, max: i64, keys: &[i64], lens: &[u64; LANES]) -> (u64, u64) {
+        let digits = |number: i64| number.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
+        let written = |number: i64| u64::from(digits(number).max(1)) + u64::from(number < 0);
+        if let (Some(ints), Some(bytes)) = (self.evidence.ints, self.evidence.bytes)
+            && min >= 0
+            && (ints.min <= min.into() && ints.max >= max.into())
+            && (bytes.min <= 1 || bytes.min <= written(min))
+        {
+            // Nothing new: none has more digits than the largest that was seen.
+            return (bytes.max, bytes.max);
+        }
+        Range::add(&mut self.evidence.ints, i128::from(min));
+        Range::add(&mut self.evidence.ints, i128::from(max));
+        // Without leading zeros the longest number is one of these two, and of positive ones the shortest too.
+        self.evidence.int_digits = self.evidence.int_digits.max(digits(min)).max(digits(max));
+        let numbers = || keys.iter().zip(lens).filter(|(key, _)| **key != OTHER).map(|(_, len)| *len);
+        let shortest = if min < 0 { numbers().min().unwrap_or(u64::MAX) } else { written(min) };
+        (shortest, written(min).max(written(max)))
+    }
+
     /// The cells of a column of whole numbers that are none: empty ones, the usual word for "no value", and others.
-    fn no_integers(&mut self, known: u32, keys: &[i64], tails: &[u64], lens: &[u64], odd: &mut Vec<u32>) {
+    fn no_integers(&mut self, known: u32, keys: &[i64; LANES], words: &Words, odd: &mut Vec<u32>) {
         let (word, number) = self.memo.word;
         // 0 if there is none.
         let len_of_word = u64::from(8 - word.trailing_zeros() / 8);
-        let (mut nulls, mut words) = (Run::default(), Run::default());
-        for row in (0..keys.len()).filter(|row| keys[*row] == OTHER) {
-            match lens[row] {
+        let (mut nulls, mut of_word) = (Run::default(), Run::default());
+        let rows = self.tile.rows();
+        let mut others = simd::others(keys) & u128::MAX >> (LANES - rows);
+        while others != 0 {
+            let row = others.trailing_zeros() as usize;
+            others &= others - 1;
+            match words.lens[row] {
                 0 => nulls.add(row, 0),
                 // What stands before the cell is shifted out.
-                len if len == len_of_word && (tails[row] ^ word) >> (64 - 8 * len) == 0 => words.add(row, len),
+                len if len == len_of_word && (words.tails[row] ^ word) >> (64 - 8 * len) == 0 => of_word.add(row, len),
                 _ => odd.push(row as u32),
             }
         }
         self.count(known, Class::Null, nulls.count, || nulls.first);
-        if words.count > 0 {
+        if of_word.count > 0 {
             self.evidence.null_words |= 1 << number;
-            self.measure(known, Class::NullWord, words.count, words.lens, || words.first);
+            self.measure(known, Class::NullWord, of_word.count, of_word.lens, || of_word.first);
         }
     }
 

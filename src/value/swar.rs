@@ -24,10 +24,13 @@ pub(crate) fn whole_before(bytes: &[u8], end: usize, len: usize) -> Option<u64> 
 
 /// The `len` bytes, 3 to 16, that end before `end`, as a number with digits on both sides of a point and nothing else:
 /// all digits as one whole number, and how many stand behind the point. `None` if they are anything else, or if there
-/// are fewer than 16 bytes before `end`.
+/// are fewer than eight bytes before `end` (16 for more than eight bytes).
 #[inline]
 pub(crate) fn fraction_before(bytes: &[u8], end: usize, len: usize) -> Option<(u64, usize)> {
-    if !(3..=16).contains(&len) {
+    if (3..=8).contains(&len) {
+        return short_fraction(u64::from_le_bytes(*before(bytes, end)?), len);
+    }
+    if !(9..=16).contains(&len) {
         return None;
     }
     let kept = u128::MAX << (8 * (16 - len));
@@ -47,6 +50,21 @@ pub(crate) fn fraction_before(bytes: &[u8], end: usize, len: usize) -> Option<(u
     let (high, low) = halves(digits & kept | u128::from_le_bytes([b'0'; 16]) & !kept);
     let (high, low) = (high ^ ZEROS, low ^ ZEROS);
     (are_digits(high) && are_digits(low)).then(|| (eight(high) * 100_000_000 + eight(low), 15 - point as usize))
+}
+
+/// The same for the last `len` bytes of eight.
+#[inline]
+fn short_fraction(text: u64, len: usize) -> Option<(u64, usize)> {
+    let kept = u64::MAX << (8 * (8 - len));
+    let difference = (text ^ POINTS as u64) & kept | HIGHS as u64 & !kept;
+    let points = difference.wrapping_sub(ONES as u64) & !difference & HIGHS as u64;
+    let point = points.trailing_zeros() / 8;
+    if point >= 7 || point as usize == 8 - len {
+        return None;
+    }
+    let (above, below) = (u64::MAX << (8 * point) << 8, (1u64 << (8 * point)) - 1);
+    let digits = ((text & above | (text & kept & below) << 8) ^ ZEROS) & (kept << 8);
+    are_digits(digits).then(|| (eight(digits), 7 - point as usize))
 }
 
 /// The bytes before `end`.

@@ -137,7 +137,7 @@ fn any_timestamp(text: &[u8]) -> Option<Stamp> {
 
 /// The timestamps that make up nearly all data, eight bytes at a time: with seconds, up to six decimals, and nothing or
 /// `Z`. `None` says only that [`any_timestamp`] has to look.
-#[inline]
+#[inline(always)]
 fn usual_timestamp(text: &[u8]) -> Option<Stamp> {
     const DAY: Form = Form::of(b"0000-00-");
     const MINUTE: Form = Form::of(b"00T00:00");

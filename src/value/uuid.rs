@@ -37,20 +37,34 @@ pub fn uuid(text: &[u8]) -> Option<[u8; 16]> {
 pub fn is_uuid(text: &[u8]) -> bool {
     let Ok(text) = <&[u8; 36]>::try_from(text) else { return false };
     // Three parts of sixteen bytes that overlap, so that the compiler does each of them as one.
-    part_is_well(text, 0) & part_is_well(text, 16) & part_is_well(text, 20)
+    let mut wrong = [0; 16];
+    for from in [0, 16, 20] {
+        let part = text[from..].first_chunk::<16>();
+        let hyphens = HYPHENS[from..].first_chunk::<16>();
+        if let (Some(part), Some(hyphens)) = (part, hyphens) {
+            note_wrong(part, hyphens, &mut wrong);
+        }
+    }
+    u128::from_ne_bytes(wrong) == 0
 }
 
-/// Whether the sixteen bytes from `from` on are digits, with hyphens where they belong.
+/// All ones where there is a hyphen.
+const HYPHENS: [u8; 36] = {
+    let mut hyphens = [0; 36];
+    (hyphens[8], hyphens[13], hyphens[18], hyphens[23]) = (0xFF, 0xFF, 0xFF, 0xFF);
+    hyphens
+};
+
+/// Sets bits at the bytes that are no digit, or no hyphen where one belongs.
 #[inline(always)]
-fn part_is_well(text: &[u8; 36], from: usize) -> bool {
-    let mut wrong = 0;
+fn note_wrong(part: &[u8; 16], hyphens: &[u8; 16], wrong: &mut [u8; 16]) {
     for i in 0..16 {
-        let byte = text[from + i];
-        let is_digit = u8::from(byte.wrapping_sub(b'0') <= 9) | u8::from((byte | 0x20).wrapping_sub(b'a') <= 5);
-        let wants_hyphen = u8::from(matches!(from + i, 8 | 13 | 18 | 23));
-        wrong |= (is_digit ^ 1 ^ wants_hyphen) | (wants_hyphen & u8::from(byte != b'-'));
+        let (byte, hyphen) = (part[i], hyphens[i]);
+        // Zero for the digits, for the letters of digits, and for the hyphen.
+        let decimal = byte.wrapping_sub(b'0').saturating_sub(9);
+        let letter = (byte | 0x20).wrapping_sub(b'a').saturating_sub(5);
+        wrong[i] |= (decimal.min(letter) & !hyphen) | ((byte ^ b'-') & hyphen);
     }
-    wrong == 0
 }
 
 #[cfg(test)]

@@ -1,92 +1,123 @@
-//! One batch: read once for its evidence, once for its rows.
+//! One batch: what is buffered, as a part for each of its tables.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use super::buffer::{Buffer, Piece};
-use crate::batch::Decoder;
+use super::buffer::Buffer;
+use super::lines::Lines;
+use super::part::{Part, Stretch};
+use super::pieces::Piece;
+use super::split::{Split, Splitter};
+use super::tables::Tables;
+use crate::batch::Misfit;
 use crate::error::Result;
-use crate::fault;
-use crate::front::isolated::IsolatedRows;
 use crate::front::loader::Loader;
-use crate::load::{Encode, OpenBatch, Prepared};
 use crate::records::{Format, Reader};
-use crate::schema::Schema;
-use crate::sketch::{Collector, Sketch};
 use crate::source::ordered_map;
 
-/// What is buffered, on its way into a table.
+/// What is buffered, on its way into its tables.
 pub(super) struct Batch<'a> {
     buffer: &'a Buffer,
     format: &'a Format,
     settings: &'a Loader,
-    pieces: Vec<Piece>,
+    /// By the number of the table; the stream's own table is always among them.
+    parts: BTreeMap<usize, Part>,
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(buffer: &'a Buffer, format: &'a Format, settings: &'a Loader) -> Self {
+    /// Sorts everything by tables. New tables that records are routed to are added to `tables`.
+    pub(super) fn new(
+        buffer: &'a Buffer,
+        format: &'a Format,
+        settings: &'a Loader,
+        tables: &mut Tables,
+    ) -> Result<Self> {
+        let mut batch = Batch { buffer, format, settings, parts: BTreeMap::new() };
+        let own = batch.parts.entry(0).or_default();
+        own.misfits.extend(buffer.asides());
         let pieces = buffer.pieces(format, &settings.read.limits);
-        Batch { buffer, format, settings, pieces }
+        let (split, whole): (Vec<_>, Vec<_>) =
+            pieces.into_iter().partition(|piece| piece.table == 0 && tables.route().is_some());
+        for piece in whole {
+            batch.parts.entry(piece.table).or_default().stretches.push(Stretch::Piece(piece));
+        }
+        batch.split(split, tables)?;
+        Ok(batch)
     }
 
-    /// Few pieces are done sooner than threads are started.
-    fn threads(&self) -> usize {
-        if self.pieces.len() > 3 { self.settings.read.threads } else { 1 }
-    }
-
-    /// The evidence of all records.
-    pub(super) fn sketch(&self, names: &[String]) -> Result<Sketch> {
-        let inputs: Vec<&str> = names.iter().map(String::as_str).collect();
-        let worker = || (Reader::new(self.settings.read.limits), Collector::new(&inputs));
-        let work = |(reader, collector): &mut (Reader, Collector), piece: &Piece| {
-            fault::point("infer.chunk")?;
-            let mut chunk = self.buffer.chunk(piece);
-            collector.begin(chunk.source, chunk.sequence);
-            reader.read(self.format, &mut chunk, collector);
+    /// Takes pieces apart by the tables that their records are routed to.
+    fn split(&mut self, pieces: Vec<Piece>, tables: &mut Tables) -> Result<()> {
+        let Some(route) = tables.route().cloned() else { return Ok(()) };
+        let threads = threads(pieces.len(), self.settings.read.threads);
+        let worker = || Reader::new(self.settings.read.limits);
+        let work = |reader: &mut Reader, piece: Piece| {
+            let mut splitter = Splitter::new(&route.field);
+            let format = if piece.declared.is_some() { &Format::Ndjson } else { self.format };
+            reader.read(format, &mut self.buffer.chunk(&piece), &mut splitter);
+            Ok(splitter.finish(&piece))
+        };
+        let mut found: Vec<(usize, Stretch)> = Vec::new();
+        let mut misfits: Vec<Misfit> = Vec::new();
+        ordered_map(pieces.into_iter().map(Ok), threads, worker, work, |split: Split| {
+            misfits.extend(split.bad);
+            let mut by_table: BTreeMap<usize, Vec<Lines>> = BTreeMap::new();
+            for (value, lines) in split.by_value {
+                match tables.routed(value.as_deref()) {
+                    Some(table) => by_table.entry(table).or_default().push(lines),
+                    None => misfits.extend(lines.refused(&route.field)),
+                }
+            }
+            found.extend(by_table.into_iter().map(|(table, lines)| (table, Stretch::Lines(Lines::merged(lines)))));
             Ok(())
-        };
-        let workers = ordered_map(self.pieces.iter().map(Ok), self.threads(), worker, work, |()| Ok(()))?;
-        let formats = vec![self.format.clone(); names.len()];
-        let sketch = |(reader, collector): (Reader, Collector)| collector.finish(reader.paths(), &formats);
-        Ok(Sketch::merge_all(workers.into_iter().map(sketch)))
-    }
-
-    /// Decodes, encodes and sends everything; returns the records read.
-    pub(super) fn send(&self, schema: &Schema, encoder: &dyn Encode, open: &mut OpenBatch<'_>) -> Result<u64> {
-        let schema = Arc::new(schema.clone());
-        let worker = || (Reader::new(self.settings.read.limits), Decoder::new(schema.clone()));
-        let work = |(reader, decoder): &mut (Reader, Decoder), piece: &Piece| {
-            fault::point("decode.chunk")?;
-            reader.read(self.format, &mut self.buffer.chunk(piece), decoder);
-            let decoded = decoder.finish()?;
-            let rows = match decoded.batch.num_rows() {
-                0 => None,
-                _ => Some(encoder.encode(&decoded.batch)?),
-            };
-            Ok((rows, decoded.misfits, decoded.read))
-        };
-        let (mut read, mut sent) = (0, Vec::new());
-        ordered_map(self.pieces.iter().map(Ok), self.threads(), worker, work, |(rows, misfits, records)| {
-            read += records;
-            sent.push(rows.as_ref().map_or(0, Prepared::rows));
-            rows.map_or(Ok(()), |rows| open.write(rows))?;
-            misfits.into_iter().try_for_each(|misfit| open.quarantine(&self.buffer.locate(misfit)))
         })?;
-        self.keep_isolated(&schema, &IsolatedRows::new(open.isolated()?, &sent), open)?;
-        for misfit in self.buffer.asides() {
-            read += 1;
-            open.quarantine(&misfit)?;
+        for (table, stretch) in found {
+            self.parts.entry(table).or_default().stretches.push(stretch);
         }
-        Ok(read)
-    }
-
-    /// Keeps the records aside whose rows the table refused.
-    fn keep_isolated(&self, schema: &Arc<Schema>, isolated: &IsolatedRows, open: &mut OpenBatch<'_>) -> Result<()> {
-        for nth in isolated.pieces() {
-            let Some(piece) = self.pieces.get(nth) else { continue };
-            let mut chunk = self.buffer.chunk(piece);
-            let records = isolated.records(nth, (self.format, self.settings.read.limits), &mut chunk, schema);
-            records.into_iter().try_for_each(|misfit| open.quarantine(&self.buffer.locate(misfit)))?;
-        }
+        let misfits = misfits.into_iter().map(|misfit| self.buffer.locate(misfit));
+        self.parts.entry(0).or_default().misfits.extend(misfits);
         Ok(())
     }
+
+    /// The numbers of the tables, the stream's own first.
+    pub(super) fn tables(&self) -> Vec<usize> {
+        self.parts.keys().copied().collect()
+    }
+
+    /// What everything comes from.
+    pub(super) fn buffer(&self) -> &'a Buffer {
+        self.buffer
+    }
+
+    /// The part of one table, to change it.
+    pub(super) fn part_mut(&mut self, table: usize) -> &mut Part {
+        self.parts.entry(table).or_default()
+    }
+
+    /// Takes out the part of one table.
+    pub(super) fn take(&mut self, table: usize) -> Part {
+        self.parts.remove(&table).unwrap_or_default()
+    }
+
+    /// The part of one table.
+    pub(super) fn part(&self, table: usize) -> PartOf<'_> {
+        static EMPTY: Part = Part { stretches: Vec::new(), misfits: Vec::new() };
+        PartOf {
+            part: self.parts.get(&table).unwrap_or(&EMPTY),
+            buffer: self.buffer,
+            format: self.format,
+            settings: self.settings,
+        }
+    }
+}
+
+/// A part with what is needed to work on it.
+pub(super) struct PartOf<'a> {
+    pub(super) part: &'a Part,
+    pub(super) buffer: &'a Buffer,
+    pub(super) format: &'a Format,
+    pub(super) settings: &'a Loader,
+}
+
+/// Few pieces are done sooner than threads are started.
+pub(super) fn threads(pieces: usize, most: usize) -> usize {
+    if pieces > 3 { most } else { 1 }
 }

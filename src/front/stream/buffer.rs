@@ -1,16 +1,12 @@
 //! The writes of a stream that are not committed yet.
 
-use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::arrow::Declared;
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::Step;
-use crate::records::{Format, Limits, cutter};
-use crate::source::Chunk;
-
-/// About how many bytes are read and decoded at a time.
-const PIECE: usize = 256 << 10;
 
 /// What is buffered, source by source. Sources stay known from batch to batch.
 #[derive(Default)]
@@ -23,15 +19,15 @@ pub(super) struct Buffer {
 }
 
 /// One source: how far it is committed, and what was written behind that.
-struct Source {
+pub(super) struct Source {
     name: String,
     committed: Option<u64>,
-    bytes: Vec<u8>,
-    writes: Vec<Write>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) writes: Vec<Write>,
     /// What goes into the quarantine unread, in the order of the writes.
     asides: Vec<Aside>,
     /// Bytes and lines of the batches before, so that places count on.
-    passed: (u64, u64),
+    pub(super) passed: (u64, u64),
 }
 
 /// What the caller says is no record: it takes the place of the bytes of a write.
@@ -41,19 +37,15 @@ struct Aside {
     raw: Vec<u8>,
 }
 
-/// One write: its position, and the bytes and lines in the source's buffer up to its end.
-struct Write {
+/// One write: its position, the bytes and lines in the source's buffer up to its end, and which of the stream's tables
+/// it is for.
+pub(super) struct Write {
     position: u64,
-    end: usize,
-    lines: u64,
-}
-
-/// A stretch of whole records in one source's buffer.
-pub(super) struct Piece {
-    source: u32,
-    sequence: u64,
-    range: Range<usize>,
-    lines: u64,
+    pub(super) end: usize,
+    pub(super) lines: u64,
+    pub(super) table: usize,
+    /// What is declared of its columns, where it was a record batch.
+    pub(super) declared: Option<Arc<Declared>>,
 }
 
 impl Buffer {
@@ -87,15 +79,24 @@ impl Buffer {
 
     /// Takes in a write of a source that is known, whose bytes go into the quarantine.
     pub(super) fn push_aside(&mut self, name: &str, raw: &[u8], reason: String, position: u64) {
-        self.push(name, b"", position);
+        self.push(name, b"", position, 0);
         let Ok(at) = self.find(name) else { return };
         self.sources[at].asides.push(Aside { position, reason, raw: raw.to_vec() });
         self.lines += 1;
         self.bytes += raw.len() as u64;
     }
 
+    /// Takes in a record batch as a write: its rows as lines of JSON, with what it declares of them.
+    pub(super) fn push_declared(&mut self, name: &str, lines: &[u8], declared: Declared, position: u64, table: usize) {
+        self.push(name, lines, position, table);
+        let Ok(at) = self.find(name) else { return };
+        if let Some(write) = self.sources[at].writes.last_mut() {
+            write.declared = Some(Arc::new(declared));
+        }
+    }
+
     /// Takes in a write of a source that is known.
-    pub(super) fn push(&mut self, name: &str, bytes: &[u8], position: u64) {
+    pub(super) fn push(&mut self, name: &str, bytes: &[u8], position: u64, table: usize) {
         let Ok(at) = self.find(name) else { return };
         let source = &mut self.sources[at];
         source.bytes.extend_from_slice(bytes);
@@ -106,7 +107,7 @@ impl Buffer {
         }
         let lines = memchr::memchr_iter(b'\n', bytes).count() as u64 + u64::from(open);
         let before = source.writes.last().map_or(0, |write| write.lines);
-        source.writes.push(Write { position, end: source.bytes.len(), lines: before + lines });
+        source.writes.push(Write { position, end: source.bytes.len(), lines: before + lines, table, declared: None });
         self.lines += lines;
         self.bytes += bytes.len() as u64;
         self.since.get_or_insert_with(Instant::now);
@@ -165,44 +166,6 @@ impl Buffer {
         hasher.finalize().to_hex()[..32].to_owned()
     }
 
-    /// Everything in pieces of whole records. Lines of JSON are taken over the borders of writes; rows of CSV are not,
-    /// so that a quote left open in one write takes nothing of the next.
-    pub(super) fn pieces(&self, format: &Format, limits: &Limits) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        for (at, source) in self.active().enumerate() {
-            let mut sequence = 0;
-            let mut cut = |range: Range<usize>, mut lines: u64| {
-                for range in cut(&source.bytes, range, format, limits) {
-                    let passed = memchr::memchr_iter(b'\n', &source.bytes[range.clone()]).count() as u64;
-                    pieces.push(Piece { source: at as u32, sequence, range, lines });
-                    sequence += 1;
-                    lines += passed;
-                }
-            };
-            if let Format::Csv(_) = format {
-                let mut before = (0, 0);
-                for write in &source.writes {
-                    cut(before.0..write.end, before.1);
-                    before = (write.end, write.lines);
-                }
-            } else {
-                cut(0..source.bytes.len(), 0);
-            }
-        }
-        pieces
-    }
-
-    /// A piece as a chunk, with its place in all that its source has given since the stream was opened.
-    pub(super) fn chunk(&self, piece: &Piece) -> Chunk {
-        let Some(source) = self.active().nth(piece.source as usize) else { return Chunk::new(b"") };
-        let mut chunk = Chunk::new(&source.bytes[piece.range.clone()]);
-        chunk.source = piece.source;
-        chunk.sequence = piece.sequence;
-        chunk.offset = source.passed.0 + piece.range.start as u64;
-        chunk.first_line = source.passed.1 + piece.lines + 1;
-        chunk
-    }
-
     /// Gives a misfit its place in the write that it came with, in place of that in the source.
     pub(super) fn locate(&self, mut misfit: Misfit) -> Misfit {
         let mut before = 0;
@@ -222,6 +185,26 @@ impl Buffer {
             before += source.writes.len();
         }
         misfit
+    }
+
+    /// What a record is, wherever it is loaded from: the source's name, the position of its write, and its byte in that.
+    pub(super) fn identity(&self, source: u32, byte: u64) -> (&str, u64, u64) {
+        let Some(source) = self.active().nth(source as usize) else { return ("", 0, byte) };
+        let at = byte.saturating_sub(source.passed.0);
+        let nth = source.writes.partition_point(|write| write.end as u64 <= at);
+        let start = nth.checked_sub(1).map_or(0, |before| source.writes[before].end as u64);
+        let position = source.writes.get(nth).map_or(0, |write| write.position);
+        (&source.name, position, at - start)
+    }
+
+    /// The line of a source that begins at this byte, and its number.
+    pub(super) fn line_at(&self, source: u32, byte: u64) -> (&[u8], u64) {
+        let Some(source) = self.active().nth(source as usize) else { return (b"", 0) };
+        let start = (byte.saturating_sub(source.passed.0) as usize).min(source.bytes.len());
+        let rest = &source.bytes[start..];
+        let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let before = memchr::memchr_iter(b'\n', &source.bytes[..start]).count() as u64;
+        (rest[..len].trim_ascii_end(), source.passed.1 + before + 1)
     }
 
     /// What the caller has set aside, each with its write as its source.
@@ -287,7 +270,7 @@ impl Buffer {
     }
 
     /// The sources that have writes.
-    fn active(&self) -> impl Iterator<Item = &Source> {
+    pub(super) fn active(&self) -> impl Iterator<Item = &Source> {
         self.sources.iter().filter(|source| !source.writes.is_empty())
     }
 
@@ -327,38 +310,16 @@ impl Source {
     }
 }
 
-/// Cuts a range at record borders.
-fn cut(bytes: &[u8], range: Range<usize>, format: &Format, limits: &Limits) -> Vec<Range<usize>> {
-    let mut cutter = cutter(format, limits);
-    let (mut start, mut room) = (range.start, PIECE);
-    let mut ranges = Vec::new();
-    while start < range.end {
-        let end = range.end.min(start + room);
-        match cutter.cut(&bytes[start..end], end == range.end) {
-            // A record that is longer than this: look further.
-            0 if end < range.end => room *= 2,
-            0 => {
-                ranges.push(start..range.end);
-                start = range.end;
-            }
-            len => {
-                ranges.push(start..start + len);
-                (start, room) = (start + len, PIECE);
-            }
-        }
-    }
-    ranges
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::{Format, Limits};
 
     fn buffer(writes: &[(&str, &str, u64)]) -> Buffer {
         let mut buffer = Buffer::default();
         for (source, bytes, position) in writes {
             buffer.add_source(source, None);
-            buffer.push(source, bytes.as_bytes(), *position);
+            buffer.push(source, bytes.as_bytes(), *position, 0);
         }
         buffer
     }
@@ -392,7 +353,7 @@ mod tests {
         assert_eq!(place(&buffer, misfit(1, 4, 9)), (2, 2, 3));
         // Places count on over batches, and are still found.
         buffer.committed(&buffer.steps());
-        buffer.push("b", b"{}\nx", 30);
+        buffer.push("b", b"{}\nx", 30, 0);
         let pieces = buffer.pieces(&Format::Ndjson, &Limits::default());
         let chunk = buffer.chunk(&pieces[0]);
         assert_eq!((chunk.source, chunk.offset, chunk.first_line), (0, 12, 5));
@@ -417,7 +378,7 @@ mod tests {
     fn what_is_set_aside_has_its_write_as_its_source_and_goes_when_that_is_committed() {
         let mut buffer = buffer(&[("a", "{}\n", 1), ("b", "{}\n", 1)]);
         buffer.push_aside("b", b"raw", "no value".into(), 2);
-        buffer.push("b", b"{}", 3);
+        buffer.push("b", b"{}", 3, 0);
         buffer.push_aside("b", b"", "no value".into(), 4);
         assert_eq!((buffer.lines(), buffer.bytes()), (5, 3 + 3 + 3 + 2));
         let names = buffer.write_names();
@@ -428,25 +389,5 @@ mod tests {
         assert_eq!((buffer.asides().count(), buffer.lines()), (1, 3));
         assert_eq!((buffer.forget("b"), buffer.forget("c")), (2, 0));
         assert_eq!((buffer.asides().count(), buffer.lines(), buffer.position("b")), (0, 1, None));
-    }
-
-    #[test]
-    fn pieces_are_whole_records_and_csv_never_reads_over_a_writes_border() {
-        let line = format!("{{\"a\":\"{}\"}}\n", "x".repeat(1000));
-        let many = line.repeat(1000);
-        let big = buffer(&[("a", &many, 1), ("a", &line, 2)]);
-        let pieces = big.pieces(&Format::Ndjson, &Limits::default());
-        assert!(pieces.len() > 2);
-        let whole: Vec<u8> = pieces.iter().flat_map(|piece| big.chunk(piece).data().to_vec()).collect();
-        assert_eq!(whole.len(), many.len() + line.len());
-        let lines: Vec<u64> = pieces.iter().map(|piece| big.chunk(piece).first_line).collect();
-        let pieces_end_with_lines = pieces.iter().all(|piece| big.chunk(piece).data().ends_with(b"\n"));
-        assert!(pieces_end_with_lines && lines.windows(2).all(|pair| pair[0] < pair[1]));
-
-        let csv = Format::Csv(crate::records::Layout { columns: vec!["a".into()], ..Default::default() });
-        let torn = buffer(&[("a", "\"open\n", 1), ("a", "1\n2\n", 2)]);
-        let pieces = torn.pieces(&csv, &Limits::default());
-        assert_eq!(torn.chunk(pieces.last().unwrap()).data().len() + torn.chunk(&pieces[0]).data().len(), 10);
-        assert_eq!(torn.chunk(&pieces[0]).data(), b"\"open\n");
     }
 }

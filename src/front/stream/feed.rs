@@ -210,7 +210,9 @@ mod tests {
     fn a_quote_that_never_closes_costs_its_line_and_not_the_rest() {
         let bytes = [&b"\"open\n"[..], &b"1,2\n".repeat(1_000)].concat();
         let (found, left) = ends(&csv(), &bytes, &[17]);
-        assert!(found[0] == 6 && left < 60 && found.len() > 900, "{} records, {left} left", found.len());
+        // It is known for what it is once it is longer than a record may be; the lines in it come along.
+        assert!(found[0] <= 44 && found.len() > 980, "{found:?}");
+        assert_eq!((found.last(), left), (Some(&bytes.len()), 0));
     }
 
     proptest! {

@@ -1,115 +1,45 @@
 //! A long-lived loader: writes are gathered to batches, and each batch is one transaction.
 
+mod arrow;
 mod batch;
+mod budget;
 mod buffer;
 mod children;
+mod commit;
 mod feed;
+mod lines;
+mod open;
 mod options;
+mod part;
+mod pieces;
+mod promote;
+mod receipt;
 mod records;
+mod refuse;
 mod resolve;
+mod retry;
 mod route;
+mod split;
+mod tables;
 
 use std::time::{Duration, Instant};
 
 pub use self::children::ChildTables;
 pub use self::feed::Feed;
-pub use self::options::{Offset, Receipt, StreamObserver, StreamOptions, StreamTotals};
+pub use self::options::{Offset, StreamObserver, StreamOptions};
+pub use self::promote::Promotion;
+pub use self::receipt::{Receipt, StreamTotals, TableReceipt};
 pub use self::records::StreamRecords;
 pub use self::route::{Route, Unrouted};
 
-use self::batch::Batch;
 use self::buffer::Buffer;
 use self::records::Payload;
 pub(super) use self::resolve::resolve;
+use self::tables::Tables;
 use super::loader::Loader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::{Counts, LoadRequest, Mode, PostgresStream, Step, StreamBegun};
+use crate::load::{Counts, LoadRequest, PostgresStream};
 use crate::records::Format;
-use crate::schema::Schema;
-use crate::sketch::Sketch;
-
-/// The first pause before a batch is tried again; it doubles up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How many batches are loaded with care after one in which the table refused a row. Such rows seldom come alone, and
-/// without care a batch that has one is loaded twice.
-const ISOLATING: u32 = 20;
-
-impl Loader {
-    /// Opens a long-lived loader into a Postgres table, with the default options. See [`StreamLoader`].
-    ///
-    /// Policy, limits, threads, format and `max_quarantined` (for each batch) are those of this loader. The format is
-    /// NDJSON unless [`ReadOptions::format`](crate::ReadOptions::format) says CSV.
-    ///
-    /// # Errors
-    ///
-    /// [`Config`](crate::ErrorKind::Config) without a table, for a target other than Postgres, for a mode other than
-    /// [`Mode::Append`], and for a load id: those of a stream are made from its offsets. [`Database`](crate::ErrorKind::Database) if
-    /// the server refuses or cannot be reached.
-    pub fn open(self) -> Result<StreamLoader> {
-        self.open_with(StreamOptions::default())
-    }
-
-    /// Opens a long-lived loader with options.
-    ///
-    /// # Errors
-    ///
-    /// As [`Loader::open`], and [`Config`](crate::ErrorKind::Config) for CSV without columns.
-    pub fn open_with(self, options: StreamOptions) -> Result<StreamLoader> {
-        let format = options.format(&self.read.format)?;
-        let table = self.streamed_table()?;
-        options.check()?;
-        let request = LoadRequest {
-            table,
-            // Each batch has its own; this one only has to be a possible one.
-            load_id: "stream".into(),
-            mode: Mode::Append,
-            sources: Vec::new(),
-            formats: vec![format.written()],
-            content_hash: String::new(),
-            bytes: 0,
-            max_quarantined: self.max_quarantined,
-            isolate_rows: false,
-        };
-        let stream = PostgresStream::connect(&self.url, &request, options.contract.clone(), options.postgres.clone())?;
-        Ok(StreamLoader {
-            settings: self,
-            options,
-            format,
-            request,
-            stream,
-            buffer: Buffer::default(),
-            seen: Sketch::default(),
-            schema: Schema::default(),
-            totals: StreamTotals::default(),
-            in_doubt: None,
-            isolating: 0,
-        })
-    }
-
-    fn streamed_table(&self) -> Result<String> {
-        if !self.url.starts_with("postgres://") && !self.url.starts_with("postgresql://") {
-            return Err(
-                Error::config("a stream needs a Postgres server").with_hint("write postgres://user@host/database")
-            );
-        }
-        match &self.mode {
-            Mode::Append => {}
-            Mode::Merge(_) => return Err(Error::new(ErrorKind::Unsupported, "a stream cannot merge yet")),
-            _ => {
-                return Err(Error::config("a stream adds to its table or merges into it")
-                    .with_hint("choose the mode append or merge"));
-            }
-        }
-        if self.load_id.is_some() {
-            return Err(
-                Error::config("a stream makes its own load ids, from its offsets").with_hint("leave the id out")
-            );
-        }
-        let missing = || Error::config("a stream needs a table").with_hint("name one with `Loader::table`");
-        self.table.clone().ok_or_else(missing)
-    }
-}
 
 /// A loader that stays open: it takes records as they come, and commits them in batches, each exactly once.
 ///
@@ -129,6 +59,12 @@ impl Loader {
 /// comes with the first value of its field. Types only ever get wider, and a value that its column cannot hold exactly
 /// puts its record into the quarantine `_longshore_quarantine`. There, `source` is the write, as `events-3@41210`, and
 /// `line` and `byte` count in that write.
+///
+/// **Many tables.** A [`Route`] sends records into tables by the value of a field, and
+/// [`write_to`](StreamLoader::write_to) into any that the caller names. All tables of a batch are filled in the one
+/// transaction, and the offsets stand beside the stream's own table. Each table has its own row in the ledger.
+///
+/// **Merging.** With [`Mode::Merge`](crate::load::Mode::Merge) each record takes the place of the row with its key.
 ///
 /// **Failures.** What may pass by itself (a lost connection, a deadlock, a server that starts) is tried again, with
 /// growing pauses. An error leaves the batch in the buffer, so that `commit` can be called again. Dropping the loader
@@ -153,16 +89,14 @@ pub struct StreamLoader {
     settings: Loader,
     options: StreamOptions,
     format: Format,
+    /// What all loads of the stream have in common.
     request: LoadRequest,
     stream: PostgresStream,
     buffer: Buffer,
-    /// The evidence of all batches that were committed here.
-    seen: Sketch,
-    /// As the last batch was loaded.
-    schema: Schema,
+    tables: Tables,
     totals: StreamTotals,
-    /// The id of a batch that was sent whole, and whose commit may have gone through without our knowing.
-    in_doubt: Option<String>,
+    /// A batch that was sent whole, and whose commit may have gone through without our knowing.
+    in_doubt: Option<Receipt>,
     /// For how many more batches rows that the table refuses are looked for from the beginning.
     isolating: u32,
 }
@@ -180,7 +114,8 @@ impl std::fmt::Debug for StreamLoader {
 impl StreamLoader {
     /// Takes in whole records; `offset` is the position of the source behind them.
     ///
-    /// A last line without a line end is complete. CSV has no header here: its columns are those of
+    /// They are bytes in the stream's format or an Arrow record batch, see [`StreamRecords`]. A last line without a line
+    /// end is complete. CSV has no header here: its columns are those of
     /// [`StreamOptions::csv_columns`]. No bytes at all just move the position. A write at or before a position that is
     /// committed or buffered is skipped, and counted in [`StreamTotals::skipped`].
     ///
@@ -191,14 +126,11 @@ impl StreamLoader {
     ///
     /// [`Config`](crate::ErrorKind::Config) for a position above 2^63 - 1 or a source name with U+0000; and everything that
     /// [`commit`](StreamLoader::commit) gives. It is safe to write the same again after an error: if the bytes were
-    /// taken in, the second write is skipped.
+    /// taken in, the second write is skipped. A record batch with a type that no table takes is
+    /// [`Unsupported`](crate::ErrorKind::Unsupported).
     pub fn write<'a>(&mut self, records: impl Into<StreamRecords<'a>>, offset: Offset) -> Result<()> {
         if self.admit(&offset)? {
-            let Payload::Bytes(bytes) = records.into().0;
-            self.buffer.push(&offset.source, &bytes, offset.position);
-            if self.is_full() {
-                self.commit()?;
-            }
+            self.take(records.into(), &offset, 0)?;
         }
         Ok(())
     }
@@ -262,15 +194,49 @@ impl StreamLoader {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](crate::ErrorKind::Unsupported): this version cannot yet.
-    pub fn write_to<'a>(
-        &mut self,
-        _table: &str,
-        _records: impl Into<StreamRecords<'a>>,
-        _offset: Offset,
-    ) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "a stream has one table in this version")
-            .with_hint("open a stream for each table"))
+    /// As [`write`](StreamLoader::write), and [`Config`](crate::ErrorKind::Config) for a name that no table can have.
+    pub fn write_to<'a>(&mut self, table: &str, records: impl Into<StreamRecords<'a>>, offset: Offset) -> Result<()> {
+        let table = self.table_number(table)?;
+        if self.admit(&offset)? {
+            self.take(records.into(), &offset, table)?;
+        }
+        Ok(())
+    }
+
+    /// Takes records into the buffer, and commits if that makes it full.
+    fn take(&mut self, records: StreamRecords<'_>, offset: &Offset, table: usize) -> Result<()> {
+        match records.0 {
+            Payload::Bytes(bytes) => self.buffer.push(&offset.source, &bytes, offset.position, table),
+            Payload::Batch(_) if self.options.child_tables != ChildTables::None => {
+                let message = "record batches cannot be taken apart into child tables";
+                return Err(Error::new(ErrorKind::Unsupported, message).with_hint("write records as JSON"));
+            }
+            Payload::Batch(batch) => {
+                let (lines, declared) = arrow::lines(&batch)?;
+                self.buffer.push_declared(&offset.source, &lines, declared, offset.position, table);
+            }
+        }
+        if self.is_full() { self.commit().map(drop) } else { Ok(()) }
+    }
+
+    /// The number of a table that the caller names.
+    fn table_number(&mut self, text: &str) -> Result<usize> {
+        if let Some(number) = self.tables.named(text) {
+            return Ok(number);
+        }
+        let name = tables::parse(text)?;
+        self.patiently(Self::know_own_table)?;
+        let name = self.patiently(|loader| loader.stream.resolve(Some(&name)))?;
+        Ok(self.tables.call(text, name))
+    }
+
+    /// Asks the server, once, which schema the stream's own table is in.
+    fn know_own_table(&mut self) -> Result<()> {
+        if !self.tables.is_ready() {
+            let own = self.stream.resolve(None)?;
+            self.tables.number(own);
+        }
+        Ok(())
     }
 
     /// Commits what is buffered: rows, quarantine, changes to the table, ledger and offsets in one transaction.
@@ -377,154 +343,8 @@ impl StreamLoader {
 
     /// Tries until it works, fails for good, or has taken too long.
     fn patiently<T>(&mut self, mut work: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
-        let started = Instant::now();
-        for attempt in 0.. {
-            let error = match work(self) {
-                Err(error) if error.is_temporary() => error,
-                outcome => return outcome,
-            };
-            let pause = pause(&load_id(&self.buffer.steps()), attempt);
-            if started.elapsed() + pause > self.options.retry_for {
-                return Err(error);
-            }
-            tracing::warn!(table = self.request.table, attempt, %error, pause = pause.as_secs_f64(), "trying again");
-            if let Some(observer) = &self.options.observer {
-                observer.retrying(&error, pause);
-            }
-            std::thread::sleep(pause);
-        }
-        unreachable!("the loop has no end but those inside")
-    }
-
-    fn commit_once(&mut self) -> Result<Receipt> {
-        loop {
-            let steps = self.buffer.steps();
-            if steps.is_empty() {
-                return Ok(Receipt { schema: self.schema.clone(), ..Receipt::default() });
-            }
-            match self.load(&steps) {
-                // The batch goes once more, with such rows looked for one by one, and so do some batches behind it.
-                Err(error) if error.is_refused_row() && self.isolating == 0 => self.isolating = ISOLATING,
-                Err(error) => return Err(error),
-                Ok(Some(receipt)) => {
-                    self.isolating = self.isolating.saturating_sub(1);
-                    return Ok(receipt);
-                }
-                Ok(None) => {}
-            }
-        }
-    }
-
-    /// Loads the batch. `None` if its sources were found elsewhere; the buffer then holds what is left to do.
-    fn load(&mut self, steps: &[Step]) -> Result<Option<Receipt>> {
-        self.request.load_id = load_id(steps);
-        self.request.isolate_rows = self.isolating > 0;
-        self.request.sources = self.buffer.names();
-        self.request.content_hash = self.buffer.content_hash();
-        self.request.bytes = self.buffer.bytes();
-        let batch = Batch::new(&self.buffer, &self.format, &self.settings);
-        let seen = self.seen.clone().merge(batch.sketch(&self.request.sources)?);
-        let mut decide = |table: Option<&_>| resolve(&self.settings.policy, &seen, table);
-        let names = self.buffer.write_names();
-        let (counts, schema, altered) = match self.stream.begin(&self.request, steps, &names, &mut decide)? {
-            StreamBegun::Moved(_, Some(counts)) if self.in_doubt.as_ref() == Some(&self.request.load_id) => {
-                // It was our own commit that moved them.
-                (counts, self.schema.clone(), Vec::new())
-            }
-            StreamBegun::Moved(positions, _) => {
-                self.totals.skipped += self.buffer.move_on(steps, &positions)?;
-                return Ok(None);
-            }
-            StreamBegun::Open(mut open) => {
-                let schema = open.schema.clone();
-                let encoder = open.encoder();
-                let read = batch.send(&schema, &encoder, &mut open)?;
-                self.in_doubt = Some(self.request.load_id.clone());
-                let altered = std::mem::take(&mut open.altered);
-                (open.commit(read)?, schema, altered)
-            }
-        };
-        self.in_doubt = None;
-        self.buffer.committed(steps);
-        self.seen = seen;
-        self.schema = schema.clone();
-        self.totals.add(counts);
-        let offsets = steps.iter().map(|step| Offset::new(step.source.clone(), step.to)).collect();
-        let (load_id, bytes) = (Some(self.request.load_id.clone()), self.request.bytes);
-        Ok(Some(Receipt { counts, load_id, offsets, altered, schema, bytes }))
-    }
-}
-
-/// The id of the batch that takes sources along these steps. It depends on nothing else.
-fn load_id(steps: &[Step]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(b"longshore stream 1");
-    for Step { source, from, to } in steps {
-        hasher.update(&(source.len() as u64).to_le_bytes());
-        hasher.update(source.as_bytes());
-        hasher.update(&[u8::from(from.is_some())]);
-        hasher.update(&from.unwrap_or_default().to_le_bytes());
-        hasher.update(&to.to_le_bytes());
-    }
-    hasher.finalize().to_hex()[..32].to_owned()
-}
-
-/// How long to wait after the nth failed attempt: between half and all of a doubling pause. Loaders that failed together
-/// come back apart, since their batches differ.
-fn pause(load_id: &str, attempt: u32) -> Duration {
-    let whole = LONGEST_PAUSE.min(FIRST_PAUSE.saturating_mul(1 << attempt.min(16)));
-    let hash = blake3::hash(format!("{load_id} {attempt}").as_bytes());
-    whole.mul_f64(0.5 + f64::from(hash.as_bytes()[0]) / 512.0)
-}
-
-impl StreamTotals {
-    fn add(&mut self, counts: Counts) {
-        self.commits += 1;
-        self.counts.read += counts.read;
-        self.counts.loaded += counts.loaded;
-        self.counts.quarantined += counts.quarantined;
-        self.counts.deduplicated += counts.deduplicated;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ErrorKind;
-
-    #[test]
-    fn a_load_id_depends_on_the_steps_and_on_nothing_else() {
-        let id = |source: &str, from: Option<u64>, to: u64| load_id(&[Step { source: source.into(), from, to }]);
-        assert_eq!(id("events-3", None, 41_210), id("events-3", None, 41_210));
-        let others = [id("events-4", None, 41_210), id("events-3", Some(0), 41_210), id("events-3", None, 41_211)];
-        assert!(others.iter().all(|other| *other != id("events-3", None, 41_210)));
-    }
-
-    #[test]
-    fn pauses_grow_to_a_limit_and_differ_between_batches() {
-        for attempt in 0..40 {
-            let pause = pause("a", attempt);
-            assert!(pause >= FIRST_PAUSE / 2 && pause <= LONGEST_PAUSE, "{pause:?}");
-        }
-        assert!(pause("a", 9) > pause("a", 3) && pause("a", 1) != pause("b", 1));
-    }
-
-    #[test]
-    fn what_a_stream_cannot_do_is_refused_before_anything_is_connected() {
-        let url = "postgres://u@127.0.0.1:1/d";
-        let csv = crate::ReadOptions::default()
-            .format(crate::records::FormatOptions { kind: Some(crate::records::Kind::Csv), ..Default::default() });
-        for loader in [
-            Loader::new(url),
-            Loader::new("dir:out").table("t"),
-            Loader::new(url).table("t").load_id("1"),
-            Loader::new(url).table("t").mode(Mode::Replace),
-            Loader::new(url).table("t").read(csv),
-            Loader::new(url).table("_longshore_offsets"),
-        ] {
-            let error = loader.open().unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config, "{error}");
-            assert!(error.hint().is_some());
-        }
+        let (options, table) = (self.options.clone(), self.request.table.clone());
+        let seed = commit::load_id(&self.buffer.steps());
+        retry::patiently(&options, &table, &seed, || work(self))
     }
 }

@@ -4,12 +4,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Receipt;
 use super::children::ChildTables;
 use super::route::Route;
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::{Contract, Counts, OnChange, PostgresOptions, Rewrite};
+use crate::load::{Contract, Mode, PostgresOptions};
 use crate::records::{Dialect, Format, FormatOptions, Kind, Layout};
-use crate::schema::Schema;
 
 /// A place in a source: the position behind the last record that is meant.
 ///
@@ -175,22 +175,19 @@ impl StreamOptions {
         self
     }
 
-    /// What cannot be done yet is refused.
-    pub(super) fn check(&self) -> Result<()> {
-        let contract = &self.contract;
-        let mut actions = [contract.columns, contract.types].into_iter().chain(contract.by_column.values().copied());
-        let missing = if actions.any(|action| action == OnChange::NullValue) {
-            "a contract that nulls values"
-        } else if contract.rewrite != Rewrite::Allow {
-            "a policy for large tables"
-        } else if self.route.is_some() {
-            "a route"
-        } else if self.child_tables != ChildTables::None {
-            "child tables"
-        } else {
+    /// Refuses what does not go together.
+    pub(super) fn check(&self, mode: &Mode, format: &Format) -> Result<()> {
+        if self.child_tables == ChildTables::None {
             return Ok(());
-        };
-        Err(Error::new(ErrorKind::Unsupported, format!("{missing}: this version cannot do it yet")))
+        }
+        if let Mode::Merge(_) = mode {
+            let message = "child tables cannot be merged: rows of an earlier version would stay";
+            return Err(Error::new(ErrorKind::Unsupported, message).with_hint("append, or keep arrays as JSON"));
+        }
+        match format {
+            Format::Ndjson => Ok(()),
+            _ => Err(Error::config("CSV has no arrays to make child tables of").with_hint("leave child tables out")),
+        }
     }
 
     /// Sets who is told of commits and retries.
@@ -229,32 +226,4 @@ impl StreamOptions {
         };
         Ok(Format::Csv(Layout { dialect, columns, ..Layout::default() }))
     }
-}
-
-/// What a commit did.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Receipt {
-    /// Records read, loaded and quarantined; they balance.
-    pub counts: Counts,
-    /// The id of the batch in the ledger; `None` if nothing was committed.
-    pub load_id: Option<String>,
-    /// How far each source of the batch is committed now.
-    pub offsets: Vec<Offset>,
-    /// The statements that made or changed the table, in the order in which they ran.
-    pub altered: Vec<String>,
-    /// The columns as they were loaded.
-    pub schema: Schema,
-    /// Bytes of the records, as they were written to the loader.
-    pub bytes: u64,
-}
-
-/// What a stream has done since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct StreamTotals {
-    /// Records of all batches.
-    pub counts: Counts,
-    /// Batches committed.
-    pub commits: u64,
-    /// Writes that were skipped, because their positions were committed or buffered already.
-    pub skipped: u64,
 }

@@ -2,9 +2,16 @@
 
 use std::borrow::Cow;
 
-/// Whole records, as a write takes them: text or bytes in the stream's format.
+use arrow_array::RecordBatch;
+
+/// Whole records, as a write takes them: text or bytes in the stream's format, or an Arrow record batch.
 ///
-/// Made by `into()` of a `String`, a `Vec<u8>`, or a reference to anything that lends its bytes.
+/// Made by `into()` of a `RecordBatch`, a `String`, a `Vec<u8>`, or a reference to anything that lends its bytes.
+///
+/// The columns of a record batch become columns of the same type: integers by their width (`UInt64` as `decimal(20,0)`),
+/// `Float32` as `float64`, decimals of up to 38 digits, text, dates, times, timestamps (a zone makes them instants; those
+/// finer than microseconds are kept as text), `arrow.uuid` and `arrow.json`. Dictionaries count as their values, structs
+/// are taken apart by path, lists are JSON. Other types are refused. A row with a NaN or an infinity is quarantined.
 ///
 /// ```
 /// use longshore::StreamRecords;
@@ -17,6 +24,7 @@ pub struct StreamRecords<'a>(pub(super) Payload<'a>);
 #[derive(Debug, Clone)]
 pub(super) enum Payload<'a> {
     Bytes(Cow<'a, [u8]>),
+    Batch(RecordBatch),
 }
 
 impl StreamRecords<'_> {
@@ -24,6 +32,7 @@ impl StreamRecords<'_> {
     pub fn bytes(&self) -> usize {
         match &self.0 {
             Payload::Bytes(bytes) => bytes.len(),
+            Payload::Batch(batch) => batch.get_array_memory_size(),
         }
     }
 }
@@ -32,6 +41,12 @@ impl StreamRecords<'_> {
 impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for StreamRecords<'a> {
     fn from(bytes: &'a T) -> Self {
         StreamRecords(Payload::Bytes(Cow::Borrowed(bytes.as_ref())))
+    }
+}
+
+impl From<RecordBatch> for StreamRecords<'_> {
+    fn from(batch: RecordBatch) -> Self {
+        StreamRecords(Payload::Batch(batch))
     }
 }
 

@@ -1,28 +1,61 @@
 //! The schema of a batch: what the stream has shown so far, and what the table is.
 
+use super::budget::keep_to_budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::Path;
 use crate::plan::{ExistingTable, path_of_comment};
-use crate::schema::{Policy, Schema, Type};
+use crate::schema::{Column, Policy, Schema, Type};
 use crate::sketch::Sketch;
 
-/// Resolves the evidence of a stream.
-///
-/// Three things differ from a file, whose end has been seen. A hint waits for its field. A field without a value so
-/// far gets no column: its first value may be of any type, and the column a table makes for it would be text for good.
-/// And a field that the table keeps whole stays whole, although the objects seen here could be taken apart.
+/// Resolves evidence as a stream that appends does.
 pub(in crate::front) fn resolve(policy: &Policy, seen: &Sketch, table: Option<&ExistingTable>) -> Result<Schema> {
-    let mut policy = policy.clone();
-    let mut schema = patient(&mut policy, seen)?;
-    let kept_whole = kept_whole(&schema, table);
-    if !kept_whole.is_empty() {
-        policy = kept_whole.iter().fold(policy, |policy, path| policy.hint(path.to_string(), Type::Json));
-        schema = patient(&mut policy, seen)?;
+    Resolver { policy, keys: &[] }.resolve(seen, table)
+}
+
+/// What the schema of a stream is decided by, besides its evidence.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Resolver<'a> {
+    pub(super) policy: &'a Policy,
+    /// Fields that have to be columns, as paths: those that rows are merged by.
+    pub(super) keys: &'a [&'a str],
+}
+
+impl Resolver<'_> {
+    /// Resolves the evidence of a stream.
+    ///
+    /// Four things differ from a file, whose end has been seen. A hint waits for its field. A field without a value so
+    /// far gets no column: its first value may be of any type, and the column a table makes for it would be text for good.
+    /// A field that the table keeps whole stays whole, although the objects seen here could be taken apart. And the column
+    /// budget is the table's, not that of the fields seen here.
+    pub(super) fn resolve(&self, seen: &Sketch, table: Option<&ExistingTable>) -> Result<Schema> {
+        let mut policy = self.policy.clone().max_columns(usize::MAX);
+        let mut schema = patient(&mut policy, seen)?;
+        let kept_whole = kept_whole(&schema, table);
+        if !kept_whole.is_empty() {
+            policy = kept_whole.iter().fold(policy, |policy, path| policy.hint(path.to_string(), Type::Json));
+            schema = patient(&mut policy, seen)?;
+        }
+        schema.columns.retain(|column| column.ty != Type::Null);
+        self.add_keys(&mut schema, table);
+        keep_to_budget(&mut schema, table, self.policy.max_columns, |column| {
+            let path = column.path.to_string();
+            self.keys.contains(&path.as_str()) || policy.hint_for(&path).is_some()
+        });
+        Ok(schema)
     }
-    let overflow = schema.overflow.and_then(|at| schema.columns.get(at)).map(|column| column.path.clone());
-    schema.columns.retain(|column| column.ty != Type::Null);
-    schema.overflow = overflow.and_then(|path| schema.columns.iter().position(|column| column.path == path));
-    Ok(schema)
+
+    /// Adds the fields to merge by that only the table has: the records without them are to be told so.
+    fn add_keys(&self, schema: &mut Schema, table: Option<&ExistingTable>) {
+        for key in self.keys.iter().filter(|key| schema.column(key).is_none()).copied().collect::<Vec<_>>() {
+            let found = table.into_iter().flat_map(|table| &table.columns).find_map(|column| {
+                match column.comment.as_deref().and_then(path_of_comment) {
+                    Some(path) => (path.to_string() == key).then(|| Column::new(path, &column.name, Type::Null)),
+                    None => (column.name == key).then(|| Column::new(Path::new([key]), key, Type::Null)),
+                }
+            });
+            schema.columns.extend(found);
+        }
+    }
 }
 
 /// Resolves, without the hints for fields that have not been seen.
@@ -58,7 +91,7 @@ mod tests {
 
     fn columns(policy: Policy, input: &str, table: Option<&ExistingTable>) -> Vec<(String, Type)> {
         let seen = Sketch::of(&Source::bytes(input.to_owned())).unwrap();
-        let schema = resolve(&policy, &seen, table).unwrap();
+        let schema = Resolver { policy: &policy, keys: &[] }.resolve(&seen, table).unwrap();
         schema.columns.into_iter().map(|column| (column.path.to_string(), column.ty)).collect()
     }
 

@@ -222,7 +222,7 @@ impl Load {
         let quarantined = quarantine.finish()?;
         // Without columns there is no part; such rows are counted by the manifest alone.
         let loaded = if schema.columns.is_empty() { sent } else { parts.iter().map(|part| part.rows).sum() };
-        let counts = conserved("the folder", read, (sent, loaded), (quarantined, quarantined))?;
+        let counts = conserved("the folder", read, (sent, loaded), (quarantined, quarantined), 0)?;
         let table = TableName::parse(&request.table, Dialect::Redshift)?;
         let manifest = Manifest::new(&table, &request, &schema, counts, parts);
         let url = format!("{url_prefix}/{}", place.relative());

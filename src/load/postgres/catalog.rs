@@ -70,6 +70,14 @@ pub(super) fn read(client: &mut Client, oid: u32, table: &TableName) -> Result<E
     Ok(ExistingTable { columns, slots: usize::try_from(slots).unwrap_or_default(), has_rows })
 }
 
+/// Bytes of a table on the disk, without its indexes; those of all its partitions.
+pub(super) fn size(client: &mut Client, oid: u32) -> Result<u64> {
+    let sql =
+        "SELECT coalesce((SELECT sum(pg_table_size(relid))::bigint FROM pg_partition_tree($1)), pg_table_size($1))";
+    let bytes: i64 = client.query_typed_one(sql, &[(&oid, SqlType::OID)]).map_err(unreadable)?.get(0);
+    Ok(u64::try_from(bytes).unwrap_or_default())
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
 fn unreadable(error: ::postgres::Error) -> Error {
     failed("reading the catalog", &error)

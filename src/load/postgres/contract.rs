@@ -1,14 +1,16 @@
 //! What a stream's contract allows of the changes that the data asks for.
 
+use super::variant;
 use crate::error::{Error, ErrorKind, Location, Result};
-use crate::load::{Contract, OnChange};
-use crate::plan::{self, Evolution, ExistingTable, JsonType, TableName};
-use crate::schema::{Column, Schema, Type};
+use crate::load::{Contract, OnChange, Rewrite};
+use crate::plan::{self, Class, Evolution, ExistingTable, JsonType, TableName};
+use crate::schema::{Column, OnMisfit, Schema, Type};
 
 /// Plans the changes to a table within a contract.
 ///
 /// A column that must or can not be changed is decoded as the table has it, so that values that do not fit come back
-/// as misfits; one that must not be added, or that cannot be written at all, is left out, and its values are misfits.
+/// as misfits; one that must not be added, or that cannot be written at all, is left out, and its values are misfits. A
+/// column of a large table that would be rewritten is treated as the contract has it.
 /// `schema` is what is left of it in the end.
 ///
 /// # Errors
@@ -21,10 +23,17 @@ pub(super) fn evolve_within(
     table: &TableName,
     json: JsonType,
     contract: &Contract,
+    is_large: bool,
 ) -> Result<Evolution> {
-    // Each turn takes a column back or out, so this ends.
+    for column in &mut schema.columns {
+        if contract.for_wider_type(&column.path.to_string()) == OnChange::NullValue {
+            column.on_misfit = OnMisfit::Value;
+        }
+    }
+    variant::take_up(schema, existing);
+    // Each turn takes a column back or out, or gives it a variant, so this ends.
     loop {
-        let evolution = match plan::evolve(schema, existing, table, json) {
+        let mut evolution = match plan::evolve(schema, existing, table, json) {
             Ok(evolution) => evolution,
             Err(error) => {
                 let path = error.location().and_then(|place| place.column.as_deref());
@@ -34,31 +43,42 @@ pub(super) fn evolve_within(
                         if error.kind() == ErrorKind::Conflict
                             && contract.for_wider_type(path.unwrap_or_default()) != OnChange::Freeze =>
                     {
-                        give_way(schema, at);
+                        give_way(schema, at, contract);
                         continue;
                     }
                     _ => return Err(error),
                 }
             }
         };
-        match first_forbidden(schema, existing, &evolution, contract)? {
-            Some(at) => give_way(schema, at),
-            None => return Ok(evolution),
+        match first_forbidden(schema, existing, &evolution, contract, is_large)? {
+            Some((at, Instead::GiveWay)) => give_way(schema, at, contract),
+            Some((at, Instead::Variant)) => variant::add(schema, at),
+            None => {
+                variant::connect(&mut evolution.columns);
+                return Ok(evolution);
+            }
         }
     }
 }
 
-/// Makes a column fit whatever the table has; one that does not even so is left out.
-fn give_way(schema: &mut Schema, at: usize) {
-    if schema.columns[at].ty == Type::Null {
-        remove(schema, at);
-    } else {
-        schema.columns[at].ty = Type::Null;
-    }
+/// What a column is to do that must not be as the evolution has it.
+enum Instead {
+    /// Be as the table has it, or not at all.
+    GiveWay,
+    /// Be as the table has it, beside a column of text for what it does not hold.
+    Variant,
 }
 
-fn remove(schema: &mut Schema, at: usize) {
-    schema.columns.remove(at);
+/// Makes a column fit whatever the table has; one that does not even so is left out.
+fn give_way(schema: &mut Schema, at: usize, contract: &Contract) {
+    if schema.columns[at].ty != Type::Null {
+        schema.columns[at].ty = Type::Null;
+        return;
+    }
+    let column = schema.columns.remove(at);
+    if contract.for_wider_type(&column.path.to_string()) == OnChange::NullValue {
+        schema.set_aside.push(column.path);
+    }
     schema.overflow = match schema.overflow {
         Some(overflow) if overflow == at => None,
         Some(overflow) if overflow > at => Some(overflow - 1),
@@ -72,9 +92,13 @@ fn first_forbidden(
     existing: &ExistingTable,
     evolution: &Evolution,
     contract: &Contract,
-) -> Result<Option<usize>> {
+    is_large: bool,
+) -> Result<Option<(usize, Instead)>> {
     for (at, fitted) in evolution.columns.iter().enumerate() {
         let column = &schema.columns[at];
+        if variant::is_variant(&column.path) {
+            continue;
+        }
         let path = column.path.to_string();
         let have = existing.columns.iter().find(|have| have.name == fitted.column.name);
         match have {
@@ -83,21 +107,28 @@ fn first_forbidden(
                 OnChange::Freeze => return Err(frozen(column, "the table has no such column".into())),
                 OnChange::Quarantine | OnChange::NullValue => {
                     schema.columns[at].ty = Type::Null;
-                    return Ok(Some(at));
+                    return Ok(Some((at, Instead::GiveWay)));
                 }
             },
             Some(have) if have.ty != fitted.sql => match contract.for_wider_type(&path) {
-                OnChange::Evolve => {}
+                OnChange::Evolve => {
+                    let rewrites = is_large && plan::class_of(&have.ty, &fitted.sql) == Class::Rewrite;
+                    match contract.rewrite {
+                        Rewrite::VariantColumn if rewrites => return Ok(Some((at, Instead::Variant))),
+                        Rewrite::Quarantine if rewrites => return Ok(Some((at, Instead::GiveWay))),
+                        _ => {}
+                    }
+                }
                 OnChange::Freeze => {
                     let (have, need) = (&have.ty, &fitted.sql);
                     return Err(frozen(column, format!("the table has {have}, and the data needs {need}")));
                 }
-                OnChange::Quarantine | OnChange::NullValue => return Ok(Some(at)),
+                OnChange::Quarantine | OnChange::NullValue => return Ok(Some((at, Instead::GiveWay))),
             },
             // A type that holds none of our values.
             Some(_) if fitted.column.ty == Type::Null => {
                 schema.columns[at].ty = Type::Null;
-                return Ok(Some(at));
+                return Ok(Some((at, Instead::GiveWay)));
             }
             Some(_) => {}
         }
@@ -141,7 +172,7 @@ mod tests {
         let table = table(&[("n", PgType::Int2), ("at", PgType::TimestampTz(None)), ("r", PgType::Float4)]);
         let columns = columns.iter().map(|(name, ty)| Column::new(Path::new([*name]), *name, *ty)).collect();
         let mut schema = Schema { columns, ..Schema::default() };
-        let evolution = evolve_within(&mut schema, &table, &"t".parse()?, JsonType::default(), &contract)?;
+        let evolution = evolve_within(&mut schema, &table, &"t".parse()?, JsonType::default(), &contract, false)?;
         assert_eq!(schema.columns.len(), evolution.columns.len());
         let columns = evolution.columns.into_iter().map(|fitted| (fitted.column.name, fitted.column.ty));
         Ok((columns.collect(), evolution.plan.statements.len()))

@@ -50,11 +50,13 @@ const CREATE_QUARANTINE: &str = "(
 )";
 
 /// Columns that came after the tables. They are added where an older version has made the table.
-const LATER: [(&str, &str, &str); 5] = [
+const LATER: [(&str, &str, &str); 6] = [
     // How the inputs were read: an entry for each source, or one for all.
     (LOADS, "formats", "jsonb"),
     (QUARANTINE, "id", "bigint GENERATED ALWAYS AS IDENTITY"),
     (QUARANTINE, "schema_version", "text"),
+    // What was kept aside: a whole `record`, or only a `value` of a record that became a row.
+    (QUARANTINE, "scope", "text NOT NULL DEFAULT 'record'"),
     // The load in which a replay made the record a row.
     (QUARANTINE, "replayed_by", "text"),
     (QUARANTINE, "replayed_at", "timestamptz"),

@@ -5,17 +5,21 @@ mod contract;
 mod copy;
 mod isolate;
 mod ledger;
+mod merge;
 mod offsets;
 mod open;
+mod promote;
 mod quarantine;
 mod replay;
 mod rows;
 mod spool;
 mod stream;
+mod variant;
 
 pub(crate) use self::offsets::Step;
+pub(crate) use self::promote::Decide;
 pub(crate) use self::quarantine::{PostgresQuarantine, Waiting};
-pub(crate) use self::stream::{OpenBatch, PostgresStream, StreamBegun};
+pub(crate) use self::stream::{OpenTable, PostgresStream, StreamBegun};
 
 use std::time::Duration;
 
@@ -73,8 +77,11 @@ impl Default for PostgresOptions {
 /// them ([`Mode::Replace`](super::Mode::Replace)), or the table was dropped. Replacing truncates the table, which
 /// keeps its grants, views and indexes, and can be rolled back like the rest.
 ///
+/// Merging ([`Mode::Merge`](super::Mode::Merge)) goes through a staging table of the same transaction. On a table that the load
+/// makes, the key has a unique index; on others it needs none, and is the faster for one.
+///
 /// A row that the table's own constraints refuse ends the load, unless [`LoadRequest::isolate_rows`] is set: then it is
-/// given back by [`Target::isolated`]. The server is Postgres 12 or later.
+/// given back by [`Target::isolated`], except where rows are merged. The server is Postgres 12 or later.
 #[derive(Debug)]
 pub struct PostgresTarget {
     endpoint: Endpoint,
@@ -188,7 +195,8 @@ impl Target for PostgresTarget {
         let State::Open(load) = std::mem::replace(&mut self.state, State::Failed) else {
             unreachable!("checked above")
         };
-        let (_, counts) = load.commit(&self.endpoint, read, &[])?;
+        let (client, key, settled) = load.settle(read)?;
+        let (_, counts) = ledger::commit(client, &self.endpoint, &key, settled.counts)?;
         self.state = State::Done;
         Ok(counts)
     }

@@ -6,6 +6,7 @@ use ::postgres::types::Type as SqlType;
 use super::catalog;
 use super::error::failed;
 use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE, lock, set_lock_timeout};
+use super::merge;
 use super::offsets::OFFSETS;
 use super::session::{Client, Endpoint};
 use crate::error::{Error, ErrorKind, Result};
@@ -48,12 +49,14 @@ pub(super) struct Ready {
     pub(super) deferred: Vec<String>,
     /// Statements that were run to make or change the table.
     pub(super) done: Vec<String>,
+    /// Whether the table is new.
+    pub(super) created: bool,
 }
 
 pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, request: &LoadRequest) -> Result<Opened> {
     let table = table_name(request)?;
-    if let Mode::Merge(_) = request.mode {
-        return Err(Error::new(ErrorKind::Unsupported, "merging into Postgres is not there yet"));
+    if let Mode::Merge(keys) = &request.mode {
+        keys.check()?;
     }
     begin(client)?;
     refuse_other_servers(client)?;
@@ -78,25 +81,45 @@ pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, re
         Some(oid) => {
             let existing = occupy(client, oid, &key, &request.mode)?;
             let evolution = plan::evolve(schema, &existing, &key.target, endpoint.options.json)?;
+            require_keys(&evolution.columns, &request.mode)?;
             adapt(client, key, evolution)?
         }
-        None => create(client, key, schema, endpoint.options.json)?,
+        None => {
+            require_keys(&plan::fitted(schema, endpoint.options.json), &request.mode)?;
+            create(client, key, schema, endpoint.options.json)?
+        }
     };
     Ok(Opened::Ready(ready))
+}
+
+/// Looks before anything is changed whether there are the columns to merge by.
+fn require_keys(columns: &[Fitted], mode: &Mode) -> Result<()> {
+    match mode {
+        // Where no record has a field, there is nothing to merge, and a record that is empty is told by its load.
+        Mode::Merge(_) if columns.is_empty() => Ok(()),
+        Mode::Merge(keys) => merge::missing(columns, keys).map_or(Ok(()), |path| Err(merge::missing_field(path))),
+        _ => Ok(()),
+    }
 }
 
 /// The table of a request, if it is one that can be loaded into.
 pub(super) fn table_name(request: &LoadRequest) -> Result<TableName> {
     let table = TableName::parse(&request.table, Dialect::Postgres)?;
-    if [LOADS, QUARANTINE, OFFSETS].contains(&table.name.as_str()) {
-        return Err(
-            Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name")
-        );
-    }
+    refuse_own(&table)?;
     if request.load_id.is_empty() || request.load_id.contains('\0') {
         return Err(Error::config("a load id must not be empty or hold U+0000"));
     }
     Ok(table)
+}
+
+/// Refuses the names of longshore's own tables.
+pub(super) fn refuse_own(table: &TableName) -> Result<()> {
+    match [LOADS, QUARANTINE, OFFSETS].contains(&table.name.as_str()) {
+        true => {
+            Err(Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name"))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Opens the transaction of a load.
@@ -187,13 +210,14 @@ pub(super) fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: J
     Ledger::new(&key).mark_replaced(client)?;
     if schema.columns.is_empty() {
         // An input without any record gives no table; one with records `{}` gives one without columns.
-        return Ok(Ready { key, columns: Vec::new(), deferred: statements, done: Vec::new() });
+        return Ok(Ready { key, columns: Vec::new(), deferred: statements, done: Vec::new(), created: true });
     }
     for statement in &statements {
         fault::point("table.create")?;
         client.batch_execute(statement).map_err(|error| failed("creating the table", &error))?;
     }
-    Ok(Ready { key, columns: plan::fitted(schema, json), deferred: Vec::new(), done: statements })
+    let columns = plan::fitted(schema, json);
+    Ok(Ready { key, columns, deferred: Vec::new(), done: statements, created: true })
 }
 
 /// Locks the table, empties it if the mode says so, and reads what it is.
@@ -221,5 +245,5 @@ pub(super) fn adapt(client: &mut Client, key: LoadKey, evolution: Evolution) -> 
         fault::point("table.alter")?;
         client.batch_execute(statement).map_err(|error| failed("changing the table", &error))?;
     }
-    Ok(Ready { key, columns: evolution.columns, deferred: Vec::new(), done })
+    Ok(Ready { key, columns: evolution.columns, deferred: Vec::new(), done, created: false })
 }

@@ -39,6 +39,7 @@ impl PostgresQuarantine {
         let table = TableName::parse(table, Dialect::Postgres)?;
         let mut client = endpoint.connect()?;
         open::begin(&mut client)?;
+        open::refuse_other_servers(&mut client)?;
         let key = LoadKey { target: open::resolve(&mut client, table)?, load_id: String::new() };
         let is_there = ledger::exists(&mut client, &key.beside(QUARANTINE).quoted())?;
         let is_old = is_there && !Ledger::new(&key).missing(&mut client, false)?.is_empty();
@@ -144,7 +145,7 @@ impl PostgresQuarantine {
         let sql = format!(
             "SELECT id, raw, is_whole FROM (SELECT q.id, q.raw, octet_length(q.raw) = q.raw_bytes AS is_whole, \
              sum(octet_length(q.raw)) OVER (ORDER BY q.id) AS upto, octet_length(q.raw) AS len {} \
-             AND {FORMAT}::text IS NOT DISTINCT FROM $7 AND q.id > $8 ORDER BY q.id LIMIT 100000) AS next \
+             AND q.scope = 'record' AND {FORMAT}::text IS NOT DISTINCT FROM $7 AND q.id > $8 ORDER BY q.id LIMIT 100000) AS next \
              WHERE upto - len < $9 ORDER BY id",
             self.selected(false)
         );

@@ -79,7 +79,7 @@ impl<'a> Replay<'a> {
             Some(oid) => {
                 let existing = open::occupy(&mut client, oid, &key, &Mode::Append)?;
                 let mut schema = resolve(Some(&existing))?;
-                let evolution = evolve_within(&mut schema, &existing, &key.target, options.json, contract)?;
+                let evolution = evolve_within(&mut schema, &existing, &key.target, options.json, contract, false)?;
                 (open::adapt(&mut client, key, evolution)?, schema)
             }
         };

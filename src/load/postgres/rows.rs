@@ -2,15 +2,15 @@
 
 use super::copy::{self, CopyStream};
 use super::ledger::{self, Ledger, LoadKey, schema_version};
-use super::offsets::{Offsets, Step};
+use super::merge::{self, Merge, Merged};
 use super::open::Ready;
 use super::session::{Client, Endpoint};
-use super::spool::Spool;
+use super::spool::{Scope, Spool};
 use crate::batch::Misfit;
 use crate::error::{Error, Result};
 use crate::load::conserve::{conserved, within_limit};
 use crate::load::copy_binary::CopyEncoder;
-use crate::load::target::{Counts, LoadRequest, Prepared, Refused};
+use crate::load::{Counts, LoadRequest, Mode, Prepared, Refused};
 use crate::plan::Fitted;
 use crate::schema::Schema;
 
@@ -21,6 +21,7 @@ pub(super) struct Load {
     columns: Vec<Fitted>,
     encoder: CopyEncoder,
     rows: Rows,
+    merge: Option<Merge>,
     sent: u64,
     spool: Spool,
 }
@@ -38,31 +39,50 @@ enum Rows {
     Counted { client: Box<Client>, create: Vec<String> },
 }
 
+/// What a load has done, when all of it is in its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Settled {
+    /// Its counts, which balance.
+    pub(crate) counts: Counts,
+    /// Single values that are in the quarantine, of records that are loaded.
+    pub(crate) values: u64,
+}
+
+/// What to decode under: the columns as the table has them.
+pub(super) fn decoded(columns: &[Fitted], schema: &Schema) -> Schema {
+    let overflow = schema
+        .overflow
+        .and_then(|i| schema.columns.get(i))
+        .and_then(|overflow| columns.iter().position(|fitted| fitted.column.path == overflow.path));
+    let columns = columns.iter().map(|fitted| fitted.column.clone()).collect();
+    Schema { columns, overflow, ..schema.clone() }
+}
+
 impl Load {
     /// Begins to copy into a table that is ready. `names` are what [`Misfit::source`] is an index into. Returns the
     /// schema to decode under as well.
     pub(super) fn start(
-        client: Box<Client>,
+        mut client: Box<Client>,
         ready: Ready,
         schema: &Schema,
         request: LoadRequest,
         names: &[String],
     ) -> Result<(Self, Schema)> {
-        let Ready { key, columns, deferred, .. } = ready;
+        let Ready { key, mut columns, deferred, created, .. } = ready;
+        let merge = match &request.mode {
+            Mode::Merge(by) if !columns.is_empty() => Some(Merge::begin(&mut client, &key, &mut columns, by, created)?),
+            _ => None,
+        };
         let encoder = CopyEncoder::of(&columns)?;
         let rows = if columns.is_empty() {
             Rows::Counted { client, create: deferred }
         } else {
-            Rows::Stream(CopyStream::start(*client, &key.target, &columns, request.isolate_rows)?)
+            let into = merge.as_ref().map_or(&key.target, Merge::stage);
+            Rows::Stream(CopyStream::start(*client, into, &columns, request.isolate_rows)?)
         };
-        let overflow = schema
-            .overflow
-            .and_then(|i| schema.columns.get(i))
-            .and_then(|overflow| columns.iter().position(|fitted| fitted.column.path == overflow.path));
-        let decoded = columns.iter().map(|fitted| fitted.column.clone()).collect();
-        let fitted = Schema { columns: decoded, overflow, undecided: schema.undecided.clone() };
+        let fitted = decoded(&columns, schema);
         let spool = Spool::new(&key, names, &schema_version(&columns));
-        Ok((Load { key, request, columns, encoder, rows, sent: 0, spool }, fitted))
+        Ok((Load { key, request, columns, encoder, rows, merge, sent: 0, spool }, fitted))
     }
 
     /// What turns batches into rows for this load.
@@ -102,51 +122,72 @@ impl Load {
         }
     }
 
+    /// Keeps a record aside.
     pub(super) fn quarantine(&mut self, misfit: &Misfit) -> Result<()> {
-        self.spool.push(misfit)?;
-        within_limit(self.spool.rows(), self.request.max_quarantined)
+        self.spool.push(misfit, Scope::Record)?;
+        within_limit(self.spool.rows() - self.spool.values(), self.request.max_quarantined)
     }
 
-    /// Holds the server's counts against ours, records the load, moves the offsets of `steps` on, and commits.
-    pub(super) fn commit(self, endpoint: &Endpoint, read: u64, steps: &[Step]) -> Result<(Client, Counts)> {
-        let key = self.key.clone();
-        self.commit_with(endpoint, read, &mut |client| Offsets::new(&key).advance(client, steps))
+    /// Keeps a value aside whose record is loaded.
+    pub(super) fn quarantine_value(&mut self, misfit: &Misfit) -> Result<()> {
+        self.spool.push(misfit, Scope::Value)
     }
 
-    /// Commits as [`commit`](Load::commit) does, together with what `also` writes.
+    /// Settles, writes what `also` writes, and commits.
     pub(super) fn commit_with(
-        mut self,
+        self,
         endpoint: &Endpoint,
         read: u64,
         also: &mut dyn FnMut(&mut Client) -> Result<()>,
     ) -> Result<(Client, Counts)> {
+        let (mut client, key, settled) = self.settle(read)?;
+        if let Err(error) = also(&mut client) {
+            let _ = client.batch_execute("ROLLBACK");
+            return Err(error);
+        }
+        ledger::commit(client, endpoint, &key, settled.counts)
+    }
+
+    /// Brings everything into the transaction: merges the rows, copies the quarantine, holds the server's counts
+    /// against ours, and records the load. What is left to do is the commit.
+    pub(super) fn settle(mut self, read: u64) -> Result<(Client, LoadKey, Settled)> {
+        if let (Mode::Merge(by), None, 1..) = (&self.request.mode, &self.merge, self.sent) {
+            return Err(merge::missing_field(by.keys.first().map_or("", String::as_str)));
+        }
         // Refused rows that nobody asked for are missed by the check of conservation.
         self.isolated()?;
-        let Load { key, request, columns, rows, mut sent, mut spool, .. } = self;
-        let (mut client, loaded) = match rows {
+        let Load { key, request, columns, rows, merge, mut sent, mut spool, .. } = self;
+        let (mut client, stored) = match rows {
             Rows::Stored { client, loaded, refused } => {
                 sent -= refused;
                 (*client, loaded)
             }
             Rows::Stream(_) | Rows::Failed => return Err(Error::config("the load failed before")),
             Rows::Counted { mut client, create } => {
-                let loaded = copy::insert_empty_rows(&mut client, &key.target, &create, sent)?;
-                (*client, loaded)
+                let stored = copy::insert_empty_rows(&mut client, &key.target, &create, sent)?;
+                (*client, stored)
             }
         };
         let done = (|| {
-            let quarantined = spool.copy_into(&mut client, &key.target)?;
-            let kept = (spool.rows(), quarantined);
-            let counts = conserved("the server", read, (sent, loaded), kept).map_err(|error| match sent == loaded {
+            let merged = match &merge {
+                Some(merge) => merge.apply(&mut client)?,
+                None => Merged { loaded: stored, deduplicated: 0 },
+            };
+            let kept = spool.copy_into(&mut client, &key.target)?;
+            let values = spool.values();
+            let kept = (spool.rows() - values, kept.saturating_sub(values));
+            // What the merge has not accounted for is not there.
+            let stored = stored.min(merged.loaded + merged.deduplicated);
+            let counts = conserved("the server", read, (sent, stored), kept, merged.deduplicated);
+            let counts = counts.map_err(|error| match sent == stored {
                 true => error,
                 false => error.with_hint("a trigger on the table may drop rows"),
             })?;
             Ledger::new(&key).insert(&mut client, &request, &columns, counts)?;
-            also(&mut client)?;
-            Ok(counts)
+            Ok(Settled { counts, values })
         })();
         match done {
-            Ok(counts) => ledger::commit(client, endpoint, &key, counts),
+            Ok(settled) => Ok((client, key, settled)),
             Err(error) => {
                 let _ = client.batch_execute("ROLLBACK");
                 Err(error)

@@ -17,14 +17,36 @@ use crate::plan::{TableName, identifier};
 const IN_MEMORY: usize = 8 << 20;
 /// Bytes collected before they are written to the spool.
 const PIECE: usize = 64 << 10;
-const COLUMNS: [&str; 10] =
-    ["table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes", "schema_version"];
+const COLUMNS: [&str; 11] = [
+    "table_name",
+    "load_id",
+    "source",
+    "line",
+    "byte",
+    "path",
+    "reason",
+    "raw",
+    "raw_bytes",
+    "scope",
+    "schema_version",
+];
+
+/// What is kept aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// A whole record.
+    Record,
+    /// A value of a record that became a row.
+    Value,
+}
 
 /// Misfits as rows of the quarantine table, in COPY's binary form.
 pub(super) struct Spool {
     file: SpooledTempFile,
     pending: Vec<u8>,
     rows: u64,
+    /// How many of the rows are single values.
+    values: u64,
     table: String,
     load_id: String,
     schema_version: String,
@@ -37,6 +59,7 @@ impl Spool {
             file: SpooledTempFile::new(IN_MEMORY),
             pending: Vec::new(),
             rows: 0,
+            values: 0,
             table: key.target.name.clone(),
             load_id: key.load_id.clone(),
             schema_version: schema_version.to_owned(),
@@ -44,11 +67,17 @@ impl Spool {
         }
     }
 
+    /// Everything that is kept aside.
     pub(super) fn rows(&self) -> u64 {
         self.rows
     }
 
-    pub(super) fn push(&mut self, misfit: &Misfit) -> Result<()> {
+    /// The single values among it.
+    pub(super) fn values(&self) -> u64 {
+        self.values
+    }
+
+    pub(super) fn push(&mut self, misfit: &Misfit, scope: Scope) -> Result<()> {
         fault::point("quarantine.push")?;
         let row = &mut self.pending;
         row.extend_from_slice(&(COLUMNS.len() as i16).to_be_bytes());
@@ -67,8 +96,10 @@ impl Spool {
         text(row, &misfit.reason);
         bytes(row, &misfit.raw);
         number(row, misfit.raw_len);
+        text(row, if scope == Scope::Value { "value" } else { "record" });
         text(row, &self.schema_version);
         self.rows += 1;
+        self.values += u64::from(scope == Scope::Value);
         if self.pending.len() >= PIECE { self.flush() } else { Ok(()) }
     }
 

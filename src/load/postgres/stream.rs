@@ -1,24 +1,30 @@
-//! One connection and one table for a stream of loads, each with the offsets it takes its sources to.
+//! One connection for a stream of batches. A batch is one transaction over any number of tables, with the offsets that it
+//! takes its sources to.
+
+use std::collections::BTreeMap;
 
 use super::contract::evolve_within;
 use super::error::failed;
-use super::ledger::{Ledger, LoadKey, lock, set_lock_timeout};
+use super::ledger::{self, Ledger, LoadKey, lock, set_lock_timeout};
+use super::merge;
 use super::offsets::{Offsets, Step};
 use super::open::{self, Ready};
-use super::rows::Load;
+use super::rows::{self, Load, Settled};
 use super::session::{Client, Endpoint};
+use super::variant::{self, View};
 use super::{PostgresOptions, catalog};
 use crate::batch::Misfit;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::copy_binary::CopyEncoder;
-use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared, Refused};
-use crate::plan::{ExistingTable, TableName};
+use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared, Refused, Rewrite};
+use crate::plan::{self, Evolution, ExistingTable, TableName};
 use crate::schema::Schema;
 
-/// A table that a stream goes into. The connection is kept from load to load and made anew after it was lost.
+/// Where a stream goes. The connection is kept from batch to batch and made anew after it was lost.
 pub(crate) struct PostgresStream {
     endpoint: Endpoint,
     client: Option<Client>,
+    /// The stream's own table: beside it stand the offsets.
     table: TableName,
     contract: Contract,
 }
@@ -28,22 +34,36 @@ pub(crate) enum StreamBegun<'a> {
     /// Some source is not where the batch believes it to be. These are the positions, in the order of the steps, and
     /// the counts of the load if it is in the ledger.
     Moved(Vec<Option<u64>>, Option<Counts>),
-    /// The batch can be decoded and sent.
+    /// The batch's tables can be filled, one after another.
     Open(Box<OpenBatch<'a>>),
 }
 
 /// A batch in an open transaction. Dropping it rolls everything back.
 pub(crate) struct OpenBatch<'a> {
     stream: &'a mut PostgresStream,
-    load: Load,
+    /// Away while a table is being filled.
+    client: Option<Client>,
+    /// The stream's own table first.
+    keys: Vec<LoadKey>,
+    /// The tables that have been made ready and not been opened yet, in the order of the keys.
+    ready: Vec<Option<Adapted>>,
     steps: &'a [Step],
+    /// What the load into the stream's own table has done.
+    own: Option<Settled>,
+}
+
+/// One table of a batch, being filled.
+pub(crate) struct OpenTable {
+    load: Load,
     /// What to decode under.
     pub(crate) schema: Schema,
     /// The statements that were run to make or change the table.
     pub(crate) altered: Vec<String>,
+    /// A field to merge by that neither the records nor the table have, so that no record can be loaded.
+    pub(crate) keyless: Option<String>,
 }
 
-/// Makes the schema of a batch, given the table as it is, if it is there.
+/// Makes the schema of a table's part of a batch, given the table as it is, if it is there.
 pub(crate) type Resolve<'a> = dyn FnMut(Option<&ExistingTable>) -> Result<Schema> + 'a;
 
 impl PostgresStream {
@@ -61,6 +81,15 @@ impl PostgresStream {
         Ok(stream)
     }
 
+    /// A table's name with its schema: that of the stream's own table without a `name`.
+    pub(crate) fn resolve(&mut self, name: Option<&TableName>) -> Result<TableName> {
+        name.map_or(Ok(()), open::refuse_own)?;
+        let mut client = self.session()?;
+        let resolved = open::resolve(&mut client, name.unwrap_or(&self.table).clone())?;
+        self.client = Some(client);
+        Ok(resolved)
+    }
+
     /// How far a source has been loaded; `None` if nothing of it is in the table.
     pub(crate) fn committed(&mut self, source: &str) -> Result<Option<u64>> {
         let mut client = self.session()?;
@@ -75,73 +104,151 @@ impl PostgresStream {
         Ok(position)
     }
 
-    /// Begins a load that takes its sources along `steps`. `names` are what [`Misfit::source`] is an index into.
+    /// Begins a batch that takes its sources along `steps`, into the stream's own table and `others`, whose names have
+    /// their schemas.
     pub(crate) fn begin<'a>(
         &'a mut self,
-        request: &LoadRequest,
+        load_id: &str,
         steps: &'a [Step],
-        names: &[String],
-        resolve: &mut Resolve<'_>,
+        others: &[TableName],
     ) -> Result<StreamBegun<'a>> {
         let mut client = self.session()?;
-        let begun = self.prepare(&mut client, request, steps, resolve);
-        match begun {
+        match self.prepare(&mut client, load_id, steps, others) {
             Ok(Prepare::Moved(positions, counts)) => {
                 client.batch_execute("ROLLBACK").map_err(|error| failed("closing the transaction", &error))?;
                 self.client = Some(client);
                 Ok(StreamBegun::Moved(positions, counts))
             }
-            Ok(Prepare::Ready(ready, schema)) => {
-                let altered = ready.done.clone();
-                let (load, schema) = Load::start(Box::new(client), ready, &schema, request.clone(), names)?;
-                Ok(StreamBegun::Open(Box::new(OpenBatch { stream: self, load, steps, schema, altered })))
+            Ok(Prepare::Ready(keys)) => {
+                let client = Some(client);
+                let ready = keys.iter().map(|_| None).collect();
+                Ok(StreamBegun::Open(Box::new(OpenBatch { stream: self, client, keys, ready, steps, own: None })))
             }
             Err(error) => {
-                // The locks go at once this way. A session that is of no more use is not kept.
-                if client.batch_execute("ROLLBACK").is_ok() {
-                    self.client = Some(client);
-                }
+                self.put_back(client);
                 Err(error)
             }
         }
     }
 
-    fn prepare(
-        &self,
-        client: &mut Client,
-        request: &LoadRequest,
-        steps: &[Step],
-        resolve: &mut Resolve<'_>,
-    ) -> Result<Prepare> {
+    /// Takes back a session in whose transaction something failed. The locks go at once this way; a session that is of no
+    /// more use is not kept.
+    fn put_back(&mut self, mut client: Client) {
+        if client.batch_execute("ROLLBACK").is_ok() {
+            self.client = Some(client);
+        }
+    }
+
+    /// Opens the transaction, takes the locks of all its tables and looks where the sources are.
+    fn prepare(&self, client: &mut Client, load_id: &str, steps: &[Step], others: &[TableName]) -> Result<Prepare> {
         let options = &self.endpoint.options;
         open::begin(client)?;
-        let target = open::resolve(client, self.table.clone())?;
-        let key = LoadKey { target, load_id: request.load_id.clone() };
-        lock(client, key.lock(), options.queue_timeout)?;
-        let found = catalog::find(client, &key.target)?;
-        let gone = found.is_none() && Ledger::new(&key).counts_on_rows(client)?;
+        let key = |target: TableName| LoadKey { target, load_id: load_id.to_owned() };
+        let own = key(open::resolve(client, self.table.clone())?);
+        let mut keys = vec![own];
+        keys.extend(others.iter().cloned().map(key));
+        // Everybody takes them in the order of their numbers, so nobody waits in a circle.
+        let mut locks: Vec<i64> = keys.iter().map(LoadKey::lock).collect();
+        locks.sort_unstable();
+        locks.dedup();
+        locks.into_iter().try_for_each(|number| lock(client, number, options.queue_timeout))?;
+
+        let own = &keys[0];
+        let gone = catalog::find(client, &own.target)?.is_none() && Ledger::new(own).counts_on_rows(client)?;
         let sources: Vec<&str> = steps.iter().map(|step| step.source.as_str()).collect();
         let positions = match gone {
             true => vec![None; steps.len()],
-            false => Offsets::new(&key).read(client, &sources)?,
+            false => Offsets::new(own).read(client, &sources)?,
         };
         if steps.iter().zip(&positions).any(|(step, position)| step.from != *position) {
-            let counts = if gone { None } else { Ledger::new(&key).look_up(client)? };
+            let counts = if gone { None } else { Ledger::new(own).look_up(client)? };
             return Ok(Prepare::Moved(positions, counts));
         }
-        open::create_surroundings(client, &self.endpoint, &key, true)?;
+        let by_schema: BTreeMap<&str, &LoadKey> = keys.iter().rev().map(|key| (key.schema(), key)).collect();
+        for key in by_schema.values() {
+            open::create_surroundings(client, &self.endpoint, key, key.schema() == own.schema())?;
+        }
+        if gone {
+            Offsets::new(own).forget(client)?;
+        }
+        Ok(Prepare::Ready(keys))
+    }
+
+    /// Makes one table ready for its rows.
+    fn adapt(&self, client: &mut Client, key: LoadKey, mode: &Mode, resolve: &mut Resolve<'_>) -> Result<Adapted> {
+        let options = &self.endpoint.options;
         set_lock_timeout(client, options.lock_timeout)?;
-        let Some(oid) = found else {
+        let keyless = |columns: &[plan::Fitted]| match mode {
+            Mode::Merge(by) => merge::missing(columns, by).map(str::to_owned),
+            _ => None,
+        };
+        let nothing = |key| Ready { key, columns: Vec::new(), deferred: Vec::new(), done: Vec::new(), created: false };
+        let Some(oid) = catalog::find(client, &key.target)? else {
             let schema = resolve(None)?;
-            if gone {
-                Offsets::new(&key).forget(client)?;
+            if let Some(path) = keyless(&plan::fitted(&schema, options.json)) {
+                return Ok(Adapted { ready: nothing(key), schema: Schema::default(), keyless: Some(path) });
             }
-            return Ok(Prepare::Ready(open::create(client, key, &schema, options.json)?, schema));
+            let ready = open::create(client, key, &schema, options.json)?;
+            return Ok(Adapted { ready, schema, keyless: None });
         };
         let existing = open::occupy(client, oid, &key, &Mode::Append)?;
+        let (mut schema, evolution, view) = self.evolve(client, oid, &key.target, existing, resolve)?;
+        if let Some(path) = keyless(&evolution.columns) {
+            return Ok(Adapted { ready: nothing(key), schema: Schema::default(), keyless: Some(path) });
+        }
+        schema.columns = evolution.columns.iter().map(|fitted| fitted.column.clone()).collect();
+        let mut ready = open::adapt(client, key, evolution)?;
+        if let Some(view) = view {
+            ready.done.extend(view.create(client, oid)?);
+        }
+        Ok(Adapted { ready, schema, keyless: None })
+    }
+
+    /// Plans the changes to a table that is there. If there is a view to be made when they are done, that is told too.
+    fn evolve(
+        &self,
+        client: &mut Client,
+        oid: u32,
+        table: &TableName,
+        mut existing: ExistingTable,
+        resolve: &mut Resolve<'_>,
+    ) -> Result<(Schema, Evolution, Option<View>)> {
+        const SAVEPOINT: &str = "SAVEPOINT longshore_view";
+        const BACK: &str = "ROLLBACK TO SAVEPOINT longshore_view";
+        let refused = |error: ::postgres::Error| failed("looking behind a view", &error);
+        let is_large =
+            self.contract.rewrite != Rewrite::Allow && catalog::size(client, oid)? >= self.contract.large_table;
+        let before = View::over(table, &existing);
+        if let Some(view) = &before {
+            // Only without the view is it known what else uses the columns.
+            client.batch_execute(SAVEPOINT).map_err(refused)?;
+            view.drop(client)?;
+            existing = catalog::read(client, oid, table)?;
+        }
         let mut schema = resolve(Some(&existing))?;
-        let evolution = evolve_within(&mut schema, &existing, &key.target, options.json, &self.contract)?;
-        Ok(Prepare::Ready(open::adapt(client, key, evolution)?, schema))
+        let json = self.endpoint.options.json;
+        let evolution = evolve_within(&mut schema, &existing, table, json, &self.contract, is_large)?;
+        let changes = !evolution.plan.statements.is_empty();
+        if before.is_some() && !changes {
+            client.batch_execute(BACK).map_err(refused)?;
+            return Ok((schema, evolution, None));
+        }
+        let has_variants = evolution.columns.iter().any(|fitted| variant::is_variant(&fitted.column.path));
+        let view = before.or_else(|| has_variants.then(|| View::of(table)));
+        Ok((schema, evolution, view))
+    }
+
+    /// How the stream behaves on the server.
+    pub(super) fn options(&self) -> &PostgresOptions {
+        &self.endpoint.options
+    }
+
+    /// Does something in a session, which is kept unless it is lost with it.
+    pub(super) fn in_session<T>(&mut self, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {
+        let mut client = self.session()?;
+        let done = work(&mut client);
+        self.client = Some(client);
+        done
     }
 
     /// The session that is there, or a new one.
@@ -165,10 +272,75 @@ impl std::fmt::Debug for PostgresStream {
 
 enum Prepare {
     Moved(Vec<Option<u64>>, Option<Counts>),
-    Ready(Ready, Schema),
+    Ready(Vec<LoadKey>),
+}
+
+/// A table that is ready, and what to decode under.
+struct Adapted {
+    ready: Ready,
+    schema: Schema,
+    keyless: Option<String>,
 }
 
 impl OpenBatch<'_> {
+    /// Makes the nth table of the batch ready, of which the stream's own is the first. Returns what to decode under.
+    pub(crate) fn prepare(&mut self, nth: usize, mode: &Mode, resolve: &mut Resolve<'_>) -> Result<Schema> {
+        let mut client = self.client.take().ok_or_else(lost)?;
+        let key = self.keys.get(nth).cloned().ok_or_else(lost)?;
+        match self.stream.adapt(&mut client, key, mode, resolve) {
+            Ok(adapted) => {
+                self.client = Some(client);
+                let schema = rows::decoded(&adapted.ready.columns, &adapted.schema);
+                self.ready[nth] = Some(adapted);
+                Ok(schema)
+            }
+            Err(error) => {
+                self.stream.put_back(client);
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the nth table, which is ready, when the one before it has been closed. `names` are what
+    /// [`Misfit::source`] is an index into.
+    pub(crate) fn open(&mut self, nth: usize, request: &LoadRequest, names: &[String]) -> Result<OpenTable> {
+        let client = self.client.take().ok_or_else(lost)?;
+        let Adapted { ready, schema, keyless } = self.ready.get_mut(nth).and_then(Option::take).ok_or_else(lost)?;
+        let altered = ready.done.clone();
+        let (load, schema) = Load::start(Box::new(client), ready, &schema, request.clone(), names)?;
+        Ok(OpenTable { load, schema, altered, keyless })
+    }
+
+    /// Closes a table: everything that was given to it is in the transaction then, and balances.
+    pub(crate) fn close(&mut self, table: OpenTable, read: u64) -> Result<Settled> {
+        let (client, key, settled) = table.load.settle(read)?;
+        self.client = Some(client);
+        if self.keys.first().is_some_and(|own| own.target == key.target) {
+            self.own = Some(settled);
+        }
+        Ok(settled)
+    }
+
+    /// Moves the offsets on and commits all tables, of which the stream's own has been one.
+    pub(crate) fn commit(mut self) -> Result<()> {
+        let mut client = self.client.take().ok_or_else(lost)?;
+        let (Some(key), Some(own)) = (self.keys.first(), self.own) else { return Err(lost()) };
+        if let Err(error) = Offsets::new(key).advance(&mut client, self.steps) {
+            self.stream.put_back(client);
+            return Err(error);
+        }
+        let (client, _) = ledger::commit(client, &self.stream.endpoint, key, own.counts)?;
+        self.stream.client = Some(client);
+        Ok(())
+    }
+}
+
+/// The batch's connection went with an earlier error.
+fn lost() -> Error {
+    Error::new(crate::ErrorKind::Database, "the batch's transaction is gone; nothing was loaded").with_temporary(true)
+}
+
+impl OpenTable {
     /// What turns batches into rows.
     pub(crate) fn encoder(&self) -> CopyEncoder {
         self.load.encoder().clone()
@@ -179,20 +351,18 @@ impl OpenBatch<'_> {
         self.load.write(rows)
     }
 
-    /// Keeps a record aside.
-    pub(crate) fn quarantine(&mut self, misfit: &Misfit) -> Result<()> {
-        self.load.quarantine(misfit)
-    }
-
     /// Ends the sending; returns the rows that the table refused. See [`Target::isolated`](crate::load::Target::isolated).
     pub(crate) fn isolated(&mut self) -> Result<Vec<Refused>> {
         self.load.isolated()
     }
 
-    /// Commits everything and the offsets. See [`Target::commit`](crate::load::Target::commit).
-    pub(crate) fn commit(self, read: u64) -> Result<Counts> {
-        let (client, counts) = self.load.commit(&self.stream.endpoint, read, self.steps)?;
-        self.stream.client = Some(client);
-        Ok(counts)
+    /// Keeps a record aside.
+    pub(crate) fn quarantine(&mut self, misfit: &Misfit) -> Result<()> {
+        self.load.quarantine(misfit)
+    }
+
+    /// Keeps a value aside whose record is loaded.
+    pub(crate) fn quarantine_value(&mut self, misfit: &Misfit) -> Result<()> {
+        self.load.quarantine_value(misfit)
     }
 }

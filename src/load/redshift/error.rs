@@ -14,6 +14,8 @@ pub(super) enum Then {
     GiveUp,
     /// Another transaction was in the way: make the same one again.
     Again,
+    /// The table is no longer what it was planned for: plan anew, and if the rows fit it as they are, go on.
+    Replan,
     /// The connection is lost. Whether the transaction was committed is in the ledger.
     LookUp,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::load::stage::StageOptions;
-use crate::plan::{CreateOptions, Dialect};
+use crate::plan::{CreateOptions, Dialect, RedshiftEvolve};
 
 /// What the cluster may read the staged files with.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -76,6 +76,8 @@ pub struct RedshiftOptions {
     pub copy_region: Option<String>,
     /// How a table that is missing is made: keys, distribution, widths. Default: [`CreateOptions::new`].
     pub create: CreateOptions,
+    /// How a table that is there may be changed. Default: [`RedshiftEvolve::default`].
+    pub evolve: RedshiftEvolve,
     /// Whether the staged files stay once the load is committed. Default: no.
     pub keep_staged: bool,
     /// How long a load waits for another one into the same table. Default: 1 hour.
@@ -93,6 +95,7 @@ impl RedshiftOptions {
             authorization: CopyAuthorization::default(),
             copy_region: None,
             create: CreateOptions::new(Dialect::Redshift),
+            evolve: RedshiftEvolve::default(),
             keep_staged: false,
             queue_timeout: Duration::from_secs(3600),
             retry_for: Duration::from_secs(900),
@@ -117,6 +120,13 @@ impl RedshiftOptions {
     #[must_use]
     pub fn with_create(mut self, create: CreateOptions) -> Self {
         self.create = create;
+        self
+    }
+
+    /// Sets how a table that is there may be changed.
+    #[must_use]
+    pub fn with_evolve(mut self, evolve: RedshiftEvolve) -> Self {
+        self.evolve = evolve;
         self
     }
 

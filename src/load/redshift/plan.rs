@@ -1,28 +1,58 @@
 //! What a table needs to take a schema's rows, and how they are written to it.
 
-use super::catalog::CatalogColumn;
-use crate::error::{Error, ErrorKind, Location, Result};
+use crate::error::{Error, Location, Result};
 use crate::load::Mode;
-use crate::plan::{CreateOptions, Dialect, Plan, Statement, TableName, fit, path_of_comment};
-use crate::schema::{Column, Schema, Type};
+use crate::plan::{
+    CreateOptions, Dialect, Plan, RedshiftColumn, RedshiftEvolution, RedshiftEvolve, RedshiftTable, RedshiftType,
+    Statement, TableName, evolve_redshift, fit,
+};
+use crate::schema::{Schema, Type};
 
 /// The changes to a table, and the columns as the load writes them.
 #[derive(Debug, Clone)]
 pub(super) struct TablePlan {
     /// Statements, in order. Those that may not run in a transaction come first.
     pub(super) statements: Vec<Statement>,
+    /// What is run after the commit, each by itself; a failure harms nothing.
+    pub(super) cleanup: Vec<Statement>,
     /// What to decode under: names and types are the table's.
     pub(super) schema: Schema,
     /// The longest text of each column, in bytes.
     pub(super) text_bytes: Vec<Option<u32>>,
     /// The table before the statements ran; none if it is to be made.
-    pub(super) before: Vec<CatalogColumn>,
+    pub(super) before: Vec<RedshiftColumn>,
 }
 
 impl TablePlan {
+    /// Whether the texts of the load fit the table as it is now.
+    pub(super) fn is_wide_enough(&self, now: &[RedshiftColumn]) -> bool {
+        self.schema.columns.iter().zip(&self.text_bytes).all(|(column, bytes)| {
+            let width = now.iter().find(|known| known.name == column.name).map(|known| &known.ty);
+            match (width, bytes) {
+                (Some(RedshiftType::Varchar(width)), Some(bytes)) => bytes <= width,
+                _ => true,
+            }
+        })
+    }
+
+    /// Takes a plan for the table as it is now, if rows that were made for this one go with it.
+    pub(super) fn adopt(&mut self, other: TablePlan) -> bool {
+        let shape = |plan: &TablePlan| {
+            plan.schema.columns.iter().map(|column| (column.name.clone(), column.ty)).collect::<Vec<_>>()
+        };
+        let narrower =
+            |(ours, theirs): (&Option<u32>, &Option<u32>)| theirs.is_some() && *theirs < ours.or(Some(u32::MAX));
+        if shape(self) != shape(&other) || self.text_bytes.iter().zip(&other.text_bytes).any(narrower) {
+            return false;
+        }
+        let (schema, text_bytes) = (std::mem::take(&mut self.schema), std::mem::take(&mut self.text_bytes));
+        *self = TablePlan { schema, text_bytes, ..other };
+        true
+    }
+
     /// Whether the table is still as it was planned for. What is changed outside of the transaction may be changed.
-    pub(super) fn fits(&self, now: &[CatalogColumn]) -> bool {
-        let shape = |columns: &[CatalogColumn]| {
+    pub(super) fn fits(&self, now: &[RedshiftColumn]) -> bool {
+        let shape = |columns: &[RedshiftColumn]| {
             columns.iter().map(|column| (column.name.clone(), kind(&column.ty), column.not_null)).collect::<Vec<_>>()
         };
         shape(&self.before) == shape(now)
@@ -30,10 +60,10 @@ impl TablePlan {
 }
 
 /// A type without its width: that of a VARCHAR only grows.
-fn kind(ty: &str) -> String {
-    match ty.starts_with("character varying") {
-        true => "character varying".to_owned(),
-        false => ty.to_owned(),
+fn kind(ty: &RedshiftType) -> RedshiftType {
+    match ty {
+        RedshiftType::Varchar(_) => RedshiftType::Varchar(0),
+        other => other.clone(),
     }
 }
 
@@ -68,29 +98,28 @@ pub(super) fn merge_columns(mode: &Mode, schema: &mut Schema) -> Result<Option<M
 /// Plans a new table.
 pub(super) fn create(schema: &Schema, table: &TableName, options: &CreateOptions) -> Result<TablePlan> {
     let plan = Plan::create_with(schema, &table.quoted(), options)?;
-    let fitted = fit(schema, Dialect::Redshift);
-    let text_bytes = vec![Some(65_535); fitted.columns.len()];
-    Ok(TablePlan { statements: plan.statements, schema: fitted, text_bytes, before: Vec::new() })
+    // To a table without columns, all of them are added: that tells how wide each one is.
+    let evolve = RedshiftEvolve { create: options.clone(), ..RedshiftEvolve::default() };
+    let widths = evolve_redshift(schema, &RedshiftTable::default(), table, &evolve)?.columns;
+    let text_bytes = widths.iter().map(|fitted| fitted.max_bytes).collect();
+    let schema = fit(schema, Dialect::Redshift);
+    Ok(TablePlan { statements: plan.statements, cleanup: Vec::new(), schema, text_bytes, before: Vec::new() })
 }
 
 /// Plans what a table that is there needs.
-pub(super) fn evolve(schema: &Schema, before: Vec<CatalogColumn>) -> Result<TablePlan> {
-    let fitted = fit(schema, Dialect::Redshift);
-    let mut columns = Vec::new();
-    let mut text_bytes = Vec::new();
-    for column in &fitted.columns {
-        let path = |known: &CatalogColumn| known.comment.as_deref().and_then(path_of_comment);
-        let found = before.iter().find(|known| path(known).as_ref() == Some(&column.path));
-        let found = found.or_else(|| before.iter().find(|known| path(known).is_none() && known.name == column.name));
-        let Some(known) = found else { return Err(lacks(column)) };
-        columns.push(Column { name: known.name.clone(), required: known.not_null, ..column.clone() });
-        text_bytes.push(Some(65_535));
-    }
-    let schema = Schema { columns, ..fitted };
-    Ok(TablePlan { statements: Vec::new(), schema, text_bytes, before })
-}
-
-fn lacks(column: &Column) -> Error {
-    let place = Location { column: Some(column.path.to_string()), ..Location::default() };
-    Error::new(ErrorKind::Conflict, "the table has no such column").with_location(place)
+pub(super) fn evolve(
+    schema: &Schema,
+    before: Vec<RedshiftColumn>,
+    table: &TableName,
+    options: &RedshiftEvolve,
+) -> Result<TablePlan> {
+    let known = RedshiftTable { columns: before.clone() };
+    let RedshiftEvolution { plan, cleanup, columns } = evolve_redshift(schema, &known, table, options)?;
+    let overflow = schema.overflow.and_then(|at| schema.columns.get(at)).map(|column| &column.path);
+    let overflow = overflow.and_then(|path| columns.iter().position(|fitted| fitted.column.path == *path));
+    let text_bytes = columns.iter().map(|fitted| fitted.max_bytes).collect();
+    let columns = columns.into_iter().map(|fitted| fitted.column).collect();
+    let schema = Schema { columns, overflow, ..schema.clone() };
+    let (statements, cleanup) = (plan.statements, cleanup.statements);
+    Ok(TablePlan { statements, cleanup, schema, text_bytes, before })
 }

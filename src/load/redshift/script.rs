@@ -43,6 +43,9 @@ impl Script<'_> {
     }
 
     fn surroundings(&self, script: &mut String) {
+        if let Some(set) = self.sql.settle_json() {
+            statement(script, set);
+        }
         if let Some(schema) = &self.sql.table.schema {
             statement(script, &format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(schema)));
         }

@@ -10,34 +10,35 @@ use crate::load::target::Counts;
 use crate::plan::{Dialect, TableName, identifier, literal};
 use crate::schema::{Column, Schema, Type};
 
-/// The ledger's table, and the one of records that are no rows; both beside the target.
+/// The ledger's table, and the one of records that are no rows; both beside the target. Their columns' names are in
+/// quotes: RAW is a reserved word.
 pub(super) const LOADS: &str = "_longshore_loads";
 pub(super) const QUARANTINE: &str = "_longshore_quarantine";
 
 const LOADS_COLUMNS: &str = "
-    table_name VARCHAR(127) NOT NULL,
-    load_id VARCHAR(1024) NOT NULL,
-    committed_at TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
-    read BIGINT NOT NULL,
-    loaded BIGINT NOT NULL,
-    quarantined BIGINT NOT NULL,
-    deduplicated BIGINT NOT NULL,
-    bytes BIGINT NOT NULL,
-    content_hash VARCHAR(256) NOT NULL,
-    longshore_version VARCHAR(64) NOT NULL,
-    replaced_by VARCHAR(1024)";
+    \"table_name\" VARCHAR(127) NOT NULL,
+    \"load_id\" VARCHAR(1024) NOT NULL,
+    \"committed_at\" TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    \"read\" BIGINT NOT NULL,
+    \"loaded\" BIGINT NOT NULL,
+    \"quarantined\" BIGINT NOT NULL,
+    \"deduplicated\" BIGINT NOT NULL,
+    \"bytes\" BIGINT NOT NULL,
+    \"content_hash\" VARCHAR(256) NOT NULL,
+    \"longshore_version\" VARCHAR(64) NOT NULL,
+    \"replaced_by\" VARCHAR(1024)";
 
 const QUARANTINE_DEFINITION: &str = "
-    table_name VARCHAR(127) NOT NULL,
-    load_id VARCHAR(1024) NOT NULL,
-    quarantined_at TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
-    source VARCHAR(4096) NOT NULL,
-    line BIGINT NOT NULL,
-    byte BIGINT NOT NULL,
-    path VARCHAR(16384),
-    reason VARCHAR(4096) NOT NULL,
-    raw VARBYTE(1024000),
-    raw_bytes BIGINT NOT NULL";
+    \"table_name\" VARCHAR(127) NOT NULL,
+    \"load_id\" VARCHAR(1024) NOT NULL,
+    \"quarantined_at\" TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    \"source\" VARCHAR(4096) NOT NULL,
+    \"line\" BIGINT NOT NULL,
+    \"byte\" BIGINT NOT NULL,
+    \"path\" VARCHAR(16384),
+    \"reason\" VARCHAR(4096) NOT NULL,
+    \"raw\" VARBYTE(1024000),
+    \"raw_bytes\" BIGINT NOT NULL";
 
 /// A text as SQL, without U+0000.
 pub(super) fn text(value: &str) -> String {
@@ -128,6 +129,12 @@ impl LoadSql {
         self.through_staging
             || self.merge.is_some()
             || (self.format != StageFormat::Csv && self.columns.iter().any(converted))
+    }
+
+    /// What has the server keep the last of equal keys in one object of a JSON text, where it would refuse the text.
+    pub(super) fn settle_json(&self) -> Option<&'static str> {
+        let parses = self.format != StageFormat::Csv && self.columns.iter().any(|column| column.ty == Type::Json);
+        parses.then_some("SET json_parse_dedup_attributes TO true")
     }
 
     /// Whether the staging table has the number of each row.

@@ -234,7 +234,7 @@ impl StageTarget {
         }
         let rows = staged.files.iter().map(|file| file.rows).sum();
         let kept = (staged.quarantined, staged.quarantined);
-        let counts = conserved("the store", read, (staged.rows, rows), kept)?;
+        let counts = conserved("the store", read, (staged.rows, rows), kept, 0)?;
         let Load { table, request, plan, merge, mut stager } = load;
         let sql = LoadSql::new(&table, &request.load_id, &plan.schema, staged.format, merge).through_staging();
         let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };

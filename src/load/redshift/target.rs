@@ -14,13 +14,14 @@ use super::transaction::{Outcome, Work, look_up};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::conserve::within_limit;
+use crate::load::retry::Pauses;
 use crate::load::stage::{LINES_FILE, StageRequest, Staged, Stager};
 use crate::load::target::{Begun, Counts, Encode, Prepared, Refused, Target};
 use crate::load::{LoadRequest, Mode};
 use crate::plan::{Dialect, TableName, identifier};
 use crate::schema::Schema;
 
-/// The pause behind the first try of a transaction; it doubles.
+/// The longest pause behind the first try of a transaction, and behind any.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -66,6 +67,8 @@ impl std::fmt::Debug for State {
 struct Load {
     session: Session,
     request: LoadRequest,
+    /// What the data needs, before the table had a say.
+    wanted: Schema,
     plan: TablePlan,
     sql: LoadSql,
     stager: Stager,
@@ -125,10 +128,7 @@ impl Target for RedshiftTarget {
             return Err(Error::new(ErrorKind::Conflict, format!("table {} exists", table.quoted()))
                 .with_hint("append to it, replace its rows, or choose another table"));
         }
-        let mut plan = match exists {
-            true => plan::evolve(schema, catalog::columns(&mut session, &table)?)?,
-            false => plan::create(schema, &table, &self.options.create)?,
-        };
+        let mut plan = self.plan(&mut session, schema, &table)?;
         let merge = plan::merge_columns(&request.mode, &mut plan.schema)?;
         let stager = Stager::open(
             &self.options.stage,
@@ -144,10 +144,11 @@ impl Target for RedshiftTarget {
             },
         )?;
         let sql = LoadSql::new(&table, &request.load_id, &plan.schema, stager.format(), merge);
-        let schema = plan.schema.clone();
-        let load = Load { session: *session, request: request.clone(), plan, sql, stager };
+        let fitted = plan.schema.clone();
+        let wanted = schema.clone();
+        let load = Load { session: *session, request: request.clone(), wanted, plan, sql, stager };
         self.state = State::Open(Box::new(load));
-        Ok(Begun::Open { schema, encoder: Box::new(AsItIs) })
+        Ok(Begun::Open { schema: fitted, encoder: Box::new(AsItIs) })
     }
 
     fn write(&mut self, rows: Prepared) -> Result<()> {
@@ -188,6 +189,12 @@ impl Target for RedshiftTarget {
             return Err(Error::new(ErrorKind::NotConserved, format!("{message}; nothing was loaded")));
         }
         let counts = self.copy(&mut load, &staged, read)?;
+        for statement in &load.plan.cleanup {
+            // A column that was replaced is in nobody's way; the next load plans its removal again.
+            if let Err(failure) = load.session.run("dropping a column that was replaced", &statement.sql) {
+                tracing::info!(error = %failure.error, "a column that was replaced stays for now");
+            }
+        }
         if self.options.keep_staged {
             load.stager.keep();
         } else {
@@ -208,14 +215,23 @@ impl Target for RedshiftTarget {
 }
 
 impl RedshiftTarget {
+    /// Plans the table, which is made if it is missing.
+    fn plan(&self, session: &mut Session, schema: &Schema, table: &TableName) -> Result<TablePlan> {
+        let mut columns = catalog::columns(session, table)?;
+        if columns.is_empty() {
+            return plan::create(schema, table, &self.options.create);
+        }
+        catalog::describe(session, table, &mut columns);
+        plan::evolve(schema, columns, table, &self.options.evolve)
+    }
+
     /// Makes the transaction until it is committed, here or by somebody else, or cannot be.
     fn copy(&mut self, load: &mut Load, staged: &Staged, read: u64) -> Result<Counts> {
-        let Load { session, request, plan, sql, stager } = load;
+        let Load { session, request, wanted, plan, sql, stager } = load;
         let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };
         let queue_timeout = self.options.queue_timeout;
-        let work = Work { sql, plan, request, staged, from, read, queue_timeout };
         let deadline = Instant::now() + self.options.retry_for;
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut alone = false;
         let mut ready = false;
         loop {
@@ -223,14 +239,17 @@ impl RedshiftTarget {
                 session.roll_back();
                 return look_up(session, sql)?.ok_or(error);
             }
-            let outcome = match ready {
-                true => work.run(session, alone),
-                false => outside(session, plan).and_then(|()| work.run(session, alone)),
-            };
+            let work = Work { sql, plan, request, staged, from: from.clone(), read, queue_timeout };
+            let prepared = if ready { Ok(()) } else { outside(session, &work) };
+            let outcome = prepared.and_then(|()| {
+                ready = true;
+                work.run(session, alone)
+            });
             let failure = match outcome {
                 Ok(Outcome::Committed(counts) | Outcome::WasThere(counts)) => return Ok(counts),
                 Err(failure) => failure,
             };
+            let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
             tracing::warn!(error = %failure.error, then = ?failure.then, "a load's transaction failed");
             match failure.then {
                 Then::GiveUp => {
@@ -249,7 +268,15 @@ impl RedshiftTarget {
                 _ if Instant::now() + pause > deadline => return Err(uncertain(failure)),
                 Then::Again => {
                     session.roll_back();
-                    (alone, ready) = (true, true);
+                    alone = true;
+                }
+                Then::Replan => {
+                    session.roll_back();
+                    let now = self.plan(session, wanted, &sql.table)?;
+                    if !plan.adopt(now) {
+                        return Err(failure.error);
+                    }
+                    ready = false;
                 }
                 Then::LookUp => {
                     std::thread::sleep(pause);
@@ -261,22 +288,33 @@ impl RedshiftTarget {
                 }
             }
             std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }
 
-/// Runs what may not run in a transaction. Each is safe to run again, and to leave behind.
-fn outside(session: &mut Session, plan: &TablePlan) -> Result<(), Failure> {
-    let outside = plan.statements.iter().filter(|statement| !statement.in_transaction);
-    outside.map(|statement| &statement.sql).try_for_each(|sql| session.run("changing the table", sql))
+/// Runs what may not run in a transaction. Each is safe to leave behind; one that another load was faster with is
+/// refused, and as good.
+fn outside(session: &mut Session, work: &Work<'_>) -> Result<(), Failure> {
+    for statement in work.plan.statements.iter().filter(|statement| !statement.in_transaction) {
+        match session.run("changing the table", &statement.sql) {
+            Err(failure) if failure.then == Then::GiveUp => {
+                let now = catalog::columns(session, &work.sql.table)?;
+                if !work.plan.is_wide_enough(&now) {
+                    return Err(failure);
+                }
+            }
+            done => done?,
+        }
+    }
+    Ok(())
 }
 
 /// Looks the load up on a new session. The old one may still be at work on it: it holds its locks until it has ended,
 /// so this waits for them.
 fn recover(endpoint: &Endpoint, work: &Work<'_>, deadline: Instant) -> Result<(Session, Option<Counts>), Failure> {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
+        let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
         let looked = endpoint.connect().and_then(|mut session| {
             work.begin(&mut session, true)?;
             let found = look_up(&mut session, work.sql)?;
@@ -289,7 +327,6 @@ fn recover(endpoint: &Endpoint, work: &Work<'_>, deadline: Instant) -> Result<(S
             }
             outcome => return outcome,
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

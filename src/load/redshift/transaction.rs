@@ -70,6 +70,10 @@ impl Work<'_> {
     pub(super) fn begin(&self, session: &mut Session, alone: bool) -> Result<(), Failure> {
         let millis = self.queue_timeout.as_millis().clamp(1, i32::MAX as u128);
         let is_limited = session.run("setting up the session", &format!("SET statement_timeout TO {millis}")).is_ok();
+        if let Some(set) = self.sql.settle_json() {
+            // A server that does not know it refuses such texts, which are then found and quarantined.
+            let _ = session.run("setting up the session", set);
+        }
         session.run("opening a transaction", "BEGIN")?;
         // Who makes the table must be alone in it too: there is no table to lock yet.
         if alone || self.plan.before.is_empty() {
@@ -102,7 +106,8 @@ impl Work<'_> {
         if !self.plan.fits(&now) {
             let message = format!("{} was changed while rows for it were staged", self.sql.table.quoted());
             let hint = "run the same load again: it takes the table as it is then";
-            return Err(Error::new(ErrorKind::Conflict, message).with_hint(hint).with_temporary(true).into());
+            let error = Error::new(ErrorKind::Conflict, message).with_hint(hint).with_temporary(true);
+            return Err(Failure { then: Then::Replan, ..error.into() });
         }
         if self.request.mode == Mode::Replace {
             if !self.plan.before.is_empty() {

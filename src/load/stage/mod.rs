@@ -116,7 +116,13 @@ impl Stager {
         let files = Files::new(uploader.clone(), folder.clone(), form, options, slices, request.records);
         let quarantine =
             Quarantine::new(uploader, folder.clone(), &request.table.name, request.load_id, request.sources);
-        let limits = RowLimits { text_bytes: request.text_bytes.clone(), refuse_marker: format == StageFormat::Csv };
+        let mut text_bytes = request.text_bytes.clone();
+        if format != StageFormat::Csv {
+            // In Parquet, JSON is text on its way through a staging table.
+            let json = request.schema.columns.iter().zip(&mut text_bytes).filter(|(column, _)| column.ty == Type::Json);
+            json.for_each(|(_, bytes)| *bytes = Some(WIDEST_VARCHAR as u32));
+        }
+        let limits = RowLimits { text_bytes, refuse_marker: format == StageFormat::Csv };
         let (refused, written) = (Vec::new(), Vec::new());
         Ok(Stager {
             store,

@@ -79,6 +79,7 @@ pub struct StageOptions {
     pub endpoint: Option<String>,
     /// The bucket's region. Default: `AWS_REGION` or `AWS_DEFAULT_REGION`, else `us-east-1`.
     pub region: Option<String>,
+    access_key: Option<AccessKey>,
     /// Whether an endpoint without TLS is spoken to. Default: false, unless `AWS_ALLOW_HTTP` is `true`.
     pub allow_http: bool,
 }
@@ -102,6 +103,7 @@ impl StageOptions {
             concurrency: 4,
             endpoint: None,
             region: None,
+            access_key: None,
             allow_http: false,
         })
     }
@@ -155,11 +157,36 @@ impl StageOptions {
         self
     }
 
+    /// Gives the access key of an S3 store, where it is not in the environment; `token` is that of temporary credentials.
+    #[must_use]
+    pub fn with_access_key(mut self, id: impl Into<String>, secret: impl Into<String>, token: Option<String>) -> Self {
+        self.access_key = Some(AccessKey { id: id.into(), secret: secret.into(), token });
+        self
+    }
+
+    pub(super) fn access_key(&self) -> Option<&AccessKey> {
+        self.access_key.as_ref()
+    }
+
     /// Sets the bucket's region.
     #[must_use]
     pub fn with_region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
+    }
+}
+
+/// An access key of S3 that is not in the environment.
+#[derive(Clone)]
+pub(super) struct AccessKey {
+    pub(super) id: String,
+    pub(super) secret: String,
+    pub(super) token: Option<String>,
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessKey(…)")
     }
 }
 
@@ -212,6 +239,13 @@ impl<'a> Place<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_access_key_is_never_shown() {
+        let options =
+            StageOptions::new("s3://b").unwrap().with_access_key("hunter2", "hunter2", Some("hunter2".into()));
+        assert!(!format!("{options:?}").contains("hunter2"));
+    }
 
     #[test]
     fn a_staging_url_is_a_bucket_and_a_prefix() {

@@ -108,6 +108,12 @@ impl Store {
                 if let Some(endpoint) = &options.endpoint {
                     s3 = s3.with_endpoint(endpoint);
                 }
+                if let Some(key) = options.access_key() {
+                    s3 = s3.with_access_key_id(&key.id).with_secret_access_key(&key.secret);
+                    if let Some(token) = &key.token {
+                        s3 = s3.with_token(token);
+                    }
+                }
                 if options.allow_http {
                     s3 = s3.with_allow_http(true);
                 }

@@ -121,6 +121,16 @@ impl<'a> Tile<'a> {
         }
     }
 
+    /// The rows from `from` on, `count` of them, as a tile of their own.
+    pub(crate) fn part(&self, from: usize, count: usize) -> Tile<'a> {
+        Tile { spans: self.spans.part(from, count), line: self.line(from), ..*self }
+    }
+
+    /// A record that all cells of the tile can be read by, though it names none of them.
+    pub(crate) fn cells(&self) -> Record<'_> {
+        self.record_of(0, &[])
+    }
+
     /// The text with [`PAD`] bytes in front of it and 64 behind it that may be read too.
     pub(crate) fn padded(&self) -> &'a [u8] {
         self.spans.padded()

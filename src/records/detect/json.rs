@@ -45,7 +45,8 @@ fn objects(head: &[u8], start: usize, complete: bool, lines: &Lines) -> Option<b
             if lines.whole == 0 && lines.cells * 2 > lines.filled {
                 return None;
             }
-            Some(are_documents(head, start))
+            // Where each line is one whole object, none spans lines.
+            Some(lines.whole < lines.filled && are_documents(head, start))
         }
         Scan::Open if !complete => Some(holds_newline(&head[start..])),
         // The first record is damaged. Are there good lines behind it, or is it a document with a fault?

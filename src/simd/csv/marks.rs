@@ -15,7 +15,7 @@ impl Marks {
         self.count = 0;
     }
 
-    /// Makes room for this many blocks.
+    /// Makes room for this many blocks, once.
     pub(super) fn begin(&mut self, blocks: usize) {
         self.blocks.resize(blocks, (0, 0));
     }

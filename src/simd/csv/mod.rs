@@ -210,56 +210,62 @@ fn last_block(rest: &[u8]) -> ([u8; BLOCK], u64) {
     (block, (1 << rest.len()) - 1)
 }
 
+/// Blocks that room is made for at once, so that no call stands in the loops and what they know stays in registers.
+const STRIPE: usize = 64;
+
 #[inline(always)]
 fn scan(index: &mut Index, text: &[u8], of: Separators, lanes: impl Lanes) {
     index.clear();
     let (mut ends, mut rows) = (std::mem::take(&mut index.ends), std::mem::take(&mut index.rows));
-    // Room for all there can be, so that no call stands in the loops and what they know stays in registers.
-    ends.reserve(text.len() + BLOCK);
-    rows.reserve(text.len() + BLOCK);
     let (blocks, rest) = text.as_chunks::<BLOCK>();
     let (last, in_last) = last_block(rest);
     let count = text.len().div_ceil(BLOCK);
     let block = |i: usize| blocks.get(i).map_or((&last, in_last), |block| (block, u64::MAX));
     let blank = lanes.load(&[b' '; BLOCK]);
     let (mut all, mut least, mut returns) = (blank, blank, 0);
-    let (mut carry, mut irregular, mut i) = (Carry::START, 0, 0);
-    // Many texts have no quote at all, and then most of the work is not there.
+    let (mut carry, mut irregular, mut quoted, mut i) = (Carry::START, 0, false, 0);
     while i < count {
-        let (block, in_text) = block(i);
-        let bytes = lanes.load(block);
-        let masks = lanes.masks(bytes, of);
-        if masks.quote & in_text != 0 {
-            break;
+        let stop = count.min(i + STRIPE);
+        ends.reserve((STRIPE + 1) * BLOCK);
+        rows.reserve((STRIPE + 1) * BLOCK);
+        // Many texts have no quote at all, and then most of the work is not there.
+        while i < stop && !quoted {
+            let (block, in_text) = block(i);
+            let bytes = lanes.load(block);
+            let masks = lanes.masks(bytes, of);
+            if masks.quote & in_text != 0 {
+                quoted = true;
+                break;
+            }
+            all = lanes.or(all, bytes);
+            least = lanes.min(least, bytes);
+            returns |= masks.carriage_return;
+            let separators = (masks.delimiter | masks.line_end) & in_text;
+            push_rows(&mut rows, ends.len() as u32 - 1, separators, separators & masks.line_end);
+            lanes.flatten(separators, (i * BLOCK) as u32, &mut ends);
+            carry.opens = separators >> 63;
+            i += 1;
         }
-        all = lanes.or(all, bytes);
-        least = lanes.min(least, bytes);
-        returns |= masks.carriage_return;
-        let separators = (masks.delimiter | masks.line_end) & in_text;
-        push_rows(&mut rows, ends.len() as u32 - 1, separators, separators & masks.line_end);
-        lanes.flatten(separators, (i * BLOCK) as u32, &mut ends);
-        carry.opens = separators >> 63;
-        i += 1;
-    }
-    if i < count {
-        index.quotes.begin(count);
-        index.inner_lines.begin(count);
-    }
-    while i < count {
-        let (block, in_text) = block(i);
-        let bytes = lanes.load(block);
-        all = lanes.or(all, bytes);
-        least = lanes.min(least, bytes);
-        let masks = lanes.masks(bytes, of).within(in_text);
-        returns |= masks.carriage_return;
-        let (inside, wrong) = carry.step(masks, lanes);
-        irregular |= wrong;
-        index.quotes.set(i, masks.quote);
-        index.inner_lines.set(i, masks.line_end & inside & in_text);
-        let separators = (masks.delimiter | masks.line_end) & in_text & !inside;
-        push_rows(&mut rows, ends.len() as u32 - 1, separators, separators & masks.line_end);
-        lanes.flatten(separators, (i * BLOCK) as u32, &mut ends);
-        i += 1;
+        if quoted {
+            index.quotes.begin(count);
+            index.inner_lines.begin(count);
+        }
+        while i < stop {
+            let (block, in_text) = block(i);
+            let bytes = lanes.load(block);
+            all = lanes.or(all, bytes);
+            least = lanes.min(least, bytes);
+            let masks = lanes.masks(bytes, of).within(in_text);
+            returns |= masks.carriage_return;
+            let (inside, wrong) = carry.step(masks, lanes);
+            irregular |= wrong;
+            index.quotes.set(i, masks.quote);
+            index.inner_lines.set(i, masks.line_end & inside & in_text);
+            let separators = (masks.delimiter | masks.line_end) & in_text & !inside;
+            push_rows(&mut rows, ends.len() as u32 - 1, separators, separators & masks.line_end);
+            lanes.flatten(separators, (i * BLOCK) as u32, &mut ends);
+            i += 1;
+        }
     }
     (index.ends, index.rows) = (ends, rows);
     index.regular = irregular == 0 && carry.inside == 0;

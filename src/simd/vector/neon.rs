@@ -1,5 +1,7 @@
 //! NEON, which every AArch64 processor has.
 
+#![allow(unused_unsafe, reason = "which of these are safe to call where NEON is the baseline depends on the compiler")]
+
 use std::arch::aarch64::{
     uint8x16_t, vandq_u8, vceqq_u8, vcleq_u8, vcltq_u8, vdupq_n_u8, vgetq_lane_u64, vld1q_u8, vorrq_u8, vpaddq_u8,
     vreinterpretq_u64_u8, vsubq_u8,

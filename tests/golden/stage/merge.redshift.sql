@@ -1,31 +1,32 @@
 -- Loads 1 of 3 records into "shop"."orders", once; 2 go to the quarantine.
 -- It may be run again, and by two at once: what the ledger has is not loaded again.
 -- Run it whole, in one session, and stop at the first error; nothing is loaded then.
+SET json_parse_dedup_attributes TO true;
 CREATE SCHEMA IF NOT EXISTS "shop";
 CREATE TABLE IF NOT EXISTS "shop"."_longshore_loads" (
-    table_name VARCHAR(127) NOT NULL,
-    load_id VARCHAR(1024) NOT NULL,
-    committed_at TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
-    read BIGINT NOT NULL,
-    loaded BIGINT NOT NULL,
-    quarantined BIGINT NOT NULL,
-    deduplicated BIGINT NOT NULL,
-    bytes BIGINT NOT NULL,
-    content_hash VARCHAR(256) NOT NULL,
-    longshore_version VARCHAR(64) NOT NULL,
-    replaced_by VARCHAR(1024)
+    "table_name" VARCHAR(127) NOT NULL,
+    "load_id" VARCHAR(1024) NOT NULL,
+    "committed_at" TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    "read" BIGINT NOT NULL,
+    "loaded" BIGINT NOT NULL,
+    "quarantined" BIGINT NOT NULL,
+    "deduplicated" BIGINT NOT NULL,
+    "bytes" BIGINT NOT NULL,
+    "content_hash" VARCHAR(256) NOT NULL,
+    "longshore_version" VARCHAR(64) NOT NULL,
+    "replaced_by" VARCHAR(1024)
 );
 CREATE TABLE IF NOT EXISTS "shop"."_longshore_quarantine" (
-    table_name VARCHAR(127) NOT NULL,
-    load_id VARCHAR(1024) NOT NULL,
-    quarantined_at TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
-    source VARCHAR(4096) NOT NULL,
-    line BIGINT NOT NULL,
-    byte BIGINT NOT NULL,
-    path VARCHAR(16384),
-    reason VARCHAR(4096) NOT NULL,
-    raw VARBYTE(1024000),
-    raw_bytes BIGINT NOT NULL
+    "table_name" VARCHAR(127) NOT NULL,
+    "load_id" VARCHAR(1024) NOT NULL,
+    "quarantined_at" TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    "source" VARCHAR(4096) NOT NULL,
+    "line" BIGINT NOT NULL,
+    "byte" BIGINT NOT NULL,
+    "path" VARCHAR(16384),
+    "reason" VARCHAR(4096) NOT NULL,
+    "raw" VARBYTE(1024000),
+    "raw_bytes" BIGINT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS "shop"."orders" (
     "id" SMALLINT,

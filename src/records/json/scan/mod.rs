@@ -15,7 +15,7 @@ use super::Place;
 use crate::records::paths::{NO_NODE, NodeId, PathTable, ROOT};
 use crate::records::reader::{Limits, MAX_NESTED_FIELDS};
 use crate::records::record::{Field, Kind, Sink};
-use crate::simd::{Job, Vector, dispatch};
+use crate::simd::{Job, Padded, Vector, dispatch};
 use crate::source::Chunk;
 use look::Look;
 use steps::{Step, Steps};
@@ -35,16 +35,23 @@ pub(crate) struct Scanner {
 }
 
 /// The record being read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// The fields so far are the first `len` of these.
-    fields: Vec<Field>,
+    fields: Fields,
     len: usize,
-    /// The objects that are open, as indexes of their fields.
-    open: Vec<u32>,
+    /// The objects that are open are the first `depth` of these, as indexes of their fields.
+    open: [u16; MOST_OPEN],
+    depth: usize,
     /// The record that last held each path, to notice a key that stands twice.
     seen: Vec<u64>,
     record: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State { fields: Fields::default(), len: 0, open: [0; MOST_OPEN], depth: 0, seen: Vec::new(), record: 0 }
+    }
 }
 
 /// Where the next record begins.
@@ -96,7 +103,8 @@ impl<S: Sink> Job for Lines<'_, S> {
     #[inline(always)]
     fn run(self, vector: impl Vector) -> usize {
         let Lines { scanner, chunk, cursor, paths, limits, sink } = self;
-        let (data, padded) = (chunk.data(), chunk.padded());
+        let data = chunk.data();
+        let Some(padded) = Padded::new(chunk.padded()) else { return 0 };
         let mut read = 0;
         while cursor.start < data.len() {
             if data[cursor.start] == b'\n' {
@@ -111,9 +119,9 @@ impl<S: Sink> Job for Lines<'_, S> {
                 scanner.look.forget();
                 return read;
             };
-            scanner.look.teach(&mut scanner.steps, padded);
+            scanner.look.teach(&mut scanner.steps, data);
             read += 1;
-            let fields = &scanner.state.fields[..scanner.state.len];
+            let fields = scanner.state.fields();
             let place = Place { source: chunk.source, offset: chunk.offset + cursor.start as u64, line: cursor.line };
             place.record(data, (cursor.start as u32, end as u32), fields, &[], paths, sink);
             cursor.pass(end);
@@ -140,7 +148,7 @@ impl Scanner {
     fn record(
         &mut self,
         vector: impl Vector,
-        text: &[u8],
+        text: Padded<'_>,
         start: usize,
         paths: &mut PathTable,
         limits: &Limits,
@@ -149,22 +157,24 @@ impl Scanner {
         state.begin(paths);
         let (mut at, mut from) = (start, ROOT);
         loop {
-            let node = match steps.find(vector, from, text, at) {
-                Some(step) => {
-                    state.follow(step, at)?;
+            let (node, next) = match steps.find(vector, from, text, at) {
+                Some((step, next)) => {
+                    if step.has_marks() {
+                        state.follow(step, at)?;
+                    }
                     at += usize::from(step.len);
-                    step.node
+                    (step.node, next)
                 }
                 None => {
-                    let (node, to) = look.ahead(text, at, from, state, paths, limits)?;
+                    let (node, to) = look.ahead(text.bytes(), at, from, state, paths, limits)?;
                     at = to;
-                    node
+                    (node, text.get(at)?)
                 }
             };
             if node == NO_NODE {
                 return Some(at);
             }
-            let value = value::read(vector, text, at, state.open.len())?;
+            let value = value::read(vector, text, at, next, state.depth)?;
             state.push(node, value.kind, value.start, value.end)?;
             at = value.next;
             from = node;
@@ -172,12 +182,21 @@ impl Scanner {
     }
 }
 
+/// Room for the fields of a record.
+#[derive(Debug)]
+struct Fields(Box<[Field; MOST_FIELDS]>);
+
+impl Default for Fields {
+    fn default() -> Self {
+        const EMPTY: Field = Field { node: ROOT, kind: Kind::Null, start: 0, end: 0 };
+        Fields(Box::new([EMPTY; MOST_FIELDS]))
+    }
+}
+
 impl State {
     fn begin(&mut self, paths: &PathTable) {
-        const EMPTY: Field = Field { node: ROOT, kind: Kind::Null, start: 0, end: 0 };
-        self.fields.resize(MOST_FIELDS, EMPTY);
         self.len = 0;
-        self.open.clear();
+        self.depth = 0;
         self.record += 1;
         if self.seen.len() < paths.len() {
             self.know(paths);
@@ -190,6 +209,11 @@ impl State {
         self.seen.resize(self.seen.len().max(paths.len()), 0);
     }
 
+    /// The fields of the record.
+    fn fields(&self) -> &[Field] {
+        &self.fields.0[..self.len]
+    }
+
     /// Adds a field. `None` if the path stands in this record already, or if there are too many fields.
     #[inline(always)]
     fn push(&mut self, node: NodeId, kind: Kind, start: usize, end: usize) -> Option<()> {
@@ -198,26 +222,28 @@ impl State {
             return None;
         }
         *seen = self.record;
-        *self.fields.get_mut(self.len)? = Field { node, kind, start: start as u32, end: end as u32 };
+        *self.fields.0.get_mut(self.len)? = Field { node, kind, start: start as u32, end: end as u32 };
         self.len += 1;
         Some(())
     }
 
     #[inline]
     fn open(&mut self, node: NodeId, at: usize) -> Option<()> {
-        self.open.push(self.len as u32);
+        *self.open.get_mut(self.depth)? = self.len as u16;
+        self.depth += 1;
         self.push(node, Kind::Object, at, at)
     }
 
     #[inline]
     fn close(&mut self, at: usize) -> Option<()> {
-        let open = self.open.pop()?;
-        self.fields.get_mut(open as usize)?.end = at as u32 + 1;
+        self.depth = self.depth.checked_sub(1)?;
+        let field = *self.open.get(self.depth)?;
+        self.fields.0.get_mut(usize::from(field))?.end = at as u32 + 1;
         Some(())
     }
 
     /// Opens and closes the objects that a step at `at` opens and closes.
-    #[inline(always)]
+    #[inline]
     fn follow(&mut self, step: &Step, at: usize) -> Option<()> {
         for mark in step.marks() {
             let at = at + usize::from(mark.at);

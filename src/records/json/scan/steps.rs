@@ -1,7 +1,7 @@
 //! What was learned: which texts follow a value, and what they mean.
 
 use crate::records::paths::{NO_NODE, NodeId};
-use crate::simd::{Vector, WINDOW, Window};
+use crate::simd::{Padded, Vector, WINDOW, Window};
 
 /// Texts that are kept for one value; of more, those that were seen least are dropped.
 const MOST_AFTER_ONE: usize = 8;
@@ -10,7 +10,7 @@ const MOST_AFTER_ONE: usize = 8;
 const MOST: usize = 4096;
 
 /// Objects that one text may open and close.
-pub(super) const MOST_MARKS: usize = 5;
+pub(super) const MOST_MARKS: usize = 6;
 
 /// No text.
 const NONE: u32 = u32::MAX;
@@ -27,13 +27,17 @@ pub(super) struct Step {
     other: u32,
     /// How often it was met, halved now and then.
     hits: u32,
+    /// The objects that the braces open, or [`NO_NODE`] for those that close one.
+    marks: [NodeId; MOST_MARKS],
+    marks_at: [u8; MOST_MARKS],
+    opened_and_closed: u8,
     /// Bytes of the text.
     pub(super) len: u8,
     /// Whether the value that comes next may be an object: one that is kept whole.
     whole: bool,
-    opened_and_closed: u8,
-    marks: [Mark; MOST_MARKS],
 }
+
+const _: () = assert!(size_of::<Step>() == 2 * WINDOW);
 
 /// A brace within a text.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +50,14 @@ pub(super) struct Mark {
 
 impl Step {
     #[inline(always)]
-    pub(super) fn marks(&self) -> &[Mark] {
-        &self.marks[..usize::from(self.opened_and_closed).min(MOST_MARKS)]
+    pub(super) fn has_marks(&self) -> bool {
+        self.opened_and_closed > 0
+    }
+
+    #[inline]
+    pub(super) fn marks(&self) -> impl Iterator<Item = Mark> {
+        let len = usize::from(self.opened_and_closed);
+        self.marks.iter().zip(&self.marks_at).take(len).map(|(node, at)| Mark { node: *node, at: *at })
     }
 }
 
@@ -85,27 +95,31 @@ const NOTHING: After = After { first: NONE, strikes: 0, wild: false };
 const MOST_STRIKES: u16 = 64;
 
 impl Steps {
-    /// The step that stands at `at`, behind the value of `from`.
+    /// The step that stands at `at`, behind the value of `from`, and the byte that follows it.
     #[inline(always)]
-    pub(super) fn find(&mut self, vector: impl Vector, from: NodeId, text: &[u8], at: usize) -> Option<&Step> {
-        let window = text.get(at..)?.first_chunk::<WINDOW>()?;
-        let fits = |step: &Step| {
-            vector.starts_with(window, &step.literal, step.mask)
-                // An object there is to be taken apart, which is another step.
-                && (step.whole || text.get(at + usize::from(step.len)) != Some(&b'{'))
-        };
-        let first = self.after.get(from as usize)?.first as usize;
-        let mut found = first;
-        loop {
+    pub(super) fn find(
+        &mut self,
+        vector: impl Vector,
+        from: NodeId,
+        text: Padded<'_>,
+        at: usize,
+    ) -> Option<(&Step, u8)> {
+        let window = text.window(at)?;
+        let mut found = self.after.get(from as usize)?.first as usize;
+        let next = loop {
             let step = self.steps.get(found)?;
-            if fits(step) {
-                break;
+            if vector.starts_with(window, &step.literal, step.mask) {
+                let next = text.get(at + usize::from(step.len))?;
+                // An object there is to be taken apart, which is another step.
+                if next != b'{' || step.whole {
+                    break next;
+                }
             }
             found = step.other as usize;
-        }
+        };
         let step = &mut self.steps[found];
         step.hits += 1;
-        Some(step)
+        Some((step, next))
     }
 
     /// Learns a step.
@@ -175,18 +189,21 @@ impl Step {
         let len = lesson.literal.len();
         let mut literal = [0; WINDOW];
         literal[..len].copy_from_slice(lesson.literal);
-        let mut marks = [Mark { node: NO_NODE, at: 0 }; MOST_MARKS];
-        marks[..lesson.marks.len()].copy_from_slice(lesson.marks);
+        let (mut marks, mut marks_at) = ([NO_NODE; MOST_MARKS], [0; MOST_MARKS]);
+        for (i, mark) in lesson.marks.iter().enumerate() {
+            (marks[i], marks_at[i]) = (mark.node, mark.at);
+        }
         Step {
             literal,
             mask: if len == WINDOW { u64::MAX } else { (1 << len) - 1 },
             node: lesson.node,
             other: NONE,
             hits: 1,
+            marks,
+            marks_at,
+            opened_and_closed: lesson.marks.len() as u8,
             len: len as u8,
             whole: lesson.whole,
-            opened_and_closed: lesson.marks.len() as u8,
-            marks,
         }
     }
 }

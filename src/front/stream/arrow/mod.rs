@@ -1,0 +1,116 @@
+//! Record batches as records: lines of JSON, with the types that their columns declare.
+//!
+//! A row becomes a line so that everything that is promised of records holds for rows too: a value that its column does
+//! not hold is found by the same check, and what is quarantined can be read and replayed. The types do not come from the
+//! values, as they do for JSON, but from the batch: a text that looks like a date stays text.
+
+mod cells;
+mod evidence;
+
+use arrow_array::RecordBatch;
+
+use self::cells::{Cell, cell, text};
+use self::evidence::declare;
+use crate::error::{Error, Location, Result};
+use crate::path::Path;
+use crate::records::Format;
+use crate::sketch::{BadRecords, FieldEvidence, Position, Sketch, SourceEvidence};
+
+/// What a batch declares of its columns.
+#[derive(Debug, PartialEq)]
+pub(super) struct Declared {
+    /// As if the rows were records of input 0, the first one at byte 0.
+    fields: Vec<FieldEvidence>,
+    rows: u64,
+}
+
+/// The rows of a batch as lines of JSON, each with its line end, and what the batch declares of them.
+///
+/// # Errors
+///
+/// [`Unsupported`](crate::ErrorKind::Unsupported) with the column, for a type that no column of a table has;
+/// [`Config`](crate::ErrorKind::Config) for two columns of one name.
+pub(super) fn lines(batch: &RecordBatch) -> Result<(Vec<u8>, Declared)> {
+    let schema = batch.schema_ref();
+    let mut fields = Vec::new();
+    let mut columns: Vec<(Vec<u8>, Cell<'_>)> = Vec::new();
+    for (field, array) in schema.fields().iter().zip(batch.columns()) {
+        let path = Path::new([field.name().as_str()]);
+        let mut key = Vec::new();
+        text(field.name(), &mut key);
+        if columns.iter().any(|(known, _)| *known == key) {
+            let place = Location { column: Some(path.to_string()), ..Location::default() };
+            return Err(Error::config("a record batch has two columns of one name")
+                .with_location(place)
+                .with_hint("give each column a name of its own"));
+        }
+        columns.push((key, cell(field, array.as_ref(), &path)?));
+        declare(field, array.as_ref(), path, &mut fields);
+    }
+    let mut out = Vec::with_capacity(32 * batch.num_rows() * columns.len());
+    for row in 0..batch.num_rows() {
+        out.push(b'{');
+        for (nth, (key, cell)) in columns.iter().enumerate() {
+            if nth > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(key);
+            out.push(b':');
+            cell(row, &mut out);
+        }
+        out.extend_from_slice(b"}\n");
+    }
+    Ok((out, Declared { fields, rows: batch.num_rows() as u64 }))
+}
+
+impl Declared {
+    /// The evidence of the rows, as those of a source that stand from this byte and line on.
+    pub(super) fn sketch(&self, source: &str, byte: u64, line: u64) -> Sketch {
+        let mut fields = self.fields.clone();
+        for field in &mut fields {
+            field.evidence.appeared.1 += byte;
+            let place = |position: &mut Position| (position.offset, position.line) = (byte, line);
+            field.evidence.first.iter_mut().for_each(|(_, position)| place(position));
+        }
+        let format = Some(Format::Ndjson);
+        let source = SourceEvidence { name: source.to_owned(), format, records: self.rows, bad: 0 };
+        Sketch::assemble(vec![source], fields, BadRecords::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Float64Array, Int32Array, StringArray};
+
+    use super::*;
+    use crate::schema::Policy;
+
+    fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    #[test]
+    fn rows_are_lines_and_types_are_the_batchs() {
+        let day: ArrayRef = Arc::new(StringArray::from(vec![Some("2024-01-01"), None, Some("a\"b\n")]));
+        let number: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), Some(-7), None]));
+        let double: ArrayRef = Arc::new(Float64Array::from(vec![0.1, 1e16, f64::NAN]));
+        let (lines, declared) = lines(&batch(vec![("day", day), ("n", number), ("x\"y", double)])).unwrap();
+        assert_eq!(
+            String::from_utf8(lines).unwrap(),
+            "{\"day\":\"2024-01-01\",\"n\":7,\"x\\\"y\":0.1}\n{\"day\":null,\"n\":-7,\"x\\\"y\":1e16}\n\
+             {\"day\":\"a\\\"b\\n\",\"n\":null,\"x\\\"y\":\"NaN\"}\n"
+        );
+        let schema = Policy::default().resolve(&declared.sketch("s", 100, 5)).unwrap();
+        let types: Vec<String> = schema.columns.iter().map(|column| column.ty.to_string()).collect();
+        assert_eq!(types, ["text", "int32", "float64"]);
+    }
+
+    #[test]
+    fn two_columns_of_one_name_are_refused() {
+        let number: ArrayRef = Arc::new(Int32Array::from(vec![1]));
+        let error = lines(&batch(vec![("a", number.clone()), ("a", number)])).unwrap_err();
+        assert_eq!((error.kind(), error.location().unwrap().column.as_deref()), (crate::ErrorKind::Config, Some("a")));
+    }
+}

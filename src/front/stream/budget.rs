@@ -1,0 +1,118 @@
+//! How many columns a stream may give its table.
+
+use rustc_hash::FxHashSet;
+
+use crate::path::Path;
+use crate::plan::{ExistingColumn, ExistingTable, path_of_comment};
+use crate::schema::{Column, Schema, Type, Why};
+
+/// The name of the column for the fields past the budget.
+pub(super) const OVERFLOW: &str = "_overflow";
+
+/// Holds a table to its column budget: of the new fields those that are filled most often become columns, as long as there
+/// is room, and the others share one column of JSON.
+///
+/// Once a table has that column, every new field goes there, so that one field is never in two places; it stays there
+/// until it is promoted. What `must` be a column is one all the same.
+pub(super) fn keep_to_budget(
+    schema: &mut Schema,
+    table: Option<&ExistingTable>,
+    budget: usize,
+    must: impl Fn(&Column) -> bool,
+) {
+    let there = table.map_or(&[][..], |table| &table.columns);
+    let overflows = there.iter().any(is_overflow);
+    let is_new = |column: &Column| !there.iter().any(|have| holds(have, column));
+    let mut new: Vec<usize> = (0..schema.columns.len()).filter(|at| is_new(&schema.columns[*at])).collect();
+    let room = if overflows { 0 } else { budget.saturating_sub(there.len()) };
+    if !overflows && new.len() <= room {
+        return;
+    }
+    new.sort_by_key(|at| {
+        let column = &schema.columns[*at];
+        (!must(column), std::cmp::Reverse(column.filled), *at)
+    });
+    let forced = new.iter().filter(|at| must(&schema.columns[**at])).count();
+    // One column less, for the one that all the others share.
+    let given_up: FxHashSet<usize> =
+        new.split_off(room.saturating_sub(1).max(forced).min(new.len())).into_iter().collect();
+    let text = format!("{} fields past the budget of {budget} columns", given_up.len());
+    let mut at = 0;
+    schema.columns.retain(|_| {
+        at += 1;
+        !given_up.contains(&(at - 1))
+    });
+    // A field of that very name is one of those that share it.
+    schema.columns.retain(|column| !is_overflow_path(&column.path));
+    let why = Why { text, witness: None };
+    schema.columns.push(Column { why, ..Column::new(Path::new([OVERFLOW]), OVERFLOW, Type::Json) });
+    schema.overflow = Some(schema.columns.len() - 1);
+}
+
+/// Whether a column of the table is the one that fields share.
+pub(super) fn is_overflow(column: &ExistingColumn) -> bool {
+    column.comment.as_deref().and_then(path_of_comment).is_some_and(|path| is_overflow_path(&path))
+}
+
+fn is_overflow_path(path: &Path) -> bool {
+    path.keys() == [OVERFLOW]
+}
+
+/// Whether a column of the table holds the field of a column of the data.
+fn holds(have: &ExistingColumn, column: &Column) -> bool {
+    match have.comment.as_deref().and_then(path_of_comment) {
+        Some(path) => path == column.path,
+        None => {
+            let spelled = |name: &str| have.name.eq_ignore_ascii_case(name);
+            spelled(&column.name) || spelled(&column.path.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{PgType, comment_of};
+
+    fn schema(fields: &[(&str, u64)]) -> Schema {
+        let column = |(name, filled): &(&str, u64)| Column {
+            filled: *filled,
+            ..Column::new(Path::new([*name]), *name, Type::Int16)
+        };
+        Schema { columns: fields.iter().map(column).collect(), ..Schema::default() }
+    }
+
+    fn table(names: &[&str]) -> ExistingTable {
+        let column = |name: &&str| ExistingColumn {
+            name: (*name).to_owned(),
+            ty: PgType::Int2,
+            not_null: false,
+            has_default: false,
+            generated: false,
+            comment: Some(comment_of(&Path::new([*name]))),
+            used_by_view: false,
+        };
+        ExistingTable { columns: names.iter().map(column).collect(), slots: names.len(), has_rows: true }
+    }
+
+    fn kept(mut schema: Schema, table: Option<&ExistingTable>, budget: usize) -> String {
+        keep_to_budget(&mut schema, table, budget, |column| column.name == "key");
+        assert_eq!(schema.overflow.is_some(), schema.column(OVERFLOW).is_some());
+        schema.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_fields_that_are_filled_most_seldom_share_a_column() {
+        let fields = schema(&[("a", 5), ("b", 1), ("c", 9), ("d", 3)]);
+        assert_eq!(kept(fields.clone(), None, 4), "a b c d");
+        assert_eq!(kept(fields.clone(), None, 3), "a c _overflow");
+        assert_eq!(kept(fields, Some(&table(&["b", "x"])), 4), "b c _overflow");
+    }
+
+    #[test]
+    fn what_a_table_has_stays_and_what_is_new_goes_where_the_rest_is() {
+        let fields = schema(&[("a", 5), ("b", 1), ("key", 0)]);
+        assert_eq!(kept(fields.clone(), Some(&table(&["b", "_overflow"])), 1_200), "b key _overflow");
+        assert_eq!(kept(fields, Some(&table(&["a", "b", "key", "_overflow"])), 1), "a b key _overflow");
+    }
+}

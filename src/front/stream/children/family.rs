@@ -1,0 +1,147 @@
+//! Records and the rows of their child tables, kept together until all of them are known to fit.
+
+use std::collections::BTreeMap;
+
+use super::super::batch::Batch;
+use super::super::lines::Lines;
+use super::super::part::{Part, Stretch};
+use super::super::refuse::{broken, misfit};
+use super::super::tables::Tables;
+use super::take_apart::{first_16, take_apart};
+use super::{ChildTables, Refused};
+use crate::batch::Misfit;
+use crate::error::Result;
+use crate::records::{Bad, PathTable, Reader, Record, Sink};
+use crate::source::ordered_map;
+
+/// The tables of a batch whose records have been taken apart: for each the child tables, by their numbers, with the paths
+/// of their rows in the record (`items[]`).
+#[derive(Debug, Default)]
+pub(in super::super) struct Families {
+    pub(super) all: BTreeMap<usize, BTreeMap<usize, String>>,
+}
+
+impl Families {
+    /// Which table's records the rows of a child table are of.
+    pub(in super::super) fn parent(&self, table: usize) -> Option<usize> {
+        self.all.iter().find(|(_, children)| children.contains_key(&table)).map(|(parent, _)| *parent)
+    }
+
+    /// Takes the records of all parts of a batch apart.
+    pub(in super::super) fn split(batch: &mut Batch<'_>, which: &ChildTables, tables: &mut Tables) -> Result<Self> {
+        let mut families = Families::default();
+        if *which == ChildTables::None {
+            return Ok(families);
+        }
+        for parent in batch.tables() {
+            let children = split_part(batch, parent, which, tables)?;
+            families.all.insert(parent, children);
+        }
+        Ok(families)
+    }
+}
+
+/// Takes the records of one table apart; returns its child tables.
+fn split_part(
+    batch: &mut Batch<'_>,
+    parent: usize,
+    which: &ChildTables,
+    tables: &mut Tables,
+) -> Result<BTreeMap<usize, String>> {
+    let mut refused = Refused::default();
+    let mut made: Vec<Made> = Vec::new();
+    {
+        let part = batch.part(parent);
+        let worker = || Reader::new(part.settings.read.limits);
+        let work = |reader: &mut Reader, stretch: &Stretch| {
+            let mut chunk = part.chunk(stretch);
+            let mut splitter = Splitter { which, part: &part, stretch, made: Made::default() };
+            reader.read(part.format, &mut chunk, &mut splitter);
+            splitter.made.source = chunk.source;
+            splitter.made.sequence = chunk.sequence;
+            Ok(splitter.made)
+        };
+        ordered_map(part.part.stretches.iter().map(Ok), part.threads(), worker, work, |one| {
+            made.push(one);
+            Ok(())
+        })?;
+    }
+    let mut own = Part { misfits: batch.take(parent).misfits, ..Part::default() };
+    let mut children: BTreeMap<usize, String> = BTreeMap::new();
+    for one in made {
+        let (source, sequence) = (one.source, one.sequence);
+        let lines = |lines: Lines| Stretch::Lines(lines.in_chunk(source, sequence));
+        let misfits = one.misfits.into_iter().map(|misfit| batch.buffer().locate(misfit));
+        own.misfits.extend(misfits);
+        own.stretches.push(lines(one.own));
+        for (keys, rows) in one.children {
+            let path = format!("{}[]", crate::path::Path::new(keys.iter().cloned()));
+            match tables.child(parent, &keys) {
+                Some(number) => {
+                    children.insert(number, path);
+                    batch.part_mut(number).stretches.push(lines(rows));
+                }
+                None => {
+                    rows.places().for_each(|byte| refused.add(source, byte, &path, "past the bound on child tables"))
+                }
+            }
+        }
+    }
+    *batch.part_mut(parent) = own;
+    refused.leave_out(batch, parent, children.keys().copied());
+    Ok(children)
+}
+
+/// What was made of the records of one stretch.
+#[derive(Default)]
+struct Made {
+    source: u32,
+    sequence: u64,
+    own: Lines,
+    children: BTreeMap<Vec<String>, Lines>,
+    misfits: Vec<Misfit>,
+}
+
+/// Takes records apart as they are read.
+struct Splitter<'a> {
+    which: &'a ChildTables,
+    part: &'a super::super::batch::PartOf<'a>,
+    stretch: &'a Stretch,
+    made: Made,
+}
+
+impl Sink for Splitter<'_> {
+    fn record(&mut self, _: &PathTable, record: &Record<'_>) {
+        let (byte, line) = self.part.origin(self.stretch, record.offset, record.line);
+        let id = row_id(&self.part.buffer.identity(record.source, byte));
+        match take_apart(record.raw(), id, self.which) {
+            Ok(rows) => {
+                self.made.own.push_text(&rows.own, byte, line);
+                for child in rows.children {
+                    self.made.children.entry(child.keys).or_default().push_text(&child.json, byte, line);
+                }
+            }
+            Err(path) => {
+                let reason = "a field with the name of one that rows of child tables get".to_owned();
+                self.made.misfits.push(misfit((record.source, line, byte), Some(path), reason, record.raw()));
+            }
+        }
+    }
+
+    fn bad(&mut self, bad: &Bad<'_>) {
+        let mut misfit = broken(bad);
+        (misfit.byte, misfit.line) = self.part.origin(self.stretch, bad.offset, bad.line);
+        self.made.misfits.push(misfit);
+    }
+}
+
+/// The id of a record's row, made of where the record came from: its source, its write, and its byte in that.
+fn row_id((source, position, byte): &(&str, u64, u64)) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"longshore row 1");
+    hasher.update(&(source.len() as u64).to_le_bytes());
+    hasher.update(source.as_bytes());
+    hasher.update(&position.to_le_bytes());
+    hasher.update(&byte.to_le_bytes());
+    first_16(hasher.finalize().as_bytes())
+}

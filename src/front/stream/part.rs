@@ -1,0 +1,207 @@
+//! One table's part of a batch: read once for its evidence, once for its rows.
+
+use std::sync::Arc;
+
+use super::arrow::Declared;
+use super::batch::{PartOf, threads};
+use super::lines::Lines;
+use super::pieces::Piece;
+use super::refuse::Refuse;
+use crate::batch::{Decoded, Decoder, Misfit};
+use crate::error::Result;
+use crate::fault;
+use crate::front::isolated::IsolatedRows;
+use crate::load::{Encode, OpenTable, Prepared};
+use crate::records::{Format, Reader};
+use crate::schema::Schema;
+use crate::sketch::{Collector, Sketch};
+use crate::source::{Chunk, ordered_map};
+
+/// What goes into one table.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    pub(super) stretches: Vec<Stretch>,
+    /// Records that are none, placed in their writes.
+    pub(super) misfits: Vec<Misfit>,
+}
+
+/// Whole records of one source.
+#[derive(Debug)]
+pub(super) enum Stretch {
+    /// As they stand in the buffer.
+    Piece(Piece),
+    /// Picked out of it.
+    Lines(Lines),
+}
+
+impl Stretch {
+    /// What is declared of the records' columns, which are lines of JSON then.
+    fn declared(&self) -> Option<&Arc<Declared>> {
+        match self {
+            Stretch::Piece(piece) => piece.declared.as_ref(),
+            Stretch::Lines(lines) => lines.declared.as_ref(),
+        }
+    }
+}
+
+/// What was read of a part.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sent {
+    /// Records.
+    pub(super) read: u64,
+    /// Values that went into the overflow column.
+    pub(super) overflowed: u64,
+}
+
+impl PartOf<'_> {
+    pub(super) fn threads(&self) -> usize {
+        threads(self.part.stretches.len(), self.settings.read.threads)
+    }
+
+    pub(super) fn chunk(&self, stretch: &Stretch) -> Chunk {
+        match stretch {
+            Stretch::Piece(piece) => self.buffer.chunk(piece),
+            Stretch::Lines(lines) => lines.chunk(),
+        }
+    }
+
+    fn format(&self, stretch: &Stretch) -> &Format {
+        if stretch.declared().is_some() { &Format::Ndjson } else { self.format }
+    }
+
+    /// Bytes of the records.
+    pub(super) fn bytes(&self) -> u64 {
+        let bytes = |stretch: &Stretch| match stretch {
+            Stretch::Piece(piece) => piece.range.len() as u64,
+            Stretch::Lines(lines) => lines.len() as u64,
+        };
+        self.part.stretches.iter().map(bytes).sum()
+    }
+
+    /// The evidence of all records. `names` are those of the batch's sources.
+    pub(super) fn sketch(&self, names: &[String]) -> Result<Sketch> {
+        let inputs: Vec<&str> = names.iter().map(String::as_str).collect();
+        let worker = || (Reader::new(self.settings.read.limits), Collector::new(&inputs));
+        let work = |(reader, collector): &mut (Reader, Collector), stretch: &Stretch| {
+            fault::point("infer.chunk")?;
+            if stretch.declared().is_some() {
+                return Ok(());
+            }
+            let mut chunk = self.chunk(stretch);
+            collector.begin(chunk.source, chunk.sequence);
+            reader.read(self.format, &mut chunk, collector);
+            Ok(())
+        };
+        let workers = ordered_map(self.part.stretches.iter().map(Ok), self.threads(), worker, work, |()| Ok(()))?;
+        let formats = vec![self.format.clone(); names.len()];
+        let sketch = |(reader, collector): (Reader, Collector)| collector.finish(reader.paths(), &formats);
+        Ok(Sketch::merge_all(workers.into_iter().map(sketch).chain(self.declared(names))))
+    }
+
+    /// What record batches declare, each once.
+    fn declared(&self, names: &[String]) -> Vec<Sketch> {
+        let mut sketches = Vec::new();
+        let mut last: Option<&Arc<Declared>> = None;
+        for stretch in &self.part.stretches {
+            let Some(declared) = stretch.declared() else { continue };
+            if last.is_none_or(|last| !Arc::ptr_eq(last, declared)) {
+                let chunk = self.chunk(stretch);
+                let source = names.get(chunk.source as usize).map_or("", String::as_str);
+                sketches.push(declared.sketch(source, chunk.offset, chunk.first_line));
+            }
+            last = Some(declared);
+        }
+        sketches
+    }
+
+    /// Decodes, encodes and sends everything.
+    pub(super) fn send(&self, table: &mut OpenTable) -> Result<Sent> {
+        let mut sent = match table.keyless.clone() {
+            Some(path) => self.refuse(&path, table)?,
+            None => self.decode(table)?,
+        };
+        for misfit in &self.part.misfits {
+            sent.read += 1;
+            table.quarantine(misfit)?;
+        }
+        Ok(sent)
+    }
+
+    fn decode(&self, table: &mut OpenTable) -> Result<Sent> {
+        let (schema, encoder) = (Arc::new(table.schema.clone()), table.encoder());
+        let worker = || (Reader::new(self.settings.read.limits), Decoder::new(schema.clone()));
+        let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
+            fault::point("decode.chunk")?;
+            reader.read(self.format(stretch), &mut self.chunk(stretch), decoder);
+            let Decoded { batch, misfits, values, overflowed, read } = decoder.finish()?;
+            let rows = match batch.num_rows() {
+                0 => None,
+                _ => Some(Encode::encode(&encoder, &batch)?),
+            };
+            let (misfits, values) = (self.placed(stretch, misfits), self.placed(stretch, values));
+            Ok((rows, misfits, values, Sent { read, overflowed }))
+        };
+        let (mut sent, mut rows_sent) = (Sent::default(), Vec::new());
+        let stretches = self.part.stretches.iter().map(Ok);
+        ordered_map(
+            stretches,
+            self.threads(),
+            worker,
+            work,
+            |(rows, misfits, values, of): (_, Vec<_>, Vec<_>, Sent)| {
+                sent.read += of.read;
+                sent.overflowed += of.overflowed;
+                rows_sent.push(rows.as_ref().map_or(0, Prepared::rows));
+                rows.map_or(Ok(()), |rows| table.write(rows))?;
+                misfits.iter().try_for_each(|misfit| table.quarantine(misfit))?;
+                values.iter().try_for_each(|value| table.quarantine_value(value))
+            },
+        )?;
+        self.keep_isolated(&schema, &IsolatedRows::new(table.isolated()?, &rows_sent), table)?;
+        Ok(sent)
+    }
+
+    /// Keeps the records aside whose rows the table refused.
+    fn keep_isolated(&self, schema: &Arc<Schema>, isolated: &IsolatedRows, table: &mut OpenTable) -> Result<()> {
+        for nth in isolated.pieces() {
+            let Some(stretch) = self.part.stretches.get(nth) else { continue };
+            let how = (self.format(stretch), self.settings.read.limits);
+            let records = isolated.records(nth, how, &mut self.chunk(stretch), schema);
+            self.placed(stretch, records).iter().try_for_each(|misfit| table.quarantine(misfit))?;
+        }
+        Ok(())
+    }
+
+    /// Quarantines every record, for want of a value at `path`.
+    fn refuse(&self, path: &str, table: &mut OpenTable) -> Result<Sent> {
+        let mut reader = Reader::new(self.settings.read.limits);
+        let mut sent = Sent::default();
+        for stretch in &self.part.stretches {
+            let mut refuse = Refuse::new(path);
+            reader.read(self.format(stretch), &mut self.chunk(stretch), &mut refuse);
+            sent.read += refuse.misfits.len() as u64;
+            let misfits = self.placed(stretch, refuse.misfits);
+            misfits.iter().try_for_each(|misfit| table.quarantine(misfit))?;
+        }
+        Ok(sent)
+    }
+
+    /// Where in its source a record is, which is at this byte and line of a stretch.
+    pub(super) fn origin(&self, stretch: &Stretch, byte: u64, line: u64) -> (u64, u64) {
+        match stretch {
+            Stretch::Piece(_) => (byte, line),
+            Stretch::Lines(lines) => lines.origin(byte),
+        }
+    }
+
+    /// A misfit of a stretch with its place in its source.
+    pub(super) fn in_source(&self, stretch: &Stretch, mut misfit: Misfit) -> Misfit {
+        (misfit.byte, misfit.line) = self.origin(stretch, misfit.byte, misfit.line);
+        misfit
+    }
+
+    /// Misfits with their places in their writes.
+    fn placed(&self, stretch: &Stretch, misfits: Vec<Misfit>) -> Vec<Misfit> {
+        misfits.into_iter().map(|misfit| self.buffer.locate(self.in_source(stretch, misfit))).collect()
+    }
+}

@@ -1,0 +1,115 @@
+//! Making a column of a field that is past the column budget.
+
+use super::StreamLoader;
+use super::budget::OVERFLOW;
+use super::tables;
+use crate::error::Result;
+use crate::load::Decide;
+use crate::path::Path;
+use crate::records::{Format, Reader};
+use crate::schema::{Column, Naming, Policy, Type, assign};
+use crate::sketch::{Collector, Sketch};
+use crate::source::Chunk;
+
+/// What a promotion did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promotion {
+    /// The name of the new column.
+    pub column: String,
+    /// Its type.
+    pub ty: Type,
+    /// Rows whose value moved into it.
+    pub rows: u64,
+    /// The statements that made the column.
+    pub altered: Vec<String>,
+}
+
+impl StreamLoader {
+    /// Makes a column of a field whose values are in the column `_overflow`, since it was past the column budget, and moves
+    /// its values there, in one transaction. From then on the field's values go into the column.
+    ///
+    /// `field` is its key in `_overflow`; of an object that is there whole, the object's. The type is the narrowest that gives back every value there is; a hint of the
+    /// policy comes first. The budget does not count here. What the table's JSON does not keep apart (`1.50` and
+    /// `1.5` in a `jsonb` that holds both as numbers) is as the JSON has it. Promoting again moves what has come since.
+    ///
+    /// The table is locked against reading while the column is added, and its rows with a value are written anew.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](crate::ErrorKind::Conflict) if no row has a value of the field in `_overflow`; those of the server.
+    pub fn promote(&mut self, table: Option<&str>, field: &str) -> Result<Promotion> {
+        let table = match table {
+            Some(text) => {
+                let name = tables::parse(text)?;
+                self.patiently(|loader| loader.stream.resolve(Some(&name)))?
+            }
+            None => self.patiently(|loader| loader.stream.resolve(None))?,
+        };
+        let path = Path::new(field.split('.'));
+        let policy = self.settings.policy.clone();
+        let promoted = self.patiently(|loader| {
+            let mut values = Values::new(&policy, field, &path);
+            loader.stream.promote(&table, &Path::new([OVERFLOW]), field, &path, &mut values)
+        })?;
+        tracing::info!(%table, field, rows = promoted.rows, "field promoted");
+        Ok(Promotion { column: promoted.name, ty: promoted.ty, rows: promoted.rows, altered: promoted.statements })
+    }
+}
+
+/// The values of a field, as evidence.
+struct Values<'a> {
+    policy: &'a Policy,
+    field: &'a str,
+    path: &'a Path,
+    reader: Reader,
+    collector: Collector,
+    lines: Vec<u8>,
+    sequence: u64,
+}
+
+/// Bytes of values that are read at a time.
+const CHUNK: usize = 256 << 10;
+/// What the field is called while its values are looked at.
+const KEY: &str = "value";
+
+impl<'a> Values<'a> {
+    fn new(policy: &'a Policy, field: &'a str, path: &'a Path) -> Self {
+        let (reader, collector) = (Reader::new(crate::records::Limits::default()), Collector::new(&[KEY]));
+        Values { policy, field, path, reader, collector, lines: Vec::new(), sequence: 0 }
+    }
+
+    fn read(&mut self) {
+        let mut chunk = Chunk::new(&self.lines);
+        chunk.sequence = self.sequence;
+        self.sequence += 1;
+        self.collector.begin(0, chunk.sequence);
+        self.reader.read(&Format::Ndjson, &mut chunk, &mut self.collector);
+        self.lines.clear();
+    }
+
+    fn sketch(&mut self) -> Sketch {
+        self.read();
+        let collector = std::mem::replace(&mut self.collector, Collector::new(&[KEY]));
+        collector.finish(self.reader.paths(), &[Format::Ndjson])
+    }
+}
+
+impl Decide for Values<'_> {
+    fn value(&mut self, json: &str) {
+        self.lines.extend_from_slice(format!("{{\"{KEY}\":{json}}}\n").as_bytes());
+        if self.lines.len() >= CHUNK {
+            self.read();
+        }
+    }
+
+    fn column(&mut self) -> Result<Column> {
+        let seen = self.sketch();
+        // Objects stay whole: taken apart, they would be more fields than one.
+        let schema = Policy::default().flatten(false).resolve(&seen)?;
+        let found = schema.column(KEY).map_or(Type::Null, |column| column.ty);
+        let ty = self.policy.hint_for(self.field).map_or(found, |hint| hint.ty);
+        let naming: Naming = self.policy.naming;
+        let name = assign(std::slice::from_ref(self.path), naming, 63, true).remove(0);
+        Ok(Column::new(self.path.clone(), name, if found == Type::Null { found } else { ty }))
+    }
+}

@@ -1,0 +1,249 @@
+//! Merging by key: rows go into a staging table of the same transaction, and from there into the table.
+//!
+//! UPDATE and INSERT, and neither ON CONFLICT nor MERGE: these need a unique index, or a later server, and this works on
+//! any table. Loads into one table take turns, so nobody adds a key in between.
+
+use ::postgres::error::SqlState;
+use ::postgres::types::Type as SqlType;
+
+use super::catalog;
+use super::error::failed;
+use super::ledger::LoadKey;
+use super::session::Client;
+use crate::error::{Error, ErrorKind, Location, Result};
+use crate::load::MergeKeys;
+use crate::plan::{Fitted, PgType, TableName, identifier, path_of_comment};
+
+/// The comment by which the index that a merge made is known again.
+const INDEX_COMMENT: &str = "longshore merge key";
+
+/// A merge under way. Names are quoted.
+pub(super) struct Merge {
+    target: TableName,
+    stage: TableName,
+    /// The staging table's own column, which numbers the rows as they came.
+    nth: String,
+    keys: Vec<String>,
+    order: Option<String>,
+    columns: Vec<String>,
+    /// Columns of fields that these records do not have.
+    absent: Vec<String>,
+}
+
+/// What became of the rows of a merge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Merged {
+    /// Rows added or put in the place of others.
+    pub(super) loaded: u64,
+    /// Rows that lost to another one of the batch, or to one in the table.
+    pub(super) deduplicated: u64,
+}
+
+/// The first field of the key or the order that none of these columns holds.
+pub(super) fn missing<'a>(columns: &[Fitted], by: &'a MergeKeys) -> Option<&'a str> {
+    by.paths().find(|path| position(columns, path).is_none())
+}
+
+/// The error for a field to merge by that is nowhere.
+pub(super) fn missing_field(path: &str) -> Error {
+    Error::new(ErrorKind::Conflict, "rows are merged by a field that neither the records nor the table have")
+        .with_location(Location { column: Some(path.to_owned()), ..Location::default() })
+        .with_hint("name it by its path, as `longshore infer` lists it")
+}
+
+fn position(columns: &[Fitted], path: &str) -> Option<usize> {
+    columns.iter().position(|fitted| fitted.column.path.to_string() == path)
+}
+
+impl Merge {
+    /// Makes the staging table, and on a table that is new the index of the key. Marks the key's columns as such.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Conflict`] if a field of the key or the order has no column, [`ErrorKind::Unsupported`] if one is of
+    /// a type that has no order.
+    pub(super) fn begin(
+        client: &mut Client,
+        key: &LoadKey,
+        columns: &mut [Fitted],
+        by: &MergeKeys,
+        new_table: bool,
+    ) -> Result<Merge> {
+        by.check()?;
+        let mut names = Vec::new();
+        for path in by.paths() {
+            let at = position(columns, path).ok_or_else(|| missing_field(path))?;
+            if columns[at].sql == PgType::Json {
+                let place = Location { column: Some(path.to_owned()), ..Location::default() };
+                let message = "a json column cannot be compared, so rows cannot be merged by it";
+                return Err(Error::new(ErrorKind::Unsupported, message)
+                    .with_location(place)
+                    .with_hint("keep JSON as jsonb, or merge by another field"));
+            }
+            names.push(identifier(&columns[at].column.name));
+            columns[at].column.key |= by.keys.iter().any(|known| known == path);
+        }
+        let order = by.order_by.as_ref().and_then(|_| names.pop());
+        let mut nth = "_longshore_nth".to_owned();
+        while columns.iter().any(|fitted| fitted.column.name == nth) {
+            nth.push('_');
+        }
+        let stage = TableName {
+            schema: Some("pg_temp".to_owned()),
+            name: format!("longshore_stage_{:016x}", key.lock().cast_unsigned()),
+        };
+        let absent = if new_table { Vec::new() } else { absent(client, key, columns)? };
+        let merge = Merge {
+            target: key.target.clone(),
+            stage,
+            nth: identifier(&nth),
+            keys: names,
+            order,
+            columns: columns.iter().map(|fitted| identifier(&fitted.column.name)).collect(),
+            absent,
+        };
+        merge.create_stage(client, columns)?;
+        if new_table {
+            merge.create_index(client)?;
+        }
+        Ok(merge)
+    }
+
+    /// Where the rows are to be copied.
+    pub(super) fn stage(&self) -> &TableName {
+        &self.stage
+    }
+
+    fn create_stage(&self, client: &mut Client, columns: &[Fitted]) -> Result<()> {
+        let definitions = self.columns.iter().zip(columns).map(|(name, fitted)| format!("{name} {}, ", fitted.sql));
+        let sql = format!(
+            "CREATE TEMPORARY TABLE {} ({}{} bigint GENERATED ALWAYS AS IDENTITY) ON COMMIT DROP",
+            identifier(&self.stage.name),
+            definitions.collect::<String>(),
+            self.nth
+        );
+        client.batch_execute(&sql).map_err(|error| failed("creating a staging table", &error))
+    }
+
+    /// An index makes merging fast, and keeps others from adding a key twice. The server names it, so that no name is
+    /// in the way.
+    fn create_index(&self, client: &mut Client) -> Result<()> {
+        let refused = |error: ::postgres::Error| failed("indexing the key", &error);
+        let sql = format!("CREATE UNIQUE INDEX ON {} ({})", self.target, self.keys.join(", "));
+        client.batch_execute(&sql).map_err(refused)?;
+        let sql = "SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+                   WHERE i.indrelid = to_regclass($1) AND i.indisunique";
+        let row = client.query_typed_one(sql, &[(&self.target.quoted(), SqlType::TEXT)]).map_err(refused)?;
+        let index = TableName { schema: self.target.schema.clone(), name: row.get(0) };
+        client.batch_execute(&format!("COMMENT ON INDEX {index} IS '{INDEX_COMMENT}'")).map_err(refused)
+    }
+
+    /// Merges the rows of the staging table, whose COPY has ended.
+    pub(super) fn apply(&self, client: &mut Client) -> Result<Merged> {
+        let refused = |error: ::postgres::Error| failed("merging the rows", &error);
+        client.batch_execute(&format!("ANALYZE {} ({})", self.stage, self.keys.join(", "))).map_err(refused)?;
+        let losers = client.execute_typed(&self.drop_losers(), &[]).map_err(refused)?;
+        let stale = match self.drop_stale() {
+            Some(sql) => client.execute_typed(&sql, &[]).map_err(refused)?,
+            None => 0,
+        };
+        let loaded = self.put_in_place(client)?;
+        Ok(Merged { loaded, deduplicated: losers + stale })
+    }
+
+    /// Updates and adds rows. A key that is too long for the index that we made costs the index, not the row.
+    fn put_in_place(&self, client: &mut Client) -> Result<u64> {
+        let refused = |error: ::postgres::Error| failed("merging the rows", &error);
+        client.batch_execute("SAVEPOINT longshore_merge").map_err(refused)?;
+        match self.update_and_insert(client) {
+            Ok(rows) => Ok(rows),
+            Err(error) if error.code() == Some(&SqlState::PROGRAM_LIMIT_EXCEEDED) => {
+                client.batch_execute("ROLLBACK TO SAVEPOINT longshore_merge").map_err(refused)?;
+                if !self.drop_index(client)? {
+                    return Err(refused(error));
+                }
+                self.update_and_insert(client).map_err(refused)
+            }
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    fn update_and_insert(&self, client: &mut Client) -> Result<u64, ::postgres::Error> {
+        let updated: i64 = client.query_typed_one(&self.update(), &[])?.get(0);
+        let inserted = client.execute_typed(&self.insert(), &[])?;
+        Ok(updated.cast_unsigned() + inserted)
+    }
+
+    /// Drops the index that we made, and says whether there was one.
+    fn drop_index(&self, client: &mut Client) -> Result<bool> {
+        let refused = |error: ::postgres::Error| failed("dropping the index of the key", &error);
+        let sql = "SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+                   WHERE i.indrelid = to_regclass($1) AND obj_description(c.oid, 'pg_class') = $2";
+        let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
+            [(&self.target.quoted(), SqlType::TEXT), (&INDEX_COMMENT, SqlType::TEXT)];
+        let Some(row) = client.query_typed_opt(sql, &parameters).map_err(refused)? else { return Ok(false) };
+        let index = TableName { schema: self.target.schema.clone(), name: row.get(0) };
+        tracing::warn!(table = %self.target, %index, "a key is too long for its index, which is dropped");
+        client.batch_execute(&format!("DROP INDEX {index}")).map_err(refused)?;
+        Ok(true)
+    }
+
+    /// Of the rows with one key only the last stays.
+    fn drop_losers(&self) -> String {
+        let Merge { stage, nth, keys, .. } = self;
+        let keys = keys.join(", ");
+        let order = self.order.as_ref().map_or(String::new(), |order| format!("{order} DESC NULLS LAST, "));
+        format!(
+            "WITH ranked AS (SELECT {nth} AS nth, row_number() OVER (PARTITION BY {keys} ORDER BY {order}{nth} DESC) AS place \
+             FROM {stage}) DELETE FROM {stage} s USING ranked r WHERE s.{nth} = r.nth AND r.place > 1"
+        )
+    }
+
+    /// Rows that are older than the one in the table.
+    fn drop_stale(&self) -> Option<String> {
+        let order = self.order.as_ref()?;
+        let (stage, target, same) = (&self.stage, &self.target, self.same_key());
+        Some(format!(
+            "DELETE FROM {stage} s USING {target} t \
+             WHERE {same} AND t.{order} IS NOT NULL AND (s.{order} IS NULL OR s.{order} < t.{order})"
+        ))
+    }
+
+    /// Counts records, not rows: a table without our index may hold a key twice.
+    fn update(&self) -> String {
+        let Merge { stage, target, nth, .. } = self;
+        let present = self.columns.iter().map(|column| format!("{column} = s.{column}"));
+        let absent = self.absent.iter().map(|column| format!("{column} = NULL"));
+        let set = present.chain(absent).collect::<Vec<_>>().join(", ");
+        let same = self.same_key();
+        format!(
+            "WITH updated AS (UPDATE {target} AS t SET {set} FROM {stage} s WHERE {same} RETURNING s.{nth} AS nth) \
+             SELECT count(DISTINCT nth) FROM updated"
+        )
+    }
+
+    fn insert(&self) -> String {
+        let Merge { stage, target, nth, .. } = self;
+        let (columns, same) = (self.columns.join(", "), self.same_key());
+        format!(
+            "INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {stage} s \
+             WHERE NOT EXISTS (SELECT FROM {target} t WHERE {same}) ORDER BY {nth}"
+        )
+    }
+
+    fn same_key(&self) -> String {
+        self.keys.iter().map(|key| format!("t.{key} = s.{key}")).collect::<Vec<_>>().join(" AND ")
+    }
+}
+
+/// The table's columns of other fields than these, which a record that takes a row's place does not have.
+fn absent(client: &mut Client, key: &LoadKey, columns: &[Fitted]) -> Result<Vec<String>> {
+    let Some(oid) = catalog::find(client, &key.target)? else { return Ok(Vec::new()) };
+    let table = catalog::read(client, oid, &key.target)?;
+    let ours = table.columns.into_iter().filter(|column| {
+        let holds_a_field = column.comment.as_deref().and_then(path_of_comment).is_some();
+        let is_here = columns.iter().any(|fitted| fitted.column.name == column.name);
+        holds_a_field && !is_here && !column.generated
+    });
+    Ok(ours.map(|column| identifier(&column.name)).collect())
+}

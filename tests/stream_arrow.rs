@@ -1,0 +1,162 @@
+//! Arrow record batches into a stream: their types are the table's, and nothing of a row is lost.
+#![cfg(all(unix, feature = "postgres"))]
+
+mod support;
+
+use std::sync::Arc;
+
+use arrow_array::*;
+use arrow_schema::{DataType, Field, Schema};
+use longshore::load::{Counts, MergeKeys, Mode};
+use longshore::{ErrorKind, Loader, Offset, Route, StreamLoader, StreamOptions};
+use support::*;
+
+fn open(url: &str) -> StreamLoader {
+    Loader::new(url).table("t").open().unwrap()
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+fn array<T: Array + 'static>(array: T) -> ArrayRef {
+    Arc::new(array)
+}
+
+fn counts(read: u64, loaded: u64, quarantined: u64) -> Counts {
+    Counts { read, loaded, quarantined, deduplicated: 0 }
+}
+
+fn types(client: &mut postgres::Client) -> Vec<String> {
+    let sql = "SELECT attname || ' ' || format_type(atttypid, atttypmod) FROM pg_attribute \
+               WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attnum";
+    client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+fn rows(client: &mut postgres::Client) -> Vec<String> {
+    client.batch_execute("SET TimeZone = 'UTC'").unwrap();
+    client.query("SELECT t::text FROM t ORDER BY 1", &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[test]
+fn every_type_becomes_the_same_type_and_every_value_comes_back() {
+    let (url, mut client) = database();
+    let words: DictionaryArray<types::Int8Type> = vec![Some("a"), None].into_iter().collect();
+    let lists = ListArray::from_iter_primitive::<types::Int64Type, _, _>(vec![Some(vec![Some(1), None]), None]);
+    let inner = array(Int16Array::from(vec![Some(1), None]));
+    let object = StructArray::from(vec![(Arc::new(Field::new("x", DataType::Int16, true)), inner)]);
+    let columns = vec![
+        ("i1", array(Int8Array::from(vec![Some(-1), None]))),
+        ("u2", array(UInt16Array::from(vec![Some(65_535), None]))),
+        ("u4", array(UInt32Array::from(vec![Some(u32::MAX), None]))),
+        ("u8", array(UInt64Array::from(vec![Some(u64::MAX), None]))),
+        ("f4", array(Float32Array::from(vec![Some(0.1), None]))),
+        ("d", array(Decimal128Array::from(vec![Some(-12_345), None]).with_precision_and_scale(12, 2).unwrap())),
+        ("day", array(Date32Array::from(vec![Some(19_723), None]))),
+        ("at", array(TimestampMillisecondArray::from(vec![Some(1_500), None]).with_timezone("Europe/Berlin"))),
+        ("ts", array(TimestampNanosecondArray::from(vec![Some(1_000), None]))),
+        ("tod", array(Time64MicrosecondArray::from(vec![Some(3_661_000_001), None]))),
+        ("text", array(StringArray::from(vec![Some("2024-01-01"), Some("7")]))),
+        ("word", array(words)),
+        ("list", array(lists)),
+        ("obj", array(object)),
+        ("ok", array(BooleanArray::from(vec![Some(true), None]))),
+    ];
+    let mut loader = open(&url);
+    loader.write(batch(columns), Offset::new("s", 2)).unwrap();
+    assert_eq!(loader.commit().unwrap().counts, counts(2, 2, 0));
+    assert_eq!(
+        types(&mut client).join(", "),
+        "i1 smallint, u2 integer, u4 bigint, u8 numeric(20,0), f4 double precision, d numeric(12,2), day date, \
+         at timestamp with time zone, ts timestamp without time zone, tod time without time zone, text text, word text, \
+         list jsonb, obj_x smallint, ok boolean"
+    );
+    assert_eq!(
+        rows(&mut client),
+        [
+            "(,,,,,,,,,,7,,,,)",
+            "(-1,65535,4294967295,18446744073709551615,0.10000000149011612,-123.45,2024-01-01,\
+             \"1970-01-01 00:00:01.5+00\",\"1970-01-01 00:00:00.000001\",01:01:01.000001,2024-01-01,a,\"[1, null]\",1,t)",
+        ]
+    );
+}
+
+#[test]
+fn batches_and_lines_share_a_table_that_follows_both() {
+    let (url, mut client) = database();
+    let mut loader = open(&url);
+    loader.write("{\"n\":1,\"day\":\"2024-01-01\"}\n", Offset::new("s", 1)).unwrap();
+    loader.write(batch(vec![("n", array(Int32Array::from(vec![70_000])))]), Offset::new("s", 2)).unwrap();
+    loader.commit().unwrap();
+    // A wider type, a new column, and a text where a date is: it says what the batch says, and the table becomes text.
+    let columns = vec![
+        ("n", array(Float64Array::from(vec![1.5]))),
+        ("day", array(StringArray::from(vec!["soon"]))),
+        ("new", array(BooleanArray::from(vec![true]))),
+    ];
+    loader.write(batch(columns), Offset::new("s", 3)).unwrap();
+    let receipt = loader.commit().unwrap();
+    assert_eq!((receipt.counts, receipt.tables.len()), (counts(1, 1, 0), 1));
+    assert_eq!(types(&mut client), ["n double precision", "day text", "new boolean"]);
+    assert_eq!(rows(&mut client), ["(1,2024-01-01,)", "(1.5,soon,t)", "(70000,,)"]);
+}
+
+#[test]
+fn a_row_that_does_not_fit_is_quarantined_as_a_line_of_json() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (n double precision, at timestamptz)").unwrap();
+    let columns = vec![
+        ("n", array(Float64Array::from(vec![1.0, f64::NAN, 2.0]))),
+        ("at", array(StringArray::from(vec!["2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z", "soon"]))),
+    ];
+    let mut loader = open(&url);
+    loader.write(batch(columns), Offset::new("s", 9)).unwrap();
+    assert_eq!(loader.commit().unwrap().counts, counts(3, 1, 2));
+    let sql =
+        "SELECT concat_ws(' ', source, line, path, convert_from(raw, 'UTF8')) FROM _longshore_quarantine ORDER BY line";
+    let found: Vec<String> = client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(found[0], "s@9 2 n {\"n\":\"NaN\",\"at\":\"2024-01-01T00:00:00Z\"}");
+    assert_eq!(found[1], "s@9 3 at {\"n\":2.0,\"at\":\"soon\"}");
+}
+
+#[test]
+fn a_type_that_no_table_takes_is_refused_and_the_stream_goes_on() {
+    let (url, mut client) = database();
+    let mut loader = open(&url);
+    let binary = batch(vec![("b", array(BinaryArray::from(vec![&b"x"[..]])))]);
+    let error = loader.write(binary, Offset::new("s", 1)).unwrap_err();
+    assert_eq!((error.kind(), error.location().unwrap().column.as_deref()), (ErrorKind::Unsupported, Some("b")));
+    loader.write("{\"a\":1}\n", Offset::new("s", 1)).unwrap();
+    loader.commit().unwrap();
+    assert_eq!(rows(&mut client), ["(1)"]);
+}
+
+#[test]
+fn batches_are_routed_merged_and_replayed_as_records_are() {
+    let (url, mut client) = database();
+    let open = || {
+        let loader = Loader::new(&url).table("t").mode(Mode::Merge(MergeKeys::new(["id"])));
+        loader.open_with(StreamOptions::default().route(Route::field("kind"))).unwrap()
+    };
+    let rows: usize = 30_000;
+    let ids = Int64Array::from_iter_values((0..rows as i64).map(|id| id % 10_000));
+    let kinds = StringArray::from_iter_values((0..rows).map(|id| if id % 2 == 0 { "even" } else { "odd" }));
+    let many = batch(vec![("id", array(ids)), ("kind", array(kinds))]);
+    let mut loader = open();
+    loader.write(many.clone(), Offset::new("s", 1)).unwrap();
+    let receipt = loader.commit().unwrap();
+    assert_eq!(receipt.counts, Counts { read: 30_000, loaded: 10_000, quarantined: 0, deduplicated: 20_000 });
+    let mut again = open();
+    again.write(many, Offset::new("s", 1)).unwrap();
+    assert_eq!((again.commit().unwrap().counts.read, again.totals().skipped), (0, 1));
+    assert_eq!((count(&mut client, "t_even"), count(&mut client, "t_odd")), (5_000, 5_000));
+}
+
+#[test]
+fn a_batch_without_columns_or_rows_moves_the_offset_only() {
+    let (url, _client) = database();
+    let mut loader = open(&url);
+    loader.write(RecordBatch::new_empty(Arc::new(Schema::empty())), Offset::new("s", 5)).unwrap();
+    assert_eq!(loader.commit().unwrap().counts, counts(0, 0, 0));
+    assert_eq!(open(&url).committed("s").unwrap(), Some(5));
+}
