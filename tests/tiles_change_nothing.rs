@@ -150,7 +150,7 @@ fn on_every_csv_file() {
 }
 
 /// Cells of which each looks like another class, and those that lie next to it.
-const CELLS: [&str; 62] = [
+const CELLS: [&str; 66] = [
     "",
     "0",
     "1",
@@ -168,6 +168,10 @@ const CELLS: [&str; 62] = [
     "2147483648",
     "9223372036854775808",
     "1.5",
+    "12.75",
+    "0.05",
+    "-0.0",
+    "00.5",
     "-0.25",
     "1e5",
     ".5",

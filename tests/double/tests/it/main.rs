@@ -3,4 +3,5 @@
 mod copy;
 mod session;
 mod support;
+mod target;
 mod verdicts;

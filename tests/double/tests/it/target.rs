@@ -1,0 +1,193 @@
+//! Loads into the double: rows, ledger and quarantine in one transaction, whatever goes wrong.
+
+use std::time::Duration;
+
+use longshore::load::{CopyAuthorization, MergeKeys, Mode, RedshiftOptions, StageFormat, StageOptions};
+use longshore::{ErrorKind, LoadReport, Loader, Source};
+use longshore_redshift_double::s3::{ACCESS_KEY, Operation, S3Fault, SECRET_KEY};
+use longshore_redshift_double::{BUCKET, Fault};
+
+use crate::support::Warehouse;
+
+fn options(warehouse: &Warehouse) -> RedshiftOptions {
+    let stage = StageOptions::new(format!("s3://{BUCKET}/stage")).unwrap();
+    let stage = stage.with_endpoint(warehouse.double.s3().endpoint()).with_access_key(ACCESS_KEY, SECRET_KEY, None);
+    RedshiftOptions::new(stage)
+        .with_authorization(CopyAuthorization::Role("arn:aws:iam::123456789012:role/copy".into()))
+        .with_retry_for(Duration::from_secs(30))
+}
+
+fn loader(warehouse: &Warehouse) -> Loader {
+    let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
+    Loader::redshift(url, options(warehouse)).table("events")
+}
+
+fn load(warehouse: &Warehouse, id: &str, records: &str) -> LoadReport {
+    loader(warehouse).load_id(id).load(Source::bytes(records.to_owned())).unwrap()
+}
+
+fn numbers(warehouse: &Warehouse, sql: &str) -> Vec<String> {
+    let rows = warehouse.session().rows(sql);
+    rows.into_iter()
+        .map(|row| row.into_iter().map(|value| value.unwrap_or("-".into())).collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+/// Objects left in the bucket.
+fn staged(warehouse: &Warehouse) -> Vec<String> {
+    let found = warehouse.double.s3().store().list(&format!("s3://{BUCKET}/stage/")).unwrap();
+    found.into_iter().map(|(url, _)| url).collect()
+}
+
+const RECORDS: &str = "{\"id\":1,\"name\":\"a'\\\\b\",\"tags\":[1,{\"k\":\"v\"}],\"score\":0.5}\nno record\n\
+                       {\"id\":2,\"name\":\"\",\"at\":\"2024-05-01T10:00:00Z\"}\n";
+
+#[test]
+fn a_load_is_there_once_with_its_quarantine_and_leaves_no_file() {
+    let warehouse = Warehouse::start();
+    let report = load(&warehouse, "one", RECORDS);
+    assert_eq!((report.counts.read, report.counts.loaded, report.counts.quarantined), (3, 2, 1));
+    let rows = numbers(&warehouse, "SELECT id, name, score FROM events ORDER BY id");
+    assert_eq!(rows, ["1 a'\\b 0.5", "2  -"]);
+    let ledger = "SELECT table_name, load_id, read, loaded, quarantined, deduplicated FROM _longshore_loads";
+    assert_eq!(numbers(&warehouse, ledger), ["events one 3 2 1 0"]);
+    let quarantine = "SELECT load_id, line, byte, reason FROM _longshore_quarantine";
+    assert_eq!(numbers(&warehouse, quarantine).len(), 1);
+    assert_eq!(staged(&warehouse), Vec::<String>::new());
+    let again = load(&warehouse, "one", RECORDS);
+    assert!(again.already_loaded);
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["2"]);
+}
+
+#[test]
+fn json_is_parsed_and_not_one_long_string() {
+    let warehouse = Warehouse::start();
+    for (format, id) in [(StageFormat::Parquet, "parquet"), (StageFormat::Csv, "csv")] {
+        let mut options = options(&warehouse);
+        options.stage = options.stage.with_format(format);
+        let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
+        let loader = Loader::redshift(url, options).table(id).load_id(id);
+        let report = loader.load(Source::bytes(RECORDS)).unwrap();
+        assert_eq!(report.counts.loaded, 2);
+        let kinds = numbers(&warehouse, &format!("SELECT json_typeof(tags), name FROM {id} ORDER BY id"));
+        assert_eq!(kinds, ["array a'\\b", "- "], "{format}");
+    }
+}
+
+#[test]
+fn a_table_takes_new_columns_and_wider_values() {
+    let warehouse = Warehouse::start();
+    load(&warehouse, "one", "{\"id\":1,\"s\":\"a\"}\n");
+    let long = "x".repeat(100);
+    let report = load(&warehouse, "two", &format!("{{\"id\":70000,\"s\":\"{long}\",\"extra\":true}}\n"));
+    assert_eq!(report.counts.loaded, 1);
+    let rows = numbers(&warehouse, "SELECT id, len(s), extra FROM events ORDER BY id");
+    assert_eq!(rows, ["1 1 -", "70000 100 t"]);
+}
+
+#[test]
+fn replacing_and_merging_do_what_they_say_once() {
+    let warehouse = Warehouse::start();
+    load(&warehouse, "one", "{\"k\":\"a\",\"v\":1,\"t\":5}\n{\"k\":\"b\",\"v\":2,\"t\":5}\n");
+    let merge = |id: &str, records: &'static str| {
+        let mode = Mode::Merge(MergeKeys::new(["k"]).order_by("t"));
+        loader(&warehouse).load_id(id).mode(mode).load(Source::bytes(records)).unwrap().counts
+    };
+    let records = "{\"k\":\"a\",\"v\":10,\"t\":6}\n{\"k\":\"a\",\"v\":9,\"t\":5}\n{\"k\":\"b\",\"v\":0,\"t\":4}\n\
+                   {\"k\":\"c\",\"v\":3,\"t\":1}\n{\"k\":null,\"v\":4,\"t\":1}\n";
+    for _ in 0..2 {
+        let counts = merge("two", records);
+        assert_eq!((counts.read, counts.loaded, counts.quarantined, counts.deduplicated), (5, 2, 1, 2));
+        assert_eq!(numbers(&warehouse, "SELECT k, v FROM events ORDER BY k"), ["a 10", "b 2", "c 3"]);
+    }
+    for _ in 0..2 {
+        let replacing = loader(&warehouse).load_id("three").mode(Mode::Replace);
+        replacing.load(Source::bytes("{\"k\":\"z\",\"v\":1,\"t\":1}\n")).unwrap();
+        assert_eq!(numbers(&warehouse, "SELECT k FROM events"), ["z"]);
+    }
+    let replaced = numbers(&warehouse, "SELECT load_id FROM _longshore_loads WHERE replaced_by IS NOT NULL ORDER BY 1");
+    assert_eq!(replaced, ["one", "two"]);
+}
+
+#[test]
+fn whatever_cuts_the_transaction_the_load_is_there_once() {
+    for fault in [
+        Fault::SerializationFailure,
+        Fault::CutInCopy,
+        Fault::CutAfterCopy,
+        Fault::CutBeforeCommit,
+        Fault::CutAfterCommit,
+    ] {
+        let warehouse = Warehouse::start();
+        load(&warehouse, "zero", "{\"id\":0,\"name\":\"\"}\n");
+        warehouse.double.faults().inject(fault.clone(), 1);
+        let report = load(&warehouse, "one", RECORDS);
+        assert_eq!(report.counts.loaded, 2, "{fault:?}");
+        assert_eq!(warehouse.double.faults().clear(), 0, "{fault:?} happened");
+        assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["3"], "{fault:?}");
+        assert_eq!(numbers(&warehouse, "SELECT count(*) FROM _longshore_quarantine"), ["1"], "{fault:?}");
+        assert_eq!(staged(&warehouse), Vec::<String>::new(), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_row_that_the_server_refuses_is_quarantined_and_the_rest_is_loaded() {
+    let warehouse = Warehouse::start();
+    // A text inside of SUPER ends at 65,535 bytes, which only the server looks at.
+    let wide = "x".repeat(70_000);
+    let text = |id: u32| if id == 13 || id == 31 { wide.as_str() } else { "short" };
+    let records: String = (0..40).map(|id| format!("{{\"id\":{id},\"j\":[\"{}\"]}}\n", text(id))).collect();
+    let report = load(&warehouse, "one", &records);
+    assert_eq!((report.counts.loaded, report.counts.quarantined), (38, 2));
+    let lines: Vec<u64> = report.first_quarantined.iter().map(|kept| kept.line).collect();
+    assert_eq!(lines, [14, 32]);
+    assert_eq!(numbers(&warehouse, "SELECT line FROM _longshore_quarantine ORDER BY 1"), ["14", "32"]);
+}
+
+#[test]
+fn an_object_store_that_stumbles_costs_time_and_nothing_else() {
+    for (fault, times) in [
+        (S3Fault::Refuse(Some(Operation::Put), 503, "SlowDown"), 2),
+        (S3Fault::Refuse(None, 500, "InternalError"), 2),
+        (S3Fault::CutUpload(10), 1),
+    ] {
+        let warehouse = Warehouse::start();
+        warehouse.double.s3().faults().inject(fault.clone(), times);
+        assert_eq!(load(&warehouse, "one", RECORDS).counts.loaded, 2, "{fault:?}");
+        assert_eq!(staged(&warehouse), Vec::<String>::new(), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_store_that_refuses_leaves_the_table_as_it_was() {
+    let warehouse = Warehouse::start();
+    load(&warehouse, "zero", "{\"id\":0}\n");
+    warehouse.double.s3().faults().inject(S3Fault::Refuse(Some(Operation::Put), 403, "ExpiredToken"), 100);
+    let error = loader(&warehouse).load_id("one").load(Source::bytes(RECORDS)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(!error.to_string().contains(SECRET_KEY));
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["1"]);
+}
+
+#[test]
+fn loads_into_one_table_at_once_are_all_there() {
+    let warehouse = Warehouse::start();
+    std::thread::scope(|scope| {
+        for id in 0..4 {
+            let warehouse = &warehouse;
+            // The table may be made by another one meanwhile; then the same load is run again.
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    let records = format!("{{\"id\":{id}}}\n");
+                    match loader(warehouse).load_id(format!("load {}", id / 2)).load(Source::bytes(records)) {
+                        Ok(_) => return,
+                        Err(error) => assert!(error.is_temporary(), "{error}"),
+                    }
+                }
+                panic!("never loaded");
+            });
+        }
+    });
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["2"], "two ids, each loaded once");
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM _longshore_loads"), ["2"]);
+}
