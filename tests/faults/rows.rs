@@ -66,13 +66,17 @@ fn a_row_that_breaks_a_constraint_is_quarantined_and_the_rest_of_its_batch_loads
 
 #[test]
 fn many_refused_rows_are_all_found_wherever_they_stand() {
-    for (condition, refused) in
-        [("a % 1000 <> 0", 20), ("a > 3", 3), ("a <= 19990", 10), ("a % 7 <> 0", 20_000 / 7), ("a < 0", 20_000)]
-    {
+    for (condition, n, refused) in [
+        ("a % 1000 <> 0", 20_000, 20),
+        ("a > 3", 20_000, 3),
+        ("a <= 19990", 20_000, 10),
+        ("a % 7 <> 0", 2_000, 2_000 / 7),
+        ("a < 0", 500, 500),
+    ] {
         let table = format!("CREATE TABLE t (a bigint CHECK ({condition}), s text)");
-        load_and_stream(&table, 20_000, |client, counts| {
-            assert_eq!((counts.loaded, counts.quarantined), (20_000 - refused, refused), "{condition}");
-            assert_eq!(count(client, "t"), (20_000 - refused) as i64);
+        load_and_stream(&table, n as i64, |client, counts| {
+            assert_eq!((counts.loaded, counts.quarantined), (n - refused, refused), "{condition}");
+            assert_eq!(count(client, "t"), (n - refused) as i64);
             let sql = format!(
                 "SELECT count(DISTINCT raw), count(*) FILTER (WHERE {}) FROM _longshore_quarantine",
                 condition.replace('a', "(convert_from(raw, 'UTF8')::jsonb->>'a')::bigint")
