@@ -8,7 +8,7 @@ use crate::batch::{Decoder, Misfit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::front::frame::{Framed, frame};
 use crate::front::stream::resolve;
-use crate::load::{Encode, LoadRequest, Mode, PostgresQuarantine, Selection, Waiting};
+use crate::load::{Encode, LoadRequest, PostgresQuarantine, Selection, Waiting};
 use crate::records::{Bad, Format, PathTable, Reader, Record, Sink};
 use crate::sketch::{Collector, Sketch};
 use crate::source::Chunk;
@@ -72,10 +72,12 @@ impl Quarantine {
                 continue;
             }
             report.altered.append(&mut open.altered);
-            report.loaded += open.commit(&loaded)?.loaded;
+            let counts = open.commit(&loaded)?;
+            report.loaded += counts.loaded;
+            report.deduplicated += counts.deduplicated;
             report.load_ids.push(load_id);
         }
-        report.left = report.tried - report.loaded;
+        report.left = report.tried - report.loaded - report.deduplicated;
         Ok(())
     }
 
@@ -91,7 +93,7 @@ impl Quarantine {
         LoadRequest {
             table: self.table.clone(),
             load_id: id.finalize().to_hex()[..32].to_owned(),
-            mode: Mode::Append,
+            mode: self.mode.clone(),
             sources: vec![SOURCE.into()],
             formats: Vec::new(),
             content_hash: content.finalize().to_hex()[..32].to_owned(),
