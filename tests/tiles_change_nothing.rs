@@ -30,7 +30,7 @@ fn sketch(format: &Format, data: &[u8], chunk_bytes: usize, plain: bool, in_orde
     let mut collector = if plain { collector.plain() } else { collector };
     let mut pieces: Vec<(usize, Piece)> = pieces(format, data, chunk_bytes).enumerate().collect();
     if !in_order {
-        pieces.sort_by_key(|(i, _)| i % 2 == 0);
+        pieces.sort_by_key(|(i, _)| i.is_multiple_of(2));
     }
     for (_, piece) in pieces {
         match piece {
@@ -238,14 +238,14 @@ fn table() -> impl Strategy<Value = String> {
         for (i, random) in rows.iter().enumerate() {
             let random = usize::from(*random);
             let cells = columns.iter().enumerate().map(|(c, (usual, odd, quoted, every))| {
-                let is_odd = (random + 7 * c) % every == 0;
+                let is_odd = (random + 7 * c).is_multiple_of(*every);
                 let cell =
                     if is_odd { CELLS[(odd + i) % CELLS.len()] } else { CELLS[usual[(random + i) % usual.len()]] };
                 written(cell, *quoted || random % 11 == c)
             });
             text.push_str(&cells.collect::<Vec<_>>().join(","));
-            text.push_str(if random % 97 == 0 { ",surplus" } else { "" });
-            text.push_str(if random % 89 == 0 { "\n" } else { "" });
+            text.push_str(if random.is_multiple_of(97) { ",surplus" } else { "" });
+            text.push_str(if random.is_multiple_of(89) { "\n" } else { "" });
             text.push_str(if crlf { "\r\n" } else { "\n" });
         }
         text
