@@ -61,7 +61,12 @@ impl Quarantine {
             let mut open = replay.open(request, &self.contract, &mut decide)?;
             let encoder = open.encoder();
             let schema = Arc::new(open.schema.clone());
-            let loaded = attempt.send(&schema, &encoder, report, |rows| open.write(rows))?;
+            let mut loaded = attempt.send(&schema, &encoder, report, |rows| open.write(rows))?;
+            // Rows stand in the order of their records, so the last ones are taken out first.
+            for refused in open.isolated()?.into_iter().rev() {
+                loaded.remove(refused.row as usize);
+                *report.left_because.entry(format!("the table refuses the row: {}", refused.reason)).or_default() += 1;
+            }
             if loaded.is_empty() {
                 // Nothing is changed for records that do not fit all the same.
                 continue;
@@ -94,7 +99,7 @@ impl Quarantine {
             content_hash: content.finalize().to_hex()[..32].to_owned(),
             bytes: waiting.iter().map(|record| record.raw.len() as u64).sum(),
             max_quarantined: None,
-            isolate_rows: false,
+            isolate_rows: true,
         }
     }
 }
