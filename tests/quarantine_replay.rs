@@ -5,8 +5,8 @@
 mod proxy;
 mod support;
 
-use longshore::load::{Contract, OnChange, Selection};
-use longshore::{Loader, Offset, Policy, Quarantine, ReplayReport, Source, StreamOptions, Type};
+use longshore::load::{Contract, MergeKeys, Mode, OnChange, Rewrite, Selection};
+use longshore::{ErrorKind, Loader, Offset, Policy, Quarantine, ReplayReport, Source, StreamOptions, Type};
 use proxy::{Fault, Proxy};
 use support::*;
 
@@ -191,6 +191,42 @@ fn a_quarantine_of_an_older_version_is_brought_up_to_date() {
     client.batch_execute("ALTER TABLE _longshore_quarantine DROP COLUMN schema_version").unwrap();
     Loader::new(&url).table("t").load(Source::bytes("{\"a\":\"z\"}\nnone\n")).unwrap();
     balance(&mut client, "t");
+}
+
+#[test]
+fn a_replay_into_a_table_that_is_merged_by_key_merges() {
+    let (url, mut client) = database();
+    let merge = Mode::Merge(MergeKeys::new(["id"]).order_by("at"));
+    let frozen = StreamOptions::default().contract(Contract::default().types(OnChange::Quarantine));
+    let mut loader = Loader::new(&url).table("t").mode(merge.clone()).open_with(frozen).unwrap();
+    loader.write("{\"id\":1,\"at\":5,\"a\":1}\n{\"id\":2,\"at\":5,\"a\":1}\n", Offset::new("s", 1)).unwrap();
+    loader.commit().unwrap();
+    // One is later than its row, one earlier, and one is new.
+    let late = "{\"id\":1,\"at\":9,\"a\":\"x\"}\n{\"id\":2,\"at\":1,\"a\":\"x\"}\n{\"id\":3,\"at\":1,\"a\":\"x\"}\n";
+    loader.write(late, Offset::new("s", 2)).unwrap();
+    assert_eq!(loader.commit().unwrap().counts.quarantined, 3);
+    let quarantine = Quarantine::new(&url, "t").mode(merge);
+    let report = quarantine.replay(&Selection::default()).unwrap();
+    assert_eq!((report.tried, report.left, waiting(&mut client)), (3, 0, 0), "{report:?}");
+    assert_eq!(report.loaded + report.deduplicated, 3);
+    let rows = client.query("SELECT id::text || a FROM t ORDER BY id", &[]).unwrap();
+    assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<String>>(), ["1x", "21", "3x"]);
+}
+
+#[test]
+fn a_contract_that_would_take_records_apart_is_refused() {
+    let (url, mut client) = database();
+    fill(&url);
+    for contract in [
+        Contract::default().types(OnChange::NullValue),
+        Contract::default().column("a", OnChange::NullValue),
+        Contract::default().rewrite(Rewrite::Quarantine),
+    ] {
+        let error = Quarantine::new(&url, "t").contract(contract).replay(&Selection::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+    let error = Quarantine::new(&url, "t").mode(Mode::Replace).replay(&Selection::default()).unwrap_err();
+    assert_eq!((error.kind(), waiting(&mut client)), (ErrorKind::Config, 4));
 }
 
 #[test]

@@ -5,31 +5,11 @@
 
 #[path = "support/ddl.rs"]
 mod ddl;
-#[path = "support/venv.rs"]
-mod venv;
+#[path = "support/grammar.rs"]
+mod grammar;
 
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
-
+use grammar::refusals;
 use longshore::{Dialect, Plan};
-
-/// What sqlfluff has against each statement, in one process for all.
-fn refusals(statements: &[String]) -> Vec<Option<String>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/parse_sql.py");
-    let mut child = Command::new(venv::python("sqlfluff", "4.5.0"))
-        .arg(script)
-        .arg("redshift")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let input = serde_json::to_vec(statements).unwrap();
-    child.stdin.take().unwrap().write_all(&input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "sqlfluff stopped: {}", output.status);
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 fn sql(plan: Plan) -> impl Iterator<Item = String> {
     plan.statements.into_iter().map(|statement| statement.sql)

@@ -94,7 +94,7 @@ fn ids_are_the_same_however_batches_are_cut_and_in_every_replay() {
         let (url, mut client) = database();
         let mut loader = open(&url, ChildTables::All);
         for id in 1..=12 {
-            loader.write(&record(id), Offset::new("s", id)).unwrap();
+            loader.write(record(id), Offset::new("s", id)).unwrap();
             if id % per_commit == 0 {
                 loader.commit().unwrap();
             }
@@ -102,7 +102,7 @@ fn ids_are_the_same_however_batches_are_cut_and_in_every_replay() {
         loader.commit().unwrap();
         // A replay adds nothing.
         let mut again = open(&url, ChildTables::All);
-        (1..=12).for_each(|id| again.write(&record(id), Offset::new("s", id)).unwrap());
+        (1..=12).for_each(|id| again.write(record(id), Offset::new("s", id)).unwrap());
         assert_eq!((again.commit().unwrap().counts.read, again.totals().skipped), (0, 12));
         let sql = "SELECT concat_ws(' ', id, _row_id, n, _index) FROM orders JOIN orders__items ON _parent_id = _row_id \
                    ORDER BY id, _index";

@@ -4,7 +4,8 @@
 mod support;
 
 use longshore::load::{Counts, MergeKeys, Mode};
-use longshore::{ErrorKind, Loader, Offset, Receipt, Source, StreamLoader};
+use longshore::records::{FormatOptions, Kind};
+use longshore::{ErrorKind, Loader, Offset, ReadOptions, Receipt, Source, StreamLoader};
 use support::*;
 
 fn by_id() -> MergeKeys {
@@ -153,8 +154,9 @@ fn what_cannot_be_merged_is_refused_before_anything_changes() {
     let missing = load(MergeKeys::new(["uid"]));
     assert_eq!((missing.kind(), missing.location().unwrap().column.as_deref()), (ErrorKind::Conflict, Some("uid")));
     let of = |input: &'static str| {
-        let loader = Loader::new(&url).table("t").mode(Mode::Merge(by_id()));
-        loader.load(Source::bytes(input))
+        let ndjson = FormatOptions { kind: Some(Kind::Ndjson), ..FormatOptions::default() };
+        let read = ReadOptions::default().format(ndjson);
+        Loader::new(&url).table("t").mode(Mode::Merge(by_id())).read(read).load(Source::bytes(input))
     };
     assert_eq!(of("{}\n").unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(of("broken\n").unwrap().counts, counts(1, 0, 1, 0));

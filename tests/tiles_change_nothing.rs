@@ -30,7 +30,7 @@ fn sketch(format: &Format, data: &[u8], chunk_bytes: usize, plain: bool, in_orde
     let mut collector = if plain { collector.plain() } else { collector };
     let mut pieces: Vec<(usize, Piece)> = pieces(format, data, chunk_bytes).enumerate().collect();
     if !in_order {
-        pieces.sort_by_key(|(i, _)| i % 2 == 0);
+        pieces.sort_by_key(|(i, _)| i.is_multiple_of(2));
     }
     for (_, piece) in pieces {
         match piece {
@@ -150,7 +150,7 @@ fn on_every_csv_file() {
 }
 
 /// Cells of which each looks like another class, and those that lie next to it.
-const CELLS: [&str; 62] = [
+const CELLS: [&str; 66] = [
     "",
     "0",
     "1",
@@ -168,6 +168,10 @@ const CELLS: [&str; 62] = [
     "2147483648",
     "9223372036854775808",
     "1.5",
+    "12.75",
+    "0.05",
+    "-0.0",
+    "00.5",
     "-0.25",
     "1e5",
     ".5",
@@ -234,14 +238,14 @@ fn table() -> impl Strategy<Value = String> {
         for (i, random) in rows.iter().enumerate() {
             let random = usize::from(*random);
             let cells = columns.iter().enumerate().map(|(c, (usual, odd, quoted, every))| {
-                let is_odd = (random + 7 * c) % every == 0;
+                let is_odd = (random + 7 * c).is_multiple_of(*every);
                 let cell =
                     if is_odd { CELLS[(odd + i) % CELLS.len()] } else { CELLS[usual[(random + i) % usual.len()]] };
                 written(cell, *quoted || random % 11 == c)
             });
             text.push_str(&cells.collect::<Vec<_>>().join(","));
-            text.push_str(if random % 97 == 0 { ",surplus" } else { "" });
-            text.push_str(if random % 89 == 0 { "\n" } else { "" });
+            text.push_str(if random.is_multiple_of(97) { ",surplus" } else { "" });
+            text.push_str(if random.is_multiple_of(89) { "\n" } else { "" });
             text.push_str(if crlf { "\r\n" } else { "\n" });
         }
         text

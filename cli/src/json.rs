@@ -322,6 +322,7 @@ pub(crate) fn kept(record: &KeptRecord) -> String {
 struct ReplayJson<'a> {
     tried: u64,
     loaded: u64,
+    deduplicated: u64,
     left: u64,
     left_because: &'a std::collections::BTreeMap<String, u64>,
     load_ids: &'a [String],
@@ -329,8 +330,9 @@ struct ReplayJson<'a> {
 }
 
 pub(crate) fn replay(report: &ReplayReport) -> String {
-    let ReplayReport { tried, loaded, left, left_because, load_ids, altered } = report;
-    text(&ReplayJson { tried: *tried, loaded: *loaded, left: *left, left_because, load_ids, altered })
+    let ReplayReport { tried, loaded, deduplicated, left, left_because, load_ids, altered } = report;
+    let deduplicated = *deduplicated;
+    text(&ReplayJson { tried: *tried, loaded: *loaded, deduplicated, left: *left, left_because, load_ids, altered })
 }
 
 #[derive(Serialize)]

@@ -10,7 +10,7 @@ use crate::args::{Meaning, Output};
 use crate::exit::{self, Done, Failure};
 use crate::json;
 use crate::output::{clean, count, counted, table};
-use crate::stream::Changes;
+use crate::stream::{Changes, MergeBy};
 
 #[derive(Debug, Args)]
 pub(crate) struct QuarantineArgs {
@@ -84,6 +84,8 @@ pub(crate) struct Replay {
     meaning: Meaning,
     #[command(flatten)]
     changes: Changes,
+    #[command(flatten)]
+    by: MergeBy,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -195,16 +197,22 @@ fn replay(args: &Replay) -> Result<Done, Failure> {
     for id in &args.id {
         selection = selection.id(id)?;
     }
-    let quarantine = args.which.quarantine().policy(args.meaning.policy()?).contract(args.changes.contract());
+    let quarantine =
+        args.which.quarantine().policy(args.meaning.policy()?).contract(args.changes.contract()).mode(args.by.mode());
     let report = quarantine.replay(&selection)?;
     let text = if args.output.json { json::replay(&report) } else { describe_replay(&report) };
     // Something was to be loaded and nothing could be: a pipeline must not take that for success.
-    let code = if report.tried > 0 && report.loaded == 0 { exit::QUARANTINED } else { exit::OK };
+    let code = if report.tried > 0 && report.loaded + report.deduplicated == 0 { exit::QUARANTINED } else { exit::OK };
     Ok(Done { text, code, ..Done::default() })
 }
 
 fn describe_replay(report: &ReplayReport) -> String {
-    let rows = [("tried", report.tried), ("loaded", report.loaded), ("left", report.left)];
+    let rows = [
+        ("tried", report.tried),
+        ("loaded", report.loaded),
+        ("deduplicated", report.deduplicated),
+        ("left", report.left),
+    ];
     let mut text: String = rows.iter().map(|(label, n)| format!("{label:<12} {}\n", count(*n))).collect();
     if !report.left_because.is_empty() {
         let row = |(reason, n): (&String, &u64)| vec![count(*n), reason.clone()];

@@ -218,12 +218,14 @@ fn has_monster_number(json: &[u8]) -> bool {
 /// Whether there is what looks like an exponent: `e` between a digit and a digit or a sign. All bytes are looked at,
 /// without a branch, so that many go at a time.
 fn may_have_exponent(json: &[u8]) -> bool {
-    let digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
-    let looks = |three: &[u8; 3]| {
-        let [before, letter, behind] = *three;
-        digit(before) & (letter | 0x20 == b'e') & (digit(behind) | (behind == b'+') | (behind == b'-'))
-    };
-    json.array_windows().fold(false, |any, three| any | looks(three))
+    let [_, letters @ .., _] = json else { return false };
+    let digit = |byte: &u8| u8::from(byte.wrapping_sub(b'0') < 10);
+    let sign = |byte: &u8| u8::from(*byte == b'+') | u8::from(*byte == b'-');
+    let around = json.iter().zip(letters).zip(&json[2..]);
+    let looks = around.map(|((before, letter), behind)| {
+        digit(before) & u8::from(letter | 0x20 == b'e') & (digit(behind) | sign(behind))
+    });
+    looks.fold(0, |any, one| any | one) != 0
 }
 
 fn string_end(json: &[u8], open: usize) -> usize {
@@ -250,5 +252,34 @@ fn found(kind: FieldKind, text: &[u8]) -> Found {
             Some(_) => "a number with a point or an exponent",
             None => "a text",
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_exponent_is_overlooked_wherever_it_stands() {
+        for pad in 0..70 {
+            let pad = " ".repeat(pad);
+            for number in ["1e5", "12E+5", "0.5e-9", "[1e5]", "{\"e\": 7E9}"] {
+                assert!(may_have_exponent(format!("{pad}{number}").as_bytes()), "{number}");
+                assert!(may_have_exponent(format!("{number}{pad}").as_bytes()), "{number}");
+            }
+            for text in ["", "e", "1e", "e5", "1", "[\"one\", true, false, 12, 3.5]", "1 e5", "1e,5", "xe5"] {
+                assert!(!may_have_exponent(format!("{pad}{text}").as_bytes()), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_past_what_a_warehouse_holds_are_found_in_json() {
+        for json in ["[1e140000]", "{\"a\": 1e-20000}", "1E+131073"] {
+            assert!(has_monster_number(json.as_bytes()), "{json}");
+        }
+        for json in ["[1e5, \"1e140000\"]", "[\"\\\"1e140000\"]", "[1.5e300, 2E-300]"] {
+            assert!(!has_monster_number(json.as_bytes()), "{json}");
+        }
     }
 }

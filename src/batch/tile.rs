@@ -54,35 +54,36 @@ impl ColumnBuilder {
             Values::Text(_) | Values::Json(_) => self.one_by_one(tile, column, room),
             Values::Int16(values) if plain => cells.integers(values, room, |number| number as i16),
             Values::Int32(values) if plain => cells.integers(values, room, |number| number as i32),
-            Values::Int64(values) if plain => cells.integers(values, room, |number| number as i64),
-            Values::Int16(values) => cells.each(values, room, |_| None, narrow),
-            Values::Int32(values) => cells.each(values, room, |_| None, narrow),
-            Values::Int64(values) => cells.each(values, room, |_| None, narrow),
+            Values::Int64(values) if plain => cells.integers(values, room, |number| number),
+            Values::Int16(values) => cells.each(values, room, |_, _, _| None, narrow),
+            Values::Int32(values) => cells.each(values, room, |_, _, _| None, narrow),
+            Values::Int64(values) => cells.each(values, room, |_, _, _| None, narrow),
             Values::Decimal { unscaled, digits, scale } => {
-                cells.each(unscaled, room, |_| None, |text| text.decimal(*digits, *scale));
+                cells.each(unscaled, room, |_, _, _| None, |text| text.decimal(*digits, *scale));
             }
             Values::Float64(values) => {
-                let quick = |text: &[u8]| if plain { exact_double(text) } else { None };
+                let quick = |bytes: &[u8], from, to| if plain { exact_double(bytes, from, to) } else { None };
                 cells.each(values, room, quick, |text| text.double());
             }
             Values::Days(values) => {
                 let mut last = LastDay::default();
-                let quick = |text: &[u8]| if plain { last.day(text) } else { None };
+                let quick = |bytes: &[u8], from, to| if plain { last.day(&bytes[from..to]) } else { None };
                 cells.each(values, room, quick, |text| text.date());
             }
-            Values::Time(values) => cells.each(values, room, |_| None, |text| text.time()),
+            Values::Time(values) => cells.each(values, room, |_, _, _| None, |text| text.time()),
             Values::Stamps { ticks, zoned, unit } => {
                 let mut last = LastDay::default();
                 let plain = plain && !*zoned && *unit == TimeUnit::Micro;
-                let quick = |text: &[u8]| if plain { last.instant(text) } else { None };
+                let quick = |bytes: &[u8], from, to| if plain { last.instant(&bytes[from..to]) } else { None };
                 cells.each(ticks, room, quick, |text| text.timestamp(*zoned, *unit));
             }
             Values::Uuid(values) => {
-                cells.each(values, room, |text| if plain { value::uuid(text) } else { None }, |text| text.uuid());
+                let quick = |bytes: &[u8], from, to| if plain { value::uuid(&bytes[from..to]) } else { None };
+                cells.each(values, room, quick, |text| text.uuid());
             }
             Values::Boolean(values) => {
                 let mut found: Vec<bool> = Vec::with_capacity(LANES);
-                cells.each(&mut found, room, |_| None, |text| text.boolean());
+                cells.each(&mut found, room, |_, _, _| None, |text| text.boolean());
                 found.into_iter().for_each(|value| values.append(value));
             }
         }
@@ -107,12 +108,13 @@ fn narrow<T: TryFrom<i128>>(text: Spelled<'_>) -> Result<T, Found> {
     T::try_from(text.integer()?).map_err(|_| super::column::TOO_WIDE)
 }
 
-/// The nearest double of a number in its plainest spelling, where it is exact. Zero may have a sign, and past 2^53 not
-/// every whole number is a double.
+/// The nearest double of the number in `bytes[from..to]`, where it is exact and in its plainest spelling. Zero may have a
+/// sign, and past 2^53 not every whole number is a double.
 #[inline]
-fn exact_double(text: &[u8]) -> Option<f64> {
-    let number = value::simple(text).filter(|number| number.unscaled != 0)?;
-    (number.point || number.unscaled.unsigned_abs() < 1 << 53).then(|| number.double())
+fn exact_double(bytes: &[u8], from: usize, to: usize) -> Option<f64> {
+    let number = value::fraction_at(bytes, from, to).or_else(|| value::simple(&bytes[from..to]))?;
+    let is_exact = number.unscaled != 0 && (number.point || number.unscaled.unsigned_abs() < 1 << 53);
+    is_exact.then(|| number.double())
 }
 
 /// A column of a tile and how it is read.
@@ -125,14 +127,14 @@ struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    /// Appends the value of each cell: `quick` is asked first, with the text as it is written between quotes; what it
-    /// does not know, `any` reads.
+    /// Appends the value of each cell: `quick` is asked first, with where the cell is as it is written between quotes; what
+    /// it does not know, `any` reads.
     #[inline(always)]
     fn each<T: Default>(
         &self,
         values: &mut Vec<T>,
         room: &mut Room,
-        mut quick: impl FnMut(&[u8]) -> Option<T>,
+        mut quick: impl FnMut(&[u8], usize, usize) -> Option<T>,
         any: impl Fn(Spelled<'_>) -> Result<T, Found>,
     ) {
         values.reserve(self.tile.rows());
@@ -143,7 +145,7 @@ impl Cells<'_> {
                 values.push(T::default());
                 continue;
             }
-            values.push(match quick(&self.tile.padded()[PAD + from..PAD + to]) {
+            values.push(match quick(self.tile.padded(), PAD + from, PAD + to) {
                 Some(value) => value,
                 None => self.one(row, room, &any),
             });

@@ -36,6 +36,7 @@ impl IsolatedRows {
     }
 
     /// The numbers of the pieces concerned, in ascending order.
+    #[cfg(feature = "postgres")]
     pub(super) fn pieces(&self) -> impl Iterator<Item = usize> {
         self.0.keys().copied()
     }

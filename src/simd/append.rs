@@ -43,7 +43,9 @@ impl<'a> Appender<'a> {
             unsafe { self.start.add(self.at).cast::<[u8; 8]>().write_unaligned(bytes) };
             self.at += len;
         } else {
-            self.exactly(&bytes[..len]);
+            let bytes = &bytes[..len];
+            // SAFETY: this is what is left of the allocation.
+            self.at += unsafe { exactly(bytes, self.start.add(self.at), self.room - self.at) };
         }
     }
 
@@ -67,24 +69,32 @@ impl<'a> Appender<'a> {
             }
             let rest = &source[from + WIDTH..from + len];
             self.at += WIDTH;
-            self.exactly(rest);
+            // SAFETY: this is what is left of the allocation.
+            self.at += unsafe { exactly(rest, self.start.add(self.at), self.room - self.at) };
         } else {
-            self.exactly(&source[from..from + len]);
+            let bytes = &source[from..from + len];
+            // SAFETY: this is what is left of the allocation.
+            self.at += unsafe { exactly(bytes, self.start.add(self.at), self.room - self.at) };
         }
     }
+}
 
-    /// Appends bytes by a copy of their length.
-    ///
-    /// # Panics
-    ///
-    /// If there is no room, which is a defect of the caller's sum.
-    #[inline(never)]
-    fn exactly(&mut self, bytes: &[u8]) {
-        assert!(bytes.len() <= self.room - self.at, "room for all that is appended was reserved");
-        // SAFETY: there are as many bytes between `at` and the end of the allocation, and nothing else refers to them.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.start.add(self.at), bytes.len()) };
-        self.at += bytes.len();
-    }
+/// Copies bytes to `target`, where there is room for `room` bytes; returns how many they are. It takes no `Appender`, so
+/// that one can live in registers.
+///
+/// # Panics
+///
+/// If there is no room, which is a defect of the caller's sum.
+///
+/// # Safety
+///
+/// `room` bytes from `target` on must be the caller's to write, and `bytes` must be none of them.
+#[inline(never)]
+unsafe fn exactly(bytes: &[u8], target: *mut u8, room: usize) -> usize {
+    assert!(bytes.len() <= room, "room for all that is appended was reserved");
+    // SAFETY: by the promise above, and because the bytes fit.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
+    bytes.len()
 }
 
 /// Bytes that [`extend_short`] copies at once.

@@ -66,18 +66,22 @@ fn texts_avx512(of: &Lengths) -> Texts {
 
 #[inline(always)]
 fn texts_plain(of: &Lengths) -> Texts {
-    let mut found = Texts { shortest: u32::MAX, longest: 0, nulls: 0, odd: 0 };
-    for (len, watched) in of.lens.iter().zip(&of.watched) {
-        // Without a condition: all bits set where a value does not count.
+    let (mut least, mut most) = ([0; LANES], [0; LANES]);
+    let (mut nulls, mut odd) = (0, 0);
+    let places = least.iter_mut().zip(&mut most);
+    for ((len, watched), (least, most)) in of.lens.iter().zip(&of.watched).zip(places) {
         let is_null = u32::from(*len == 0);
         let is_odd = watched & !is_null & 1;
+        // All bits set where a value does not count.
         let skipped = 0u32.wrapping_sub(is_null | is_odd);
-        found.shortest = found.shortest.min(len | skipped);
-        found.longest = found.longest.max(len & !skipped);
-        found.nulls += is_null;
-        found.odd += is_odd;
+        (*least, *most) = (len | skipped, len & !skipped);
+        nulls += is_null;
+        odd += is_odd;
     }
-    found
+    // Loops of their own, because a minimum under a condition is not made vector code.
+    let shortest = least.iter().fold(u32::MAX, |least, len| least.min(*len));
+    let longest = most.iter().fold(0, |most, len| most.max(*len));
+    Texts { shortest, longest, nulls, odd }
 }
 
 /// The key of what is no short whole number.

@@ -42,9 +42,9 @@ mod tests {
 
     #[test]
     fn only_text_becomes_an_array_of_text() {
-        assert_eq!(made(&[0, 2, 2, 5], "a\u{e9}\u{e9}".as_bytes()).is_err(), true, "an offset within a character");
-        assert_eq!(made(&[0, 1], b"\xFF").is_err(), true);
-        assert_eq!(made(&[0, 3], b"ab").is_err(), true);
+        assert!(made(&[0, 2, 2, 5], "a\u{e9}\u{e9}".as_bytes()).is_err(), "an offset within a character");
+        assert!(made(&[0, 1], b"\xFF").is_err());
+        assert!(made(&[0, 3], b"ab").is_err());
         let array = made(&[0, 1, 1, 3], "a\u{e9}".as_bytes()).unwrap();
         assert_eq!(array.iter().flatten().collect::<Vec<_>>(), ["a", "", "\u{e9}"]);
     }

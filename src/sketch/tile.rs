@@ -32,6 +32,8 @@ enum Trial {
     Each,
     /// Whole numbers of at most eight digits.
     Integers,
+    /// Numbers with a point among at most 15 digits.
+    Fractions,
     /// Text that is certainly nothing else.
     Text,
     /// Days, and days with a time.
@@ -46,6 +48,7 @@ impl Trial {
         match class {
             Class::Null | Class::NullWord => None,
             Class::Int16 | Class::Int32 => Some(Trial::Integers),
+            Class::Frac => Some(Trial::Fractions),
             Class::Text => Some(Trial::Text),
             Class::Date | Class::Timestamp => Some(Trial::Times),
             Class::Boolean => Some(Trial::Booleans),
@@ -86,6 +89,7 @@ impl Column<'_> {
         match self.memo.trial {
             Trial::Each => room.odd.extend(0..rows as u32),
             Trial::Integers => self.integers(known, room),
+            Trial::Fractions => self.fractions(known, room),
             Trial::Text => self.text(known, room),
             Trial::Times => self.times(known, room),
             Trial::Booleans => self.booleans(known, room),
@@ -210,6 +214,34 @@ impl Column<'_> {
             self.evidence.null_words |= 1 << number;
             self.measure(known, Class::NullWord, of_word.count, of_word.lens, || of_word.first);
         }
+    }
+
+    fn fractions(&mut self, known: u32, room: &mut Room) {
+        let padded = self.tile.padded();
+        let (mut found, mut nulls) = (Run::default(), Run::default());
+        let (mut min, mut max, mut whole, mut scale) = (f64::INFINITY, f64::NEG_INFINITY, 0, 0);
+        for (row, span) in self.tile.spans(self.column).enumerate() {
+            let (from, end, quoted) = self.tile.unquoted(span);
+            match value::fraction_at(padded, PAD + from, PAD + end) {
+                Some(number) => {
+                    // -0.0 and 0.0 are equal, so which of them came first must not show.
+                    let double = number.double() + 0.0;
+                    (min, max) = (if double < min { double } else { min }, if double > max { double } else { max });
+                    (whole, scale) = (number.int_digits.max(whole), number.scale.max(scale));
+                    found.add(row, (end - from) as u64);
+                }
+                None if from == end && !quoted => nulls.add(row, 0),
+                None => room.odd.push(row as u32),
+            }
+        }
+        if found.count > 0 {
+            Range::add(&mut self.evidence.floats, min);
+            Range::add(&mut self.evidence.floats, max);
+            self.evidence.int_digits = self.evidence.int_digits.max(whole);
+            self.evidence.scale = self.evidence.scale.max(scale);
+        }
+        self.count(known, Class::Null, nulls.count, || nulls.first);
+        self.measure(known, Class::Frac, found.count, found.lens, || found.first);
     }
 
     fn text(&mut self, known: u32, room: &mut Room) {

@@ -12,8 +12,8 @@ mod uuid;
 
 pub use clock::clock;
 pub use null::{NULL_WORDS, null_word};
-pub(crate) use number::POWERS;
 pub use number::{Decimal, Number, Shape, Simple, decimal, double_gives_back, json_number, number, simple};
+pub(crate) use number::{POWERS, fraction_at};
 pub(crate) use swar::{fraction_before, whole_before};
 pub use temporal::{Stamp, date, day_first, month_first, time, timestamp};
 pub use uuid::{is_uuid, uuid};

@@ -1,5 +1,7 @@
 //! Numbers as they are written, digit for digit.
 
+use super::swar::fraction_before;
+
 /// What a number's spelling looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -245,6 +247,24 @@ pub fn simple(text: &[u8]) -> Option<Simple> {
     })
 }
 
+/// The number in `bytes[from..to]` if it has a point, as [`simple`] reads it, but by its bytes at once. `None` says only
+/// that somebody else has to look, which is so too where there are fewer than 16 bytes before `to`.
+#[inline]
+pub(crate) fn fraction_at(bytes: &[u8], from: usize, to: usize) -> Option<Simple> {
+    let negative = *bytes.get(from)? == b'-';
+    let from = from + usize::from(negative);
+    let (unscaled, scale) = fraction_before(bytes, to, to.checked_sub(from)?)?;
+    let whole = to - from - 1 - scale;
+    let leading_zero = *bytes.get(from)? == b'0';
+    if leading_zero && whole > 1 {
+        return None;
+    }
+    // At most 15 digits are in 16 bytes.
+    let unscaled = if negative { -(unscaled as i64) } else { unscaled as i64 };
+    let int_digits = if leading_zero { 0 } else { whole as u32 };
+    Some(Simple { unscaled, int_digits, scale: scale as u32, point: true })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,6 +339,25 @@ mod tests {
             assert_eq!(short.double().abs(), text.parse::<f64>().unwrap().abs(), "{text}");
         }
         assert!(simple(b"12.25").is_some() && simple(b"-340").is_some());
+    }
+
+    #[test]
+    fn fractions_are_what_the_short_way_says_of_a_number_with_a_point() {
+        let signs = ["", "-"];
+        let wholes = ["", "0", "00", "7", "07", "42", "12345678", "123456789012", "1234567890123", "x"];
+        let ends = ["", ".", ".0", ".5", ".25", ".120", ".123456789012", "..5", ".5.", ".5e1", ".x", ".-5", "5"];
+        for sign in signs {
+            for whole in wholes {
+                for end in ends {
+                    let text = format!("{sign}{whole}{end}");
+                    let framed = format!("0123456789.12345,{text},");
+                    let found = fraction_at(framed.as_bytes(), 17, 17 + text.len());
+                    assert_eq!(found, simple(text.as_bytes()).filter(|number| number.point), "{text}");
+                }
+            }
+        }
+        assert_eq!(fraction_at(b"1.5", 0, 3), None, "nothing before it to look at");
+        assert_eq!(fraction_at(b"1.5", 3, 3), None);
     }
 
     #[test]

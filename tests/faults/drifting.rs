@@ -98,6 +98,7 @@ fn run(size: u64, loaders: usize, oracle: &std::path::Path) {
     let took = started.elapsed().as_secs_f64();
     check_against(&mut client, "t", 1, oracle);
     known::nothing_is_left(&mut client);
+    let size = if size == 0 { "all".to_owned() } else { size.to_string() };
     println!("batches of {size} by {loaders} loaders: {took:.0} s, {altered} statements to make and change the table");
 }
 

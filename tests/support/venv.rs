@@ -12,6 +12,9 @@ pub(crate) fn python(package: &str, version: &str) -> PathBuf {
     let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let venv = tmp.parent().unwrap_or(tmp).join(format!("{package}-{version}"));
     let python = venv.join("bin/python");
+    // Tests run side by side, and one of them makes it.
+    let lock = std::fs::File::create(tmp.join(format!("{package}.lock"))).expect("the target folder can be written to");
+    lock.lock().expect("a lock");
     let import = format!("import {package}");
     let ready =
         |python: &Path| Command::new(python).args(["-c", &import]).output().is_ok_and(|output| output.status.success());

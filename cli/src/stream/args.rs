@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use longshore::load::{Contract, OnChange};
+use longshore::load::{Contract, MergeKeys, Mode, OnChange};
 use longshore::records::{FormatOptions, Kind};
 use longshore::{ReadOptions, StreamOptions};
 
@@ -33,6 +33,8 @@ pub(crate) struct Stream {
     pub(crate) meaning: Meaning,
     #[command(flatten)]
     pub(crate) changes: Changes,
+    #[command(flatten)]
+    pub(crate) by: MergeBy,
     #[command(flatten)]
     pub(crate) batches: Batches,
     /// Serve metrics for Prometheus at an address such as 127.0.0.1:9464, or write them to a file
@@ -145,6 +147,30 @@ impl Changes {
         let mut contract = Contract::default();
         (contract.columns, contract.types) = (action(self.new_columns), action(self.wider_types));
         contract
+    }
+}
+
+/// By what rows and records are the same.
+#[derive(Debug, Args)]
+pub(crate) struct MergeBy {
+    /// Put each record in the place of the row with its key: a field of the key, as a path; may be repeated
+    #[arg(long = "key", value_name = "PATH")]
+    keys: Vec<String>,
+    /// With `--key`: the field whose greatest value is the last [default: the order of the input]
+    #[arg(long, value_name = "PATH", requires = "keys")]
+    order_by: Option<String>,
+}
+
+impl MergeBy {
+    pub(crate) fn mode(&self) -> Mode {
+        if self.keys.is_empty() {
+            return Mode::Append;
+        }
+        let keys = MergeKeys::new(&self.keys);
+        Mode::Merge(match &self.order_by {
+            Some(path) => keys.order_by(path),
+            None => keys,
+        })
     }
 }
 

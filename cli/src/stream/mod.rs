@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use longshore::{Error, Loader, StreamTotals, table_for};
 
-pub(crate) use self::args::{Changes, Stream};
+pub(crate) use self::args::{Changes, MergeBy, Stream};
 use self::metrics::Metrics;
 use self::stop::Stop;
 use crate::exit::{self, Done, Failure};
@@ -50,7 +50,11 @@ fn from_kafka(_: &Stream, _: &Arc<Metrics>, _: &Stop) -> Result<StreamTotals, Fa
 /// The loader of a stream whose first input has this name.
 fn loader(args: &Stream, first: &str) -> Result<Loader, Failure> {
     let table = args.table.clone().unwrap_or_else(|| table_for(first));
-    let loader = Loader::new(&args.to).table(table).policy(args.meaning.policy()?).read(args.records.options());
+    let loader = Loader::new(&args.to)
+        .table(table)
+        .policy(args.meaning.policy()?)
+        .read(args.records.options())
+        .mode(args.by.mode());
     Ok(match args.batches.max_quarantined {
         Some(records) => loader.max_quarantined(records),
         None => loader,

@@ -39,7 +39,11 @@ impl Quarantine {
                 bytes.push(b'\n');
             }
             let ndjson = FormatOptions { kind: Some(Kind::Ndjson), ..FormatOptions::default() };
-            let loader = Loader::new(&self.url.0).table(&self.table).load_id(again.load_id).policy(self.policy.clone());
+            let loader = Loader::new(&self.url.0)
+                .table(&self.table)
+                .load_id(again.load_id)
+                .policy(self.policy.clone())
+                .mode(self.mode.clone());
             let mut read = ReadOptions::default().format(ndjson);
             read.limits = self.limits;
             let loader = loader.read(read);
@@ -49,6 +53,7 @@ impl Quarantine {
             }
             report.tried += load.counts.read;
             report.loaded += load.counts.loaded;
+            report.deduplicated += load.counts.deduplicated;
             report.left += load.counts.quarantined;
             for left in load.first_quarantined {
                 let column = left.path.map(|path| format!("column `{path}`: ")).unwrap_or_default();

@@ -7,10 +7,10 @@ mod postgres;
 
 use std::collections::BTreeMap;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "postgres")]
 use crate::load::PostgresOptions;
-use crate::load::{Contract, KeptGroup, KeptRecord, Selection};
+use crate::load::{Contract, KeptGroup, KeptRecord, Mode, OnChange, Rewrite, Selection};
 use crate::records::{Format, Limits};
 use crate::schema::Policy;
 
@@ -38,6 +38,7 @@ pub struct Quarantine {
     table: String,
     policy: Policy,
     contract: Contract,
+    mode: Mode,
     limits: Limits,
     format: Option<Format>,
     #[cfg(feature = "postgres")]
@@ -57,10 +58,12 @@ impl std::fmt::Debug for Url {
 /// What a replay did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReplayReport {
-    /// Records tried: loaded and left together.
+    /// Records tried: loaded, deduplicated and left together.
     pub tried: u64,
     /// Records that are rows now.
     pub loaded: u64,
+    /// Records that lost to a row, or to another record, with the same key: they are done with too.
+    pub deduplicated: u64,
     /// Records that stay in quarantine.
     pub left: u64,
     /// Why they stay: what was found this time, each with its count.
@@ -79,6 +82,7 @@ impl Quarantine {
             table: table.into(),
             policy: Policy::default(),
             contract: Contract::default(),
+            mode: Mode::default(),
             limits: Limits::default(),
             format: None,
             #[cfg(feature = "postgres")]
@@ -97,6 +101,14 @@ impl Quarantine {
     #[must_use]
     pub fn contract(mut self, contract: Contract) -> Self {
         self.contract = contract;
+        self
+    }
+
+    /// Sets what becomes of rows with the key of a record: [`Mode::Append`], the default, or [`Mode::Merge`] for a table that is
+    /// merged by key.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
         self
     }
 
@@ -168,8 +180,15 @@ impl Quarantine {
     ///
     /// # Errors
     ///
-    /// As [`Loader::load`](crate::Loader::load). What earlier transactions of the replay have loaded stays loaded.
+    /// As [`Loader::load`](crate::Loader::load), [`Config`](crate::ErrorKind::Config) for a mode that neither adds nor merges, and
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a contract that nulls values or has a policy for large tables. What earlier transactions of the replay have loaded stays loaded.
     pub fn replay(&self, selection: &Selection) -> Result<ReplayReport> {
+        if !matches!(self.mode, Mode::Append | Mode::Merge(_)) {
+            return Err(
+                Error::config("a replay adds to its table or merges into it").with_hint("choose append or merge")
+            );
+        }
+        self.check_contract()?;
         let report = match self.place()? {
             #[cfg(feature = "postgres")]
             Place::Postgres => self.replay_postgres(selection)?,
@@ -179,6 +198,20 @@ impl Quarantine {
         let ReplayReport { tried, loaded, left, .. } = report;
         tracing::info!(table = self.table, tried, loaded, left, "quarantine replayed");
         Ok(report)
+    }
+
+    /// A record is loaded whole or stays: what would take it apart is refused.
+    fn check_contract(&self) -> Result<()> {
+        let contract = &self.contract;
+        let mut actions = [contract.columns, contract.types].into_iter().chain(contract.by_column.values().copied());
+        let what = if actions.any(|action| action == OnChange::NullValue) {
+            "a replay loads records whole, and cannot null values"
+        } else if contract.rewrite != Rewrite::Allow {
+            "a replay has no policy for large tables"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Unsupported, what).with_hint("choose another contract for the replay"))
     }
 
     fn place(&self) -> Result<Place> {

@@ -8,7 +8,7 @@ use crate::batch::{Decoder, Misfit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::front::frame::{Framed, frame};
 use crate::front::stream::resolve;
-use crate::load::{Encode, LoadRequest, Mode, PostgresQuarantine, Selection, Waiting};
+use crate::load::{Encode, LoadRequest, PostgresQuarantine, Selection, Waiting};
 use crate::records::{Bad, Format, PathTable, Reader, Record, Sink};
 use crate::sketch::{Collector, Sketch};
 use crate::source::Chunk;
@@ -61,16 +61,23 @@ impl Quarantine {
             let mut open = replay.open(request, &self.contract, &mut decide)?;
             let encoder = open.encoder();
             let schema = Arc::new(open.schema.clone());
-            let loaded = attempt.send(&schema, &encoder, report, |rows| open.write(rows))?;
+            let mut loaded = attempt.send(&schema, &encoder, report, |rows| open.write(rows))?;
+            // Rows stand in the order of their records, so the last ones are taken out first.
+            for refused in open.isolated()?.into_iter().rev() {
+                loaded.remove(refused.row as usize);
+                *report.left_because.entry(format!("the table refuses the row: {}", refused.reason)).or_default() += 1;
+            }
             if loaded.is_empty() {
                 // Nothing is changed for records that do not fit all the same.
                 continue;
             }
             report.altered.append(&mut open.altered);
-            report.loaded += open.commit(&loaded)?.loaded;
+            let counts = open.commit(&loaded)?;
+            report.loaded += counts.loaded;
+            report.deduplicated += counts.deduplicated;
             report.load_ids.push(load_id);
         }
-        report.left = report.tried - report.loaded;
+        report.left = report.tried - report.loaded - report.deduplicated;
         Ok(())
     }
 
@@ -86,13 +93,13 @@ impl Quarantine {
         LoadRequest {
             table: self.table.clone(),
             load_id: id.finalize().to_hex()[..32].to_owned(),
-            mode: Mode::Append,
+            mode: self.mode.clone(),
             sources: vec![SOURCE.into()],
             formats: Vec::new(),
             content_hash: content.finalize().to_hex()[..32].to_owned(),
             bytes: waiting.iter().map(|record| record.raw.len() as u64).sum(),
             max_quarantined: None,
-            isolate_rows: false,
+            isolate_rows: true,
         }
     }
 }

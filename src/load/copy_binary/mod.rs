@@ -130,8 +130,11 @@ impl CopyEncoder {
             let (found, expected) = (batch.num_columns(), self.columns.len());
             return Err(Error::new(ErrorKind::Unsupported, format!("a batch has {found} columns, not {expected}")));
         }
+        if batch.num_rows() <= MOST_ROWS {
+            return self.append(batch, out);
+        }
         let start = out.len();
-        for first in (0..batch.num_rows().max(1)).step_by(MOST_ROWS) {
+        for first in (0..batch.num_rows()).step_by(MOST_ROWS) {
             let part = batch.slice(first, MOST_ROWS.min(batch.num_rows() - first));
             if let Err(error) = self.append(&part, out) {
                 out.truncate(start);

@@ -216,8 +216,15 @@ struct Text<'a> {
     valid: u64,
     /// 1 where the version of the format stands before each value, as in `jsonb`, else 0.
     version: usize,
-    /// Bytes that are copied at once: most values fit.
-    wide: bool,
+    width: Width,
+}
+
+/// How many bytes are copied at once, so that most values of a column fit.
+#[derive(Clone, Copy)]
+enum Width {
+    Short,
+    Middle,
+    Long,
 }
 
 impl<'a> Text<'a> {
@@ -229,24 +236,28 @@ impl<'a> Text<'a> {
             words: column.valid.as_deref(),
             valid: u64::MAX,
             version: usize::from(bytes.versioned),
-            wide: average > BLOCK / 2,
+            width: match average {
+                0..=16 => Width::Short,
+                17..=40 => Width::Middle,
+                _ => Width::Long,
+            },
         }
     }
 
     #[inline(always)]
     fn append(&self, row: usize, in_tile: usize, out: &mut Appender<'_>) {
         let (from, to) = (self.offsets[row] as usize, self.offsets[row + 1] as usize);
-        let filled = self.valid >> in_tile & 1 == 1;
-        let len = to - from;
-        let field = ((len + self.version) as u32).to_be_bytes();
-        let [a, b, c, d] = if filled { field } else { NULL };
+        // Whether there is a value is as good as random in many columns, so it is calculated with and not asked:
+        // a null has a length of all ones and no bytes.
+        let filled = 0_usize.wrapping_sub((self.valid >> in_tile & 1) as usize);
+        let len = (to - from) & filled;
+        let [a, b, c, d] = ((len + self.version) as u32 | !(filled as u32)).to_be_bytes();
         // The fifth byte is the version, or the first of the value, which comes next.
-        out.word([a, b, c, d, 1, 0, 0, 0], if filled { 4 + self.version } else { 4 });
-        let len = if filled { len } else { 0 };
-        if self.wide {
-            out.copy::<128>(self.data, from, len);
-        } else {
-            out.copy::<32>(self.data, from, len);
+        out.word([a, b, c, d, 1, 0, 0, 0], 4 + (self.version & filled));
+        match self.width {
+            Width::Short => out.copy::<32>(self.data, from, len),
+            Width::Middle => out.copy::<64>(self.data, from, len),
+            Width::Long => out.copy::<128>(self.data, from, len),
         }
     }
 }

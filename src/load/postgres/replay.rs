@@ -13,7 +13,7 @@ use super::{catalog, ledger};
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::copy_binary::CopyEncoder;
 use crate::load::kept::Selection;
-use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared};
+use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared, Refused};
 use crate::schema::Schema;
 
 /// Records that are about to be tried again, in a transaction that holds the table's lock: nobody else has them.
@@ -106,6 +106,11 @@ impl OpenReplay<'_> {
     /// Sends rows.
     pub(crate) fn write(&mut self, rows: Prepared) -> Result<()> {
         self.load.write(rows)
+    }
+
+    /// Ends the sending; returns the rows that the table refused.
+    pub(crate) fn isolated(&mut self) -> Result<Vec<Refused>> {
+        self.load.isolated()
     }
 
     /// Marks the records that became rows, of which there must be as many as rows, and commits.

@@ -67,7 +67,7 @@ impl Script<'_> {
         if let Some(manifest) = &self.staged.quarantine_manifest {
             let kept = self.kept();
             statement(script, &format!("DROP TABLE IF EXISTS {kept}"));
-            statement(script, &format!("CREATE TEMP TABLE {kept} (LIKE {})", self.sql.quarantine));
+            statement(script, &self.sql.create_kept(&kept));
             statement(script, &self.sql.copy_quarantine(&kept, manifest, &self.from));
         }
     }

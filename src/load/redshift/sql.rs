@@ -159,6 +159,13 @@ impl LoadSql {
         format!("CREATE TABLE IF NOT EXISTS {} ({QUARANTINE_DEFINITION}\n)", self.quarantine)
     }
 
+    /// A temporary table for records that are kept aside. Like the quarantine's, but for the time, which a COPY does not
+    /// have: `LIKE` would take over that it must not be null, and not its default.
+    pub(super) fn create_kept(&self, name: &str) -> String {
+        let lines: Vec<&str> = QUARANTINE_DEFINITION.lines().filter(|line| !line.contains("quarantined_at")).collect();
+        format!("CREATE TEMP TABLE {name} ({}\n)", lines.join("\n"))
+    }
+
     /// The load's row in the ledger, unless its rows were replaced since.
     pub(super) fn is_loaded(&self) -> String {
         let (name, id) = (text(&self.table.name), text(&self.load_id));

@@ -125,16 +125,6 @@ trait Lanes: Copy {
 
     fn load(self, block: &[u8; BLOCK]) -> Self::Bytes;
 
-    /// In each place the bits of both.
-    fn or(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
-
-    /// In each place the smaller byte.
-    fn min(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
-
-    fn is_ascii(self, bytes: Self::Bytes) -> bool;
-
-    fn has_nul(self, bytes: Self::Bytes) -> bool;
-
     fn masks(self, bytes: Self::Bytes, of: Separators) -> Masks;
 
     /// Each bit the exclusive or of all bits up to it.
@@ -151,6 +141,9 @@ struct Masks {
     quote: u64,
     line_end: u64,
     carriage_return: u64,
+    /// Bytes past ASCII.
+    high: u64,
+    nul: u64,
 }
 
 impl Masks {
@@ -162,6 +155,7 @@ impl Masks {
             quote: self.quote & in_text,
             line_end: self.line_end & in_text | !in_text,
             carriage_return: self.carriage_return & in_text,
+            ..self
         }
     }
 }
@@ -185,7 +179,7 @@ impl Carry {
     /// Takes in one block. Returns which of its bytes are inside quotes, and zero if its quotes are regular.
     #[inline(always)]
     fn step(&mut self, masks: Masks, lanes: impl Lanes) -> (u64, u64) {
-        let Masks { delimiter, quote, line_end, carriage_return } = masks;
+        let Masks { delimiter, quote, line_end, carriage_return, .. } = masks;
         // A bit is set from an opening quote to before its closing one; a doubled quote closes and opens again.
         let inside = lanes.prefix_xor(quote) ^ self.inside;
         let opening = quote & inside;
@@ -221,8 +215,7 @@ fn scan(index: &mut Index, text: &[u8], of: Separators, lanes: impl Lanes) {
     let (last, in_last) = last_block(rest);
     let count = text.len().div_ceil(BLOCK);
     let block = |i: usize| blocks.get(i).map_or((&last, in_last), |block| (block, u64::MAX));
-    let blank = lanes.load(&[b' '; BLOCK]);
-    let (mut all, mut least, mut returns) = (blank, blank, 0);
+    let (mut high, mut nul, mut returns) = (0, 0, 0);
     let (mut carry, mut irregular, mut quoted, mut i) = (Carry::START, 0, false, 0);
     while i < count {
         let stop = count.min(i + STRIPE);
@@ -231,15 +224,12 @@ fn scan(index: &mut Index, text: &[u8], of: Separators, lanes: impl Lanes) {
         // Many texts have no quote at all, and then most of the work is not there.
         while i < stop && !quoted {
             let (block, in_text) = block(i);
-            let bytes = lanes.load(block);
-            let masks = lanes.masks(bytes, of);
+            let masks = lanes.masks(lanes.load(block), of);
             if masks.quote & in_text != 0 {
                 quoted = true;
                 break;
             }
-            all = lanes.or(all, bytes);
-            least = lanes.min(least, bytes);
-            returns |= masks.carriage_return;
+            (high, nul, returns) = (high | masks.high, nul | masks.nul, returns | masks.carriage_return);
             let separators = (masks.delimiter | masks.line_end) & in_text;
             push_rows(&mut rows, ends.len() as u32 - 1, separators, separators & masks.line_end);
             lanes.flatten(separators, (i * BLOCK) as u32, &mut ends);
@@ -252,11 +242,8 @@ fn scan(index: &mut Index, text: &[u8], of: Separators, lanes: impl Lanes) {
         }
         while i < stop {
             let (block, in_text) = block(i);
-            let bytes = lanes.load(block);
-            all = lanes.or(all, bytes);
-            least = lanes.min(least, bytes);
-            let masks = lanes.masks(bytes, of).within(in_text);
-            returns |= masks.carriage_return;
+            let masks = lanes.masks(lanes.load(block), of).within(in_text);
+            (high, nul, returns) = (high | masks.high, nul | masks.nul, returns | masks.carriage_return);
             let (inside, wrong) = carry.step(masks, lanes);
             irregular |= wrong;
             index.quotes.set(i, masks.quote);
@@ -270,7 +257,7 @@ fn scan(index: &mut Index, text: &[u8], of: Separators, lanes: impl Lanes) {
     (index.ends, index.rows) = (ends, rows);
     index.regular = irregular == 0 && carry.inside == 0;
     index.returns = returns != 0;
-    (index.ascii, index.nul) = (lanes.is_ascii(all), lanes.has_nul(least));
+    (index.ascii, index.nul) = (high == 0, nul != 0);
 }
 
 /// Notes how many cells there are up to each line end of a block, `before` of them before the block. There must be room.
@@ -328,22 +315,6 @@ mod scalar {
             *block
         }
 
-        fn or(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes {
-            std::array::from_fn(|i| a[i] | b[i])
-        }
-
-        fn min(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes {
-            std::array::from_fn(|i| a[i].min(b[i]))
-        }
-
-        fn is_ascii(self, bytes: Self::Bytes) -> bool {
-            bytes.is_ascii()
-        }
-
-        fn has_nul(self, bytes: Self::Bytes) -> bool {
-            bytes.contains(&0)
-        }
-
         fn masks(self, bytes: Self::Bytes, of: Separators) -> Masks {
             let mask =
                 |wanted: u8| bytes.iter().enumerate().fold(0, |bits, (i, byte)| bits | u64::from(*byte == wanted) << i);
@@ -352,6 +323,8 @@ mod scalar {
                 quote: of.quote.map_or(0, mask),
                 line_end: mask(of.line_end),
                 carriage_return: mask(b'\r'),
+                high: bytes.iter().enumerate().fold(0, |bits, (i, byte)| bits | u64::from(*byte >> 7) << i),
+                nul: mask(0),
             }
         }
 

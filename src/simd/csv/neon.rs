@@ -1,8 +1,7 @@
 //! With NEON, which every 64-bit ARM processor has.
 
 use std::arch::aarch64::{
-    uint8x16_t, vandq_u8, vceqq_u8, vdupq_n_u8, vgetq_lane_u64, vld1q_u8, vmaxvq_u8, vminq_u8, vminvq_u8, vorrq_u8,
-    vpaddq_u8, vreinterpretq_u64_u8,
+    uint8x16_t, vandq_u8, vceqq_u8, vcgeq_u8, vdupq_n_u8, vgetq_lane_u64, vld1q_u8, vpaddq_u8, vreinterpretq_u64_u8,
 };
 
 use super::scalar::Scalar;
@@ -34,45 +33,27 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
-    fn or(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes {
-        // SAFETY: NEON is always there.
-        unsafe { [vorrq_u8(a[0], b[0]), vorrq_u8(a[1], b[1]), vorrq_u8(a[2], b[2]), vorrq_u8(a[3], b[3])] }
-    }
-
-    #[inline(always)]
-    fn min(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes {
-        // SAFETY: NEON is always there.
-        unsafe { [vminq_u8(a[0], b[0]), vminq_u8(a[1], b[1]), vminq_u8(a[2], b[2]), vminq_u8(a[3], b[3])] }
-    }
-
-    #[inline(always)]
-    fn is_ascii(self, bytes: Self::Bytes) -> bool {
-        // SAFETY: NEON is always there.
-        bytes.into_iter().all(|part| unsafe { vmaxvq_u8(part) } < 0x80)
-    }
-
-    #[inline(always)]
-    fn has_nul(self, bytes: Self::Bytes) -> bool {
-        // SAFETY: NEON is always there.
-        bytes.into_iter().any(|part| unsafe { vminvq_u8(part) } == 0)
-    }
-
-    #[inline(always)]
     fn masks(self, bytes: Self::Bytes, of: Separators) -> Masks {
         const BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128];
+        // A bit for each byte that is all ones.
         // SAFETY: NEON is always there, and the array has the 16 bytes that are loaded.
-        let mask = |wanted: u8| unsafe {
-            let (bits, wanted) = (vld1q_u8(BITS.as_ptr()), vdupq_n_u8(wanted));
-            let [a, b, c, d] = bytes.map(|part| vandq_u8(vceqq_u8(part, wanted), bits));
+        let bits = |found: [uint8x16_t; 4]| unsafe {
+            let bits = vld1q_u8(BITS.as_ptr());
+            let [a, b, c, d] = found.map(|part| vandq_u8(part, bits));
             // Sums of neighbours, three times: eight bytes, each one bit, become one byte of eight bits.
             let sums = vpaddq_u8(vpaddq_u8(a, b), vpaddq_u8(c, d));
             vgetq_lane_u64::<0>(vreinterpretq_u64_u8(vpaddq_u8(sums, sums)))
         };
+        // SAFETY: NEON is always there.
+        let mask = |wanted: u8| bits(bytes.map(|part| unsafe { vceqq_u8(part, vdupq_n_u8(wanted)) }));
         Masks {
             delimiter: mask(of.delimiter),
             quote: of.quote.map_or(0, mask),
             line_end: mask(of.line_end),
             carriage_return: mask(b'\r'),
+            // SAFETY: NEON is always there.
+            high: bits(bytes.map(|part| unsafe { vcgeq_u8(part, vdupq_n_u8(0x80)) })),
+            nul: mask(0),
         }
     }
 

@@ -12,9 +12,8 @@ fn prefix_xor(bits: u64) -> u64 {
 pub(super) mod avx512 {
     use std::arch::x86_64::{
         __m512i, _mm512_add_epi32, _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask, _mm512_cvtepu8_epi32,
-        _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_min_epu8,
-        _mm512_movepi8_mask, _mm512_or_si512, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_storeu_si512,
-        _mm512_testn_epi8_mask,
+        _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_movepi8_mask,
+        _mm512_set1_epi8, _mm512_set1_epi32, _mm512_storeu_si512,
     };
 
     use super::super::{BLOCK, Index, Lanes, Masks, Separators, find_last, scan};
@@ -44,30 +43,6 @@ pub(super) mod avx512 {
         }
 
         #[inline(always)]
-        fn or(self, a: __m512i, b: __m512i) -> __m512i {
-            // SAFETY: the instructions are there, as `self` shows.
-            unsafe { _mm512_or_si512(a, b) }
-        }
-
-        #[inline(always)]
-        fn min(self, a: __m512i, b: __m512i) -> __m512i {
-            // SAFETY: the instructions are there, as `self` shows.
-            unsafe { _mm512_min_epu8(a, b) }
-        }
-
-        #[inline(always)]
-        fn is_ascii(self, bytes: __m512i) -> bool {
-            // SAFETY: the instructions are there, as `self` shows.
-            unsafe { _mm512_movepi8_mask(bytes) == 0 }
-        }
-
-        #[inline(always)]
-        fn has_nul(self, bytes: __m512i) -> bool {
-            // SAFETY: the instructions are there, as `self` shows.
-            unsafe { _mm512_testn_epi8_mask(bytes, bytes) != 0 }
-        }
-
-        #[inline(always)]
         fn masks(self, bytes: __m512i, of: Separators) -> Masks {
             // SAFETY: the instructions are there, as `self` shows.
             let mask = |wanted: u8| unsafe { _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(wanted as i8)) };
@@ -76,6 +51,9 @@ pub(super) mod avx512 {
                 quote: of.quote.map_or(0, mask),
                 line_end: mask(of.line_end),
                 carriage_return: mask(b'\r'),
+                // SAFETY: as above.
+                high: unsafe { _mm512_movepi8_mask(bytes) },
+                nul: mask(0),
             }
         }
 
@@ -124,10 +102,7 @@ pub(super) mod avx512 {
 }
 
 pub(super) mod avx2 {
-    use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
-        _mm256_set1_epi8, _mm256_setzero_si256,
-    };
+    use std::arch::x86_64::{__m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8};
 
     use super::super::{BLOCK, Index, Lanes, Masks, Separators, find_last, scan};
 
@@ -157,33 +132,6 @@ pub(super) mod avx2 {
         }
 
         #[inline(always)]
-        fn or(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes {
-            // SAFETY: the instructions are there, as `self` shows.
-            unsafe { (_mm256_or_si256(a.0, b.0), _mm256_or_si256(a.1, b.1)) }
-        }
-
-        #[inline(always)]
-        fn min(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes {
-            // SAFETY: the instructions are there, as `self` shows.
-            unsafe { (_mm256_min_epu8(a.0, b.0), _mm256_min_epu8(a.1, b.1)) }
-        }
-
-        #[inline(always)]
-        fn is_ascii(self, (low, high): Self::Bytes) -> bool {
-            // SAFETY: the instructions are there, as `self` shows.
-            unsafe { _mm256_movemask_epi8(_mm256_or_si256(low, high)) == 0 }
-        }
-
-        #[inline(always)]
-        fn has_nul(self, (low, high): Self::Bytes) -> bool {
-            // SAFETY: the instructions are there, as `self` shows.
-            unsafe {
-                let least = _mm256_min_epu8(low, high);
-                _mm256_movemask_epi8(_mm256_cmpeq_epi8(least, _mm256_setzero_si256())) != 0
-            }
-        }
-
-        #[inline(always)]
         fn masks(self, (low, high): Self::Bytes, of: Separators) -> Masks {
             // SAFETY: the instructions are there, as `self` shows.
             let mask = |wanted: u8| unsafe {
@@ -197,6 +145,11 @@ pub(super) mod avx2 {
                 quote: of.quote.map_or(0, mask),
                 line_end: mask(of.line_end),
                 carriage_return: mask(b'\r'),
+                // SAFETY: as above.
+                high: unsafe {
+                    u64::from(_mm256_movemask_epi8(low) as u32) | u64::from(_mm256_movemask_epi8(high) as u32) << 32
+                },
+                nul: mask(0),
             }
         }
 

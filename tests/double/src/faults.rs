@@ -11,6 +11,8 @@ pub enum Fault {
     /// The connection is cut when COPY has sent half of its rows; the block is rolled back. Outside of a block the
     /// COPY goes on and commits, as on Redshift.
     CutInCopy,
+    /// COPY is done, and its answer comes two seconds later: time to kill the client in.
+    StallAfterCopy,
     /// The connection is cut when COPY is done and before its answer.
     CutAfterCopy,
     /// The connection is cut when COMMIT arrives, before anything is done.
@@ -19,6 +21,12 @@ pub enum Fault {
     CutAfterCommit,
     /// Another session adds a column of the same name and type just before this one does.
     RivalAddsColumn,
+    /// The first object of a manifest is gone when COPY comes.
+    MissingObject,
+    /// The first object of a manifest was overwritten by another, longer one when COPY comes.
+    OverwrittenObject,
+    /// The first object of a manifest is listed twice.
+    DuplicateEntry,
     /// The next statement that holds the text is refused with this SQLSTATE and message.
     Refuse {
         /// A part of the statement, as it is sent.

@@ -49,7 +49,17 @@ CREATE TEMP TABLE "_longshore_d7717b5d2816f518" (
 );
 COPY "_longshore_d7717b5d2816f518" ("id", "name", "tags", "at") FROM 'file:///STAGING/shop.orders/append/ATTEMPT/manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/o''hara' FORMAT AS PARQUET MANIFEST;
 DROP TABLE IF EXISTS "_longshore_d7717b5d2816f518_q";
-CREATE TEMP TABLE "_longshore_d7717b5d2816f518_q" (LIKE "shop"."_longshore_quarantine");
+CREATE TEMP TABLE "_longshore_d7717b5d2816f518_q" (
+    "table_name" VARCHAR(127) NOT NULL,
+    "load_id" VARCHAR(1024) NOT NULL,
+    "source" VARCHAR(4096) NOT NULL,
+    "line" BIGINT NOT NULL,
+    "byte" BIGINT NOT NULL,
+    "path" VARCHAR(16384),
+    "reason" VARCHAR(4096) NOT NULL,
+    "raw" VARBYTE(1024000),
+    "raw_bytes" BIGINT NOT NULL
+);
 COPY "_longshore_d7717b5d2816f518_q" ("table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes") FROM 'file:///STAGING/shop.orders/append/ATTEMPT/quarantine.manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/o''hara' FORMAT AS CSV GZIP MANIFEST NULL AS '@longshore.null@';
 -- A transaction of its own, with the lock before anything is read.
 COMMIT;

@@ -50,7 +50,17 @@ CREATE TEMP TABLE "_longshore_18aa4baf95441d4a" (
 );
 COPY "_longshore_18aa4baf95441d4a" ("id", "name", "tags", "at", "_longshore_row") FROM 'file:///STAGING/shop.orders/merge/ATTEMPT/manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/o''hara' FORMAT AS PARQUET MANIFEST;
 DROP TABLE IF EXISTS "_longshore_18aa4baf95441d4a_q";
-CREATE TEMP TABLE "_longshore_18aa4baf95441d4a_q" (LIKE "shop"."_longshore_quarantine");
+CREATE TEMP TABLE "_longshore_18aa4baf95441d4a_q" (
+    "table_name" VARCHAR(127) NOT NULL,
+    "load_id" VARCHAR(1024) NOT NULL,
+    "source" VARCHAR(4096) NOT NULL,
+    "line" BIGINT NOT NULL,
+    "byte" BIGINT NOT NULL,
+    "path" VARCHAR(16384),
+    "reason" VARCHAR(4096) NOT NULL,
+    "raw" VARBYTE(1024000),
+    "raw_bytes" BIGINT NOT NULL
+);
 COPY "_longshore_18aa4baf95441d4a_q" ("table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes") FROM 'file:///STAGING/shop.orders/merge/ATTEMPT/quarantine.manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/o''hara' FORMAT AS CSV GZIP MANIFEST NULL AS '@longshore.null@';
 -- A transaction of its own, with the lock before anything is read.
 COMMIT;

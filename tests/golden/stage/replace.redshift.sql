@@ -49,7 +49,17 @@ CREATE TEMP TABLE "_longshore_ee8e0b96337c2688" (
 );
 COPY "_longshore_ee8e0b96337c2688" ("id", "name", "tags", "at") FROM 'file:///STAGING/shop.orders/replace/ATTEMPT/manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/o''hara' FORMAT AS PARQUET MANIFEST;
 DROP TABLE IF EXISTS "_longshore_ee8e0b96337c2688_q";
-CREATE TEMP TABLE "_longshore_ee8e0b96337c2688_q" (LIKE "shop"."_longshore_quarantine");
+CREATE TEMP TABLE "_longshore_ee8e0b96337c2688_q" (
+    "table_name" VARCHAR(127) NOT NULL,
+    "load_id" VARCHAR(1024) NOT NULL,
+    "source" VARCHAR(4096) NOT NULL,
+    "line" BIGINT NOT NULL,
+    "byte" BIGINT NOT NULL,
+    "path" VARCHAR(16384),
+    "reason" VARCHAR(4096) NOT NULL,
+    "raw" VARBYTE(1024000),
+    "raw_bytes" BIGINT NOT NULL
+);
 COPY "_longshore_ee8e0b96337c2688_q" ("table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes") FROM 'file:///STAGING/shop.orders/replace/ATTEMPT/quarantine.manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/o''hara' FORMAT AS CSV GZIP MANIFEST NULL AS '@longshore.null@';
 -- A transaction of its own, with the lock before anything is read.
 COMMIT;

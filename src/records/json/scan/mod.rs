@@ -255,3 +255,51 @@ impl State {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::{Bad, Record};
+
+    #[derive(Default)]
+    struct Count(usize);
+
+    impl Sink for Count {
+        fn record(&mut self, _: &PathTable, record: &Record<'_>) {
+            self.0 += record.fields.len();
+        }
+
+        fn bad(&mut self, _: &Bad<'_>) {}
+    }
+
+    /// How many of the lines the scanner takes, and how many fields they have.
+    fn taken(scanner: &mut Scanner, paths: &mut PathTable, text: &str) -> (usize, usize) {
+        let (chunk, mut count) = (Chunk::new(text.as_bytes()), Count::default());
+        let mut cursor = Cursor { start: 0, line: 1 };
+        let read = scanner.lines(&chunk, &mut cursor, paths, &Limits::default(), &mut count);
+        (read, count.0)
+    }
+
+    #[test]
+    fn plain_lines_are_taken_and_are_learned_once() {
+        let (mut scanner, mut paths) = (Scanner::default(), PathTable::default());
+        let lines = "{\"id\":1,\"a\":{\"x\":\"y\",\"z\":[1,{\"k\":\"]\"}]},\"t\":true,\"e\":\"\\u00e9\"}\n\
+                     { \"id\" : -1.5e3, \"n\" : null }\r\n{\"id\":2,\"a\":{}}\n";
+        assert_eq!(taken(&mut scanner, &mut paths, lines), (3, 7 + 3 + 3));
+        let learned = scanner.steps.len();
+        for _ in 0..3 {
+            assert_eq!(taken(&mut scanner, &mut paths, lines), (3, 13));
+        }
+        assert_eq!(scanner.steps.len(), learned);
+    }
+
+    #[test]
+    fn what_is_not_plain_is_left_and_leaves_nothing() {
+        for line in ["{\"a\":1,\"b\":{\"c\":2},\"a\":3}", "{\"x\":1,\"y\":}", "[1]", "{\"z\":\"\u{1}\"}", "{\"q\":1}}"]
+        {
+            let (mut scanner, mut paths) = (Scanner::default(), PathTable::default());
+            assert_eq!(taken(&mut scanner, &mut paths, line), (0, 0), "{line}");
+            assert_eq!((paths.len(), scanner.steps.len()), (1, 0), "{line}");
+        }
+    }
+}

@@ -9,6 +9,12 @@ const MOST_AFTER_ONE: usize = 8;
 /// Texts that are kept in all; with more, learning begins anew, so that memory stays bounded.
 const MOST: usize = 4096;
 
+/// How often learning begins anew. What is too varied to be learned so often is only read.
+const MOST_BEGINNINGS: u32 = 16;
+
+/// Fields with a number past this are not learned.
+const MOST_FIELDS: usize = 2 * MOST;
+
 /// Objects that one text may open and close.
 pub(super) const MOST_MARKS: usize = 6;
 
@@ -78,6 +84,8 @@ pub(super) struct Steps {
     steps: Vec<Step>,
     /// For each field, the texts that follow its value.
     after: Vec<After>,
+    /// How often everything was forgotten.
+    forgotten: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -122,21 +130,28 @@ impl Steps {
         Some((step, next))
     }
 
+    /// How many were learned and not dropped.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+
     /// Learns a step.
     #[cold]
     pub(super) fn learn(&mut self, lesson: Lesson<'_>) {
         let from = lesson.from as usize;
-        if lesson.literal.len() > WINDOW || lesson.marks.len() > MOST_MARKS {
+        if lesson.literal.len() > WINDOW || lesson.marks.len() > MOST_MARKS || from >= MOST_FIELDS {
             return;
         }
-        if self.steps.len() >= MOST || self.after.len() >= 2 * MOST {
+        if self.steps.len() >= MOST {
+            if self.forgotten >= MOST_BEGINNINGS {
+                return;
+            }
+            self.forgotten += 1;
             self.steps.clear();
             self.after.clear();
         }
         if self.after.len() <= from {
-            if from >= 2 * MOST {
-                return;
-            }
             self.after.resize(from + 1, NOTHING);
         }
         if self.after[from].wild {
@@ -205,5 +220,71 @@ impl Step {
             len: len as u8,
             whole: lesson.whole,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::{Job, dispatch};
+
+    struct Find<'a>(&'a mut Steps, NodeId, Padded<'a>);
+
+    impl Job for Find<'_> {
+        type Output = Option<(NodeId, u8)>;
+
+        #[inline(always)]
+        fn run(self, vector: impl Vector) -> Self::Output {
+            self.0.find(vector, self.1, self.2, 0).map(|(step, next)| (step.node, next))
+        }
+    }
+
+    fn find(steps: &mut Steps, from: NodeId, text: &str) -> Option<(NodeId, u8)> {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.resize(text.len() + WINDOW, 0);
+        dispatch(Find(steps, from, Padded::new(&bytes)?))
+    }
+
+    fn learn(steps: &mut Steps, from: NodeId, literal: &str, node: NodeId) {
+        steps.learn(Lesson { from, literal: literal.as_bytes(), marks: &[], node, whole: false });
+    }
+
+    #[test]
+    fn what_was_learned_is_found_where_it_was_learned() {
+        let mut steps = Steps::default();
+        learn(&mut steps, 1, ",\"a\":", 2);
+        learn(&mut steps, 1, ",\"b\":", 3);
+        assert_eq!(find(&mut steps, 1, ",\"a\":1"), Some((2, b'1')));
+        assert_eq!(find(&mut steps, 1, ",\"b\":\"x\""), Some((3, b'"')));
+        assert_eq!(find(&mut steps, 1, ",\"c\":1"), None);
+        assert_eq!(find(&mut steps, 1, ",\"a\":{}"), None, "an object is to be taken apart");
+        assert_eq!(find(&mut steps, 2, ",\"a\":1"), None);
+    }
+
+    #[test]
+    fn of_many_texts_at_one_place_those_are_kept_that_are_met() {
+        let mut steps = Steps::default();
+        for i in 0..100 {
+            learn(&mut steps, 1, &format!(",\"rare {i}\":"), 2);
+            learn(&mut steps, 1, ",\"often\":", 3);
+            for _ in 0..20 {
+                assert_eq!(find(&mut steps, 1, ",\"often\":1"), Some((3, b'1')));
+            }
+        }
+        assert!(steps.steps.len() <= MOST_AFTER_ONE);
+        for i in 0..1000 {
+            learn(&mut steps, 2, &format!(",\"{i}\":"), 4);
+        }
+        assert!(steps.after[2].wild, "the keys of a map are not worth a look");
+    }
+
+    #[test]
+    fn memory_is_bounded_and_so_is_the_work_of_learning() {
+        let mut steps = Steps::default();
+        for i in 0..100 * MOST as u32 {
+            learn(&mut steps, i % (2 * MOST_FIELDS as u32), &format!(",\"{i}\":"), 2);
+            assert!(steps.steps.len() <= MOST && steps.after.len() <= MOST_FIELDS);
+        }
+        assert_eq!(steps.forgotten, MOST_BEGINNINGS);
     }
 }

@@ -70,15 +70,36 @@ pub(crate) struct Loaded {
 pub(crate) fn run(copy: &Copy, context: &mut Context<'_>) -> Result<u64, Stop> {
     let table = columns(context.backend, &copy.table)??;
     let targets = targets(copy, &table)?;
-    let entries = manifest::entries(copy, context.store)?;
+    tamper(copy, context)?;
+    let mut entries = manifest::entries(copy, context.store)?;
+    if copy.manifest && context.faults.take(&Fault::DuplicateEntry) {
+        entries.push(entries[0].clone());
+    }
     if context.faults.take(&Fault::CutInCopy) {
         return cut(copy, context, &targets, &entries);
     }
     let done = load(copy, context, &targets, &entries, entries.len())?;
+    if context.faults.take(&Fault::StallAfterCopy) {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
     if context.faults.take(&Fault::CutAfterCopy) {
         return Err(Stop::Cut);
     }
     Ok(done)
+}
+
+/// What happens to objects between their staging and the COPY.
+fn tamper(copy: &Copy, context: &Context<'_>) -> Result<(), Refusal> {
+    let first = || manifest::entries(copy, context.store).map(|entries| entries[0].url.clone());
+    if copy.manifest && context.faults.take(&Fault::MissingObject) {
+        context.store.remove(&first()?)?;
+    }
+    if copy.manifest && context.faults.take(&Fault::OverwrittenObject) {
+        let url = first()?;
+        let longer = [context.store.read(&url)?, b"longer".to_vec()].concat();
+        context.store.write(&url, &longer)?;
+    }
+    Ok(())
 }
 
 /// The client goes away: inside of a block everything is rolled back, outside of one the COPY goes on.

@@ -27,7 +27,7 @@ fn a_manifest_is_loaded_by_position_and_counted() {
     let hard = ["é", "a\tb", "", "\\N", "x\ny\r"];
     let columns = [("whatever", ints(&[1, 2, 3, 4, 5, 6])), ("x", texts(&[&hard.map(Some)[..], &[None]].concat()))];
     let entry = warehouse.put_parquet("load/1.parquet", &columns);
-    let manifest = warehouse.put_manifest("load/manifest", &[entry.clone()]);
+    let manifest = warehouse.put_manifest("load/manifest", std::slice::from_ref(&entry));
     session.run("BEGIN");
     session.run(&copy("t", &manifest));
     assert_eq!(session.value("SELECT pg_last_copy_count()"), "6");

@@ -27,20 +27,40 @@ pub(crate) struct Session {
     pub(crate) notices: Arc<Mutex<Vec<String>>>,
 }
 
+/// A database of its own, by its name.
+pub(crate) fn new_database() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let database = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut client = Client::connect(cluster().url(), NoTls).expect("the server answers");
+    client.batch_execute(&format!("CREATE DATABASE {database}")).expect("a new database");
+    database
+}
+
+/// The address of a database on the server itself.
+pub(crate) fn database_url(database: &str) -> String {
+    format!("postgres://postgres@127.0.0.1:{}/{database}", cluster().port())
+}
+
 impl Warehouse {
     pub(crate) fn start() -> Warehouse {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let database = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut client = Client::connect(cluster().url(), NoTls).expect("the server answers");
-        client.batch_execute(&format!("CREATE DATABASE {database}")).expect("a new database");
-        Warehouse { double: Double::start(cluster().port()).expect("a double"), database }
+        Warehouse { database: new_database(), double: Double::start(cluster().port()).expect("a double") }
+    }
+
+    fn config(&self) -> Config {
+        let mut config = Config::new();
+        config.host("127.0.0.1").port(self.double.port()).user("awsuser").password("Secret1").dbname(&self.database);
+        config
+    }
+
+    /// A plain session with the double.
+    pub(crate) fn client(&self) -> Client {
+        self.config().connect(NoTls).expect("the double answers")
     }
 
     pub(crate) fn session(&self) -> Session {
         let notices = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&notices);
-        let mut config = Config::new();
-        config.host("127.0.0.1").port(self.double.port()).user("awsuser").password("Secret1").dbname(&self.database);
+        let mut config = self.config();
         config.notice_callback(move |notice| {
             heard.lock().unwrap().push(format!("{}: {}", notice.severity(), notice.message()));
         });

@@ -23,6 +23,12 @@ pub(crate) trait Warehouse {
     /// The name of a table with its schema, so that tests do not see each other's.
     fn table(&self, name: &str) -> String;
 
+    /// The statements that were sent so far, where the place can tell.
+    #[allow(dead_code, reason = "not every program that shares this file asks")]
+    fn statements(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The first value of the first row.
     fn value(&mut self, sql: &str) -> String {
         self.rows(sql)[0][0].clone().unwrap_or_else(|| "NULL".to_owned())

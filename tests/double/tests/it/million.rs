@@ -1,0 +1,47 @@
+//! The drift stream of a million records, under every fault in turn. It takes minutes, and has to be asked for:
+//! `cargo nextest run -p longshore-redshift-double --run-ignored only -E 'test(million)'`.
+
+#[path = "../../../support/drift_stream.rs"]
+mod drift_stream;
+
+use drift_stream::Stream;
+use longshore_redshift_double::Fault;
+use longshore_redshift_double::s3::S3Fault;
+
+use crate::drift::{check, load};
+use crate::places::Redshift;
+
+const RECORDS: u64 = 1_000_000;
+const BATCHES: u64 = 20;
+
+#[test]
+#[ignore = "takes minutes"]
+fn a_million_records_end_as_the_oracle_says_whatever_fails() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/drift/drift-seed1-1000000.oracle.json");
+    let Ok(oracle) = std::fs::read(path) else {
+        eprintln!("skipped: {path} is not there");
+        return;
+    };
+    let oracle = serde_json::from_slice(&oracle).unwrap();
+    let stream = Stream { seed: 1, n: RECORDS };
+    let place = Redshift::start();
+    let faults = [
+        Fault::SerializationFailure,
+        Fault::CutInCopy,
+        Fault::CutAfterCopy,
+        Fault::CutBeforeCommit,
+        Fault::CutAfterCommit,
+        Fault::MissingObject,
+        Fault::OverwrittenObject,
+        Fault::DuplicateEntry,
+    ];
+    for nth in 0..BATCHES {
+        let mut bytes = Vec::new();
+        let size = RECORDS / BATCHES;
+        (nth * size..(nth + 1) * size).for_each(|record| stream.write(record, &mut bytes));
+        place.warehouse.double.faults().inject(faults[nth as usize % faults.len()].clone(), 1);
+        place.warehouse.double.s3().faults().inject(S3Fault::Refuse(None, 503, "SlowDown"), 2);
+        load(&place, nth as usize, &bytes);
+    }
+    check(&mut place.behind(), &oracle);
+}
