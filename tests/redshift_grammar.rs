@@ -116,7 +116,7 @@ fn an_independent_grammar_reads_the_script_that_loads_a_folder() {
 /// The scripts that come with staged files hold every statement of a load, those of the connected one too.
 #[test]
 fn an_independent_grammar_reads_the_scripts_that_load_staged_files() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/stage");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/stage");
     let mut statements = Vec::new();
     for mode in ["append", "replace", "merge"] {
         let script = std::fs::read_to_string(folder.join(format!("{mode}.redshift.sql"))).unwrap();

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use longshore::load::{CopyAuthorization, MergeKeys, Mode, RedshiftOptions, StageFormat, StageOptions};
+use longshore::load::{
+    CopyAuthorization, MergeKeys, Mode, RedshiftOptions, ScriptOptions, StageFormat, StageOptions, StageTarget,
+};
 use longshore::{ErrorKind, LoadReport, Loader, Source};
 use longshore_redshift_double::s3::{ACCESS_KEY, Operation, S3Fault, SECRET_KEY};
 use longshore_redshift_double::{BUCKET, Fault};
 
-use crate::support::Warehouse;
+use crate::support::{Session, Warehouse};
 
 fn options(warehouse: &Warehouse) -> RedshiftOptions {
     let stage = StageOptions::new(format!("s3://{BUCKET}/stage")).unwrap();
@@ -189,5 +191,69 @@ fn loads_into_one_table_at_once_are_all_there() {
         }
     });
     assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["2"], "two ids, each loaded once");
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM _longshore_loads"), ["2"]);
+}
+
+/// The script of a load that is staged.
+fn script(warehouse: &Warehouse, id: &str, mode: Mode, records: &str) -> String {
+    let options = ScriptOptions::new(options(warehouse).stage);
+    let loader = Loader::stage(options.clone()).table("events").load_id(id).mode(mode);
+    loader.load(Source::bytes(records.to_owned())).unwrap();
+    let staged = StageTarget::find(&options, "events", id).unwrap().expect("it is staged");
+    String::from_utf8(warehouse.double.s3().store().read(&staged.script).unwrap()).unwrap()
+}
+
+/// Runs a script as a task would: statement by statement, up to the first error.
+fn run(session: &mut Session, script: &str) -> Result<(), String> {
+    let lines: Vec<&str> = script.lines().filter(|line| !line.starts_with("--")).collect();
+    let text = lines.join("\n");
+    text.split(";\n")
+        .map(|sql| sql.trim_end_matches(';'))
+        .filter(|sql| !sql.trim().is_empty())
+        .try_for_each(|sql| session.try_rows(sql).map(drop).map_err(|error| format!("{error}: {sql}")))
+}
+
+#[test]
+fn a_script_loads_once_however_often_it_is_run() {
+    let warehouse = Warehouse::start();
+    let records = "{\"k\":\"a\",\"v\":1,\"j\":[1]}\n{\"k\":\"b\",\"v\":2,\"j\":null}\nno record\n";
+    let append = script(&warehouse, "one", Mode::Append, records);
+    for _ in 0..2 {
+        run(&mut warehouse.session(), &append).unwrap();
+        assert_eq!(numbers(&warehouse, "SELECT k, v, json_typeof(j) FROM events ORDER BY k"), ["a 1 array", "b 2 -"]);
+        assert_eq!(numbers(&warehouse, "SELECT read, loaded, quarantined FROM _longshore_loads"), ["3 2 1"]);
+        assert_eq!(numbers(&warehouse, "SELECT line FROM _longshore_quarantine"), ["3"]);
+    }
+    let newer = "{\"k\":\"a\",\"v\":9,\"j\":[2]}\n{\"k\":\"a\",\"v\":8,\"j\":[3]}\n{\"k\":\"c\",\"v\":3,\"j\":[4]}\n";
+    let merge = script(&warehouse, "two", Mode::Merge(MergeKeys::new(["k"])), newer);
+    for _ in 0..2 {
+        run(&mut warehouse.session(), &merge).unwrap();
+        assert_eq!(numbers(&warehouse, "SELECT k, v FROM events ORDER BY k"), ["a 8", "b 2", "c 3"]);
+        let counts = "SELECT read, loaded, deduplicated FROM _longshore_loads WHERE load_id = 'two'";
+        assert_eq!(numbers(&warehouse, counts), ["3 2 1"]);
+    }
+    let replace = script(&warehouse, "three", Mode::Replace, "{\"k\":\"z\",\"v\":0,\"j\":[0]}\n");
+    for _ in 0..2 {
+        run(&mut warehouse.session(), &replace).unwrap();
+        assert_eq!(numbers(&warehouse, "SELECT k FROM events"), ["z"]);
+    }
+}
+
+#[test]
+fn a_script_run_by_many_at_once_loads_once() {
+    let warehouse = Warehouse::start();
+    let first = script(&warehouse, "one", Mode::Append, "{\"k\":\"a\"}\n");
+    run(&mut warehouse.session(), &first).unwrap();
+    let second = script(&warehouse, "two", Mode::Append, "{\"k\":\"b\"}\n{\"k\":\"c\"}\n");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                // A runner tries again; the server may have refused one of two that change the catalog at once.
+                let outcome = (0..10).map(|_| run(&mut warehouse.session(), &second)).find(Result::is_ok);
+                outcome.expect("the script runs").unwrap();
+            });
+        }
+    });
+    assert_eq!(numbers(&warehouse, "SELECT k FROM events ORDER BY k"), ["a", "b", "c"]);
     assert_eq!(numbers(&warehouse, "SELECT count(*) FROM _longshore_loads"), ["2"]);
 }
