@@ -26,9 +26,9 @@ fn a_kept_server_says_where_it_is_and_how_to_stop_it() {
     // A second load goes into the same server, which shows that it runs.
     let again =
         longshore(&["load", "--json", "fixtures/stations.csv", "--to", url, "--mode", "fail", "--load-id", "2"]);
-    let merge = ["load", "--json", "fixtures/stations.csv", "--to", url, "--load-id", "3", "--mode", "merge"];
-    let merged = longshore(&[&merge[..], &["--key", "station_id"]].concat());
-    let no_key = longshore(&[&merge[..], &["--key", "no_such_column"]].concat());
+    let merge = ["load", "--json", "fixtures/stations.csv", "--to", url, "--mode", "merge"];
+    let merged = longshore(&[&merge[..], &["--load-id", "3", "--key", "station_id"]].concat());
+    let no_key = longshore(&[&merge[..], &["--load-id", "4", "--key", "no_such_column"]].concat());
     let stop = server["stop"].as_str().unwrap();
     let (stop, _) = stop.split_once(", then ").unwrap();
     assert!(Command::new("sh").args(["-c", stop]).status().unwrap().success());
