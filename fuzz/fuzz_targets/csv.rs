@@ -41,7 +41,8 @@ fuzz_target!(|data: &[u8]| {
             inputs::read(&Format::Csv(layout.clone()), &input, 1 << 20)
         );
     }
-    let format = FormatOptions { kind: Some(Kind::Csv), delimiter: Some(delimiter), quote: Some(quote), header: Some(false) };
+    let format =
+        FormatOptions { kind: Some(Kind::Csv), delimiter: Some(delimiter), quote: Some(quote), header: Some(false) };
     support::same_sketch(&input, format);
     support::comes_back(&input, format);
 });
