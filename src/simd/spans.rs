@@ -1,6 +1,7 @@
 //! Cells of a column out of a table that is stored row by row, side by side.
 
-use super::lanes::{LANES, Lengths, Words};
+use super::integers::{Word, Words};
+use super::lanes::{LANES, Lengths};
 
 /// Bytes before and behind a text that may be read too.
 const FRONT: usize = 16;
@@ -56,7 +57,7 @@ impl<'a> Spans<'a> {
 
     /// Where the cells of a column begin and end.
     #[inline(always)]
-    pub(crate) fn column(&self, column: usize) -> impl Iterator<Item = (usize, usize)> + use<'a> {
+    pub(crate) fn column(&self, column: usize) -> impl ExactSizeIterator<Item = (usize, usize)> + use<'a> {
         let (ends, width, mut at) = (self.ends, self.width, column);
         (0..self.rows).map(move |_| {
             let span = (ends[at].wrapping_add(1) as usize, ends[at + 1] as usize);
@@ -66,15 +67,15 @@ impl<'a> Spans<'a> {
     }
 
     /// The ends of a column's cells.
-    pub(crate) fn words(&self, column: usize, words: &mut Words) {
+    pub(crate) fn words<W: Word>(&self, column: usize, words: &mut Words<W>) {
         let places = words.tails.iter_mut().zip(&mut words.lens);
         self.each(column, places, |before, end, (word, len)| {
             // SAFETY: `end` is inside the text, which has FRONT bytes before it: eight of them, or of the text, end where
             // the cell does.
             let tail = unsafe { self.padded.as_ptr().add(FRONT - 8 + end as usize).cast::<[u8; 8]>().read() };
-            (*word, *len) = (u64::from_le_bytes(tail), u64::from(end.wrapping_sub(before).wrapping_sub(1)));
+            (*word, *len) = (W::of_tail(u64::from_le_bytes(tail)), W::of_len(end.wrapping_sub(before).wrapping_sub(1)));
         });
-        words.lens[self.rows..].fill(0);
+        words.lens[self.rows..].fill(W::default());
     }
 
     /// The lengths of a column's cells, and whether the table has that length for the first byte of the cell. Of an empty
@@ -133,13 +134,13 @@ mod tests {
     use super::*;
 
     /// The scalar twins, by slices.
-    fn plain(spans: &Spans<'_>, column: usize, watch: &Watch) -> (Words, Lengths) {
+    fn plain<W: Word>(spans: &Spans<'_>, column: usize, watch: &Watch) -> (Words<W>, Lengths) {
         let (mut words, mut lengths) = (Words::default(), Lengths::default());
         for row in 0..spans.rows() {
             let (start, end) = spans.span(row, column);
             let before = &spans.padded[..FRONT + end];
-            words.tails[row] = u64::from_le_bytes(*before.last_chunk().unwrap());
-            words.lens[row] = (end - start) as u64;
+            words.tails[row] = W::of_tail(u64::from_le_bytes(*before.last_chunk().unwrap()));
+            words.lens[row] = W::of_len((end - start) as u32);
             lengths.lens[row] = (end - start) as u32;
             let first = spans.padded[FRONT + start];
             lengths.watched[row] = u32::from(watch[first as usize] & 1 << (end - start).min(63) != 0);
@@ -168,10 +169,14 @@ mod tests {
                 let spans = Spans::new(&padded, &ends, width).unwrap();
                 assert_eq!(spans.rows(), rows);
                 for column in 0..width {
-                    let (mut words, mut lengths) = (Words::default(), Lengths::default());
+                    let (mut words, mut lengths) = (Words::<u64>::default(), Lengths::default());
                     spans.words(column, &mut words);
                     spans.lengths(column, &watch, &mut lengths);
                     let (plain_words, plain_lengths) = plain(&spans, column, &watch);
+                    assert_eq!((words.tails, words.lens), (plain_words.tails, plain_words.lens));
+                    let mut words = Words::<u32>::default();
+                    spans.words(column, &mut words);
+                    let (plain_words, _) = plain(&spans, column, &watch);
                     assert_eq!((words.tails, words.lens), (plain_words.tails, plain_words.lens));
                     assert_eq!(lengths.lens, plain_lengths.lens);
                     assert_eq!(lengths.watched, plain_lengths.watched);
