@@ -23,17 +23,10 @@ pub(super) struct Room {
 }
 
 /// Room for the whole numbers of a column.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Numbers<W: Word> {
     words: Words<W>,
     integers: Integers<W>,
-    numbers: [W::Key; LANES],
-}
-
-impl<W: Word> Default for Numbers<W> {
-    fn default() -> Self {
-        Numbers { words: Words::default(), integers: Integers::default(), numbers: [W::Key::default(); LANES] }
-    }
 }
 
 impl ColumnBuilder {
@@ -203,7 +196,7 @@ impl Cells<'_> {
     #[inline(always)]
     fn integers_in<W: Word, T>(
         &self,
-        Numbers { words, integers, numbers }: &mut Numbers<W>,
+        Numbers { words, integers }: &mut Numbers<W>,
         values: &mut Vec<T>,
         nulls: &mut Vec<u32>,
         bad: &mut Vec<u32>,
@@ -217,9 +210,9 @@ impl Cells<'_> {
         if integers.any_longer && W::BYTES < 8 {
             return false;
         }
-        simd::numbers::<W>(&integers.keys, numbers);
         let base = values.len();
-        values.extend(numbers[..self.tile.rows()].iter().map(|number| cast((*number).into())));
+        values.resize(base + self.tile.rows(), T::default());
+        simd::numbers::<W, T>(&integers.keys, &mut values[base..], cast);
         let mut others = self.others::<W, T>(integers);
         while others != 0 {
             let row = others.trailing_zeros() as usize;
@@ -254,6 +247,9 @@ impl Cells<'_> {
     /// the column has become so long that each has to be looked at.
     fn texts(&self, texts: &mut Texts, room: &mut Room) -> bool {
         let tile = self.tile;
+        if let (Some(spans), None) = (tile.bare(self.column), tile.utf8()) {
+            return texts.extend_column(spans, self.column, &mut room.nulls);
+        }
         let mut row = 0;
         let parts = tile.spans(self.column).map(|span| {
             let (from, to, quoted) = tile.unquoted(span);

@@ -1,13 +1,15 @@
 //! Short whole numbers, many at a time: loops without branches, as in [`lanes`](super::lanes). They go four bytes wide
 //! where that is enough for all values, for then twice as many go at a time, and eight bytes wide elsewhere.
 
+use std::fmt::Debug;
+
 use super::lanes::{LANES, bits};
 
 /// What a value is looked at in: `u32` for values of at most four bytes, `u64` for those of at most eight.
-pub(crate) trait Word: Copy + Default + 'static {
+pub(crate) trait Word: Copy + Default + Debug + PartialEq + 'static {
     /// A byte a digit, the last digit in the lowest, and negative for a negative number: keys are ordered like the numbers
     /// they stand for.
-    type Key: Copy + Ord + Default + Into<i64>;
+    type Key: Copy + Ord + Default + Debug + Into<i64>;
 
     /// The key of what is no short whole number, below all others.
     const OTHER: Self::Key;
@@ -210,25 +212,25 @@ fn others_plain<W: Word>(keys: &[W::Key; LANES]) -> u128 {
     bits(keys.iter().map(|key| *key == W::OTHER))
 }
 
-/// The numbers that keys stand for; of [`Word::OTHER`] any.
-pub(crate) fn numbers<W: Word>(keys: &[W::Key; LANES], numbers: &mut [W::Key; LANES]) {
+/// The numbers that keys stand for, as what `cast` makes of them; of [`Word::OTHER`] any.
+pub(crate) fn numbers<W: Word, T>(keys: &[W::Key; LANES], numbers: &mut [T], cast: impl Fn(i64) -> T) {
     #[cfg(target_arch = "x86_64")]
     if super::has_avx512() {
         // SAFETY: the line above has found these features in this process.
-        return unsafe { numbers_avx512::<W>(keys, numbers) };
+        return unsafe { numbers_avx512::<W, T>(keys, numbers, cast) };
     }
-    numbers_plain::<W>(keys, numbers);
+    numbers_plain::<W, T>(keys, numbers, cast);
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt,lzcnt")]
-fn numbers_avx512<W: Word>(keys: &[W::Key; LANES], numbers: &mut [W::Key; LANES]) {
-    numbers_plain::<W>(keys, numbers);
+fn numbers_avx512<W: Word, T>(keys: &[W::Key; LANES], numbers: &mut [T], cast: impl Fn(i64) -> T) {
+    numbers_plain::<W, T>(keys, numbers, cast);
 }
 
 #[inline(always)]
-fn numbers_plain<W: Word>(keys: &[W::Key; LANES], numbers: &mut [W::Key; LANES]) {
-    numbers.iter_mut().zip(keys).for_each(|(to, key)| *to = W::number(*key));
+fn numbers_plain<W: Word, T>(keys: &[W::Key; LANES], numbers: &mut [T], cast: impl Fn(i64) -> T) {
+    numbers.iter_mut().zip(keys).for_each(|(to, key)| *to = cast(W::number(*key).into()));
 }
 
 #[cfg(test)]
@@ -264,10 +266,7 @@ mod tests {
         check_in::<u64>(values);
     }
 
-    fn check_in<W: Word + PartialEq + std::fmt::Debug>(values: &[&[u8]])
-    where
-        W::Key: std::fmt::Debug,
-    {
+    fn check_in<W: Word>(values: &[&[u8]]) {
         let number = |key: W::Key| -> i64 { W::number(key).into() };
         for signed in [false, true] {
             let words = words::<W>(values);
@@ -290,10 +289,13 @@ mod tests {
             assert_eq!(others::<W>(&found.keys), others_plain::<W>(&found.keys));
             let is_other = |lane: &usize| found.keys[*lane] == W::OTHER;
             assert_eq!(others::<W>(&found.keys), (0..LANES).filter(is_other).fold(0, |bits, lane| bits | 1 << lane));
-            let (mut plain, mut vector) = ([W::Key::default(); LANES], [W::Key::default(); LANES]);
-            numbers_plain::<W>(&found.keys, &mut plain);
-            super::numbers::<W>(&found.keys, &mut vector);
+            let (mut plain, mut vector) = ([0; LANES], [0; LANES]);
+            numbers_plain::<W, i64>(&found.keys, &mut plain, |number| number);
+            super::numbers::<W, i64>(&found.keys, &mut vector, |number| number);
             assert_eq!(plain, vector);
+            let (mut few, is_key) = ([1; 3], |(lane, few): (usize, &i16)| *few == plain[lane] as i16);
+            super::numbers::<W, i16>(&found.keys, &mut few, |number| number as i16);
+            assert!(few.iter().enumerate().all(is_key));
         }
     }
 

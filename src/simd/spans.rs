@@ -92,6 +92,45 @@ impl<'a> Spans<'a> {
         lengths.lens[self.rows..].fill(0);
     }
 
+    /// Appends the column's cells to `data`, and to `ends` how long `data` then is. The rows whose cells are empty are added
+    /// to `empty`.
+    pub(crate) fn copy(&self, column: usize, data: &mut Vec<u8>, ends: &mut Vec<i32>, empty: &mut Vec<u32>) {
+        // A copy of so many bytes is faster than one of a few.
+        const SHORT: usize = 32;
+        data.reserve(self.rows * SHORT);
+        let first = ends.len();
+        ends.resize(first + self.rows, 0);
+        let (mut at, mut left, mut row) = (data.len(), self.rows, 0);
+        self.each(column, ends[first..].iter_mut(), |before, end, place| {
+            let len = end.wrapping_sub(before).wrapping_sub(1) as usize;
+            let from = FRONT + before.wrapping_add(1) as usize;
+            left -= 1;
+            if len <= SHORT {
+                // SAFETY: what stands before a cell is inside the text or just before it, and behind the text are BACK
+                // bytes, so `SHORT` are readable from `from` on. For each row that is left and for this one there is room
+                // for as many behind `at`. The two do not overlap: one is borrowed, the other borrowed mutably.
+                unsafe {
+                    let bytes = self.padded.as_ptr().add(from).cast::<[u8; SHORT]>().read();
+                    data.as_mut_ptr().add(at).cast::<[u8; SHORT]>().write(bytes);
+                }
+                at += len;
+            } else {
+                // SAFETY: the bytes up to `at` have been written, within what was reserved.
+                unsafe { data.set_len(at) };
+                data.extend_from_slice(&self.padded[from..FRONT + end as usize]);
+                data.reserve(left * SHORT);
+                at = data.len();
+            }
+            *place = at as i32;
+            if len == 0 {
+                empty.push(row);
+            }
+            row += 1;
+        });
+        // SAFETY: as above.
+        unsafe { data.set_len(at) };
+    }
+
     /// Calls `take` for each row with what stands before the column's cell, where it ends, and the next of `places`. Both
     /// positions are as [`new`](Spans::new) has found them: inside the text, or just before it.
     #[inline(always)]
@@ -174,6 +213,16 @@ mod tests {
                     spans.lengths(column, &watch, &mut lengths);
                     let (plain_words, plain_lengths) = plain(&spans, column, &watch);
                     assert_eq!((words.tails, words.lens), (plain_words.tails, plain_words.lens));
+                    let (mut data, mut ends, mut empty) = (b"before".to_vec(), vec![6], Vec::new());
+                    spans.copy(column, &mut data, &mut ends, &mut empty);
+                    let texts: Vec<&str> = cells.iter().skip(column).step_by(width).map(String::as_str).collect();
+                    assert_eq!(data, format!("before{}", texts.concat()).into_bytes());
+                    assert!(
+                        ends.windows(2)
+                            .map(|ends| (ends[1] - ends[0]) as usize)
+                            .eq(texts.iter().map(|text| text.len()))
+                    );
+                    assert!(empty.iter().map(|row| *row as usize).eq((0..rows).filter(|row| texts[*row].is_empty())));
                     let mut words = Words::<u32>::default();
                     spans.words(column, &mut words);
                     let (plain_words, _) = plain(&spans, column, &watch);

@@ -5,6 +5,7 @@ use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
 
 use super::append::extend_short;
 use super::csv::Marks;
+use super::spans::Spans;
 
 /// Texts, one behind the other.
 #[derive(Debug)]
@@ -98,6 +99,17 @@ impl Texts {
             is_utf8 &= text.is_none_or(|text| text.is_char_boundary(from) && text.is_char_boundary(to));
         }
         self.is_utf8 = is_utf8;
+        true
+    }
+
+    /// Appends the cells of a column as they are; the rows of empty ones are added to `empty`. False, and nothing appended,
+    /// if all of the text would not fit.
+    pub(crate) fn extend_column(&mut self, spans: Spans<'_>, column: usize, empty: &mut Vec<u32>) -> bool {
+        if self.data.len() + spans.padded().len() > i32::MAX as usize {
+            return false;
+        }
+        self.is_utf8 = false;
+        spans.copy(column, &mut self.data, &mut self.ends, empty);
         true
     }
 

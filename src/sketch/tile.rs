@@ -295,9 +295,8 @@ impl Column<'_> {
 
     fn text(&mut self, known: u32, room: &mut Room) {
         let (tile, rows) = (self.tile, self.tile.rows());
-        if tile.lengths(self.column, &WATCHED, &mut room.lengths).is_none() {
-            return self.text_in_quotes(known, room);
-        }
+        let Some(spans) = tile.bare(self.column) else { return self.text_in_quotes(known, room) };
+        spans.lengths(self.column, &WATCHED, &mut room.lengths);
         let found = simd::texts(&room.lengths);
         let (lens, watched) = (&room.lengths.lens[..rows], &room.lengths.watched[..rows]);
         let mut texts = Run { lens: (u64::from(found.shortest), u64::from(found.longest)), ..Run::default() };

@@ -3,7 +3,7 @@
 use crate::records::format::Dialect;
 use crate::records::paths::NodeId;
 use crate::records::record::{Field, Kind, Record};
-use crate::simd::{Lengths, Marks, Spans, Watch, Word, Words};
+use crate::simd::{Marks, Spans, Word, Words};
 use crate::source::{BACK_PAD, FRONT_PAD};
 use std::borrow::Cow;
 
@@ -157,11 +157,9 @@ impl<'a> Tile<'a> {
         self.spans.column(column).map(move |span| self.without_return(column, span))
     }
 
-    /// The lengths of a column's cells, and which of them the table has, as [`Spans::lengths`]. `None` where cells may be
-    /// quoted, or `\r` stands behind the column's.
-    pub(crate) fn lengths(&self, column: usize, watch: &Watch, lengths: &mut Lengths) -> Option<()> {
-        let simple = !self.marks.may_be_quoted() && !self.may_return(column);
-        simple.then(|| self.spans.lengths(column, watch, lengths))
+    /// The cells, if those of a column are as the spans have them: none may be quoted, and no `\r` stands behind one.
+    pub(crate) fn bare(&self, column: usize) -> Option<Spans<'a>> {
+        (!self.marks.may_be_quoted() && !self.may_return(column)).then_some(self.spans)
     }
 
     /// Whether `\r` may stand behind a column's cells.
