@@ -8,13 +8,15 @@
 mod append;
 mod csv;
 mod lanes;
+mod rows;
 mod spans;
 mod strings;
 mod vector;
 
-pub(crate) use append::{Appender, extend_short};
+pub(crate) use append::{extend_short, extend_to_escape};
 pub(crate) use csv::{Index, Marks, Separators, last_row_end};
 pub(crate) use lanes::{Integers, LANES, Lengths, OTHER, Words, integers, number, numbers, others, texts};
+pub(crate) use rows::{Rows, TILE, filled, prefetch};
 pub(crate) use spans::{Spans, Watch};
 pub(crate) use strings::strings;
 pub(crate) use vector::{Job, Padded, Quotes, Vector, WINDOW, Window, dispatch};
