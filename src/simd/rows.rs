@@ -362,7 +362,7 @@ mod tests {
         let data: Vec<u8> = (0..2 * most).map(|i| (i % 255) as u8 + 1).collect();
         for from in 0..most {
             for len in 0..most {
-                let offsets = [from as i32, (from + len) as i32];
+                let offsets = [from, from + len];
                 same(&Table { offsets: &offsets, data: &data, valid: 1, versioned: len % 2 == 1, count: 1 });
             }
         }
