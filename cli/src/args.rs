@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::log;
+use crate::promote::Promote;
 use crate::quarantine::QuarantineArgs;
 use crate::stream::Stream;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     /// Load what comes, for as long as it comes: Kafka topics, files that grow, standard input
     #[command(after_help = EXIT_CODES)]
     Stream(Box<Stream>),
+    /// Make columns of fields that share the column `_overflow`
+    #[command(after_help = EXIT_CODES)]
+    Promote(Promote),
     /// List, show and replay the records that did not become rows
     #[command(after_help = EXIT_CODES)]
     Quarantine(QuarantineArgs),
@@ -74,6 +78,7 @@ impl Command {
             Command::Stage(args) => args.output,
             Command::Merge(args) => args.output,
             Command::Stream(args) => args.output,
+            Command::Promote(args) => args.output,
             Command::Quarantine(args) => args.output(),
         }
     }
