@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench postgres --features postgres -- --size 64 --rounds 5`. Both go into the same throwaway server, in
 //! alternation: longshore infers the schema, makes the table and loads it, in a process of its own; `psql` copies a file
-//! of COPY's binary form into a ready-made table of the same types. The third is a stream in batches of 10,000 records,
-//! each committed. Needs Postgres' server programs and `psql`.
+//! of COPY's binary form into a ready-made table of the same types. The third is a stream that commits a batch of 10,000
+//! records with each write. Needs Postgres' server programs and `psql`.
 
 #[path = "support/mod.rs"]
 #[allow(dead_code, reason = "the loads take two of the inputs")]
@@ -25,7 +25,7 @@ use support::{CLICKSTREAM, FLIGHTS, Shape};
 type Failure = Box<dyn std::error::Error>;
 
 /// Records of a stream's batch.
-const BATCH: usize = 10_000;
+const BATCH: u64 = 10_000;
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -53,7 +53,7 @@ fn load(url: &str, file: &str) -> Result<(), Failure> {
 /// What a child does: one stream.
 fn stream(url: &str, file: &str) -> Result<(), Failure> {
     let bytes = std::fs::read(file)?;
-    let (mut options, mut read) = (StreamOptions::default(), ReadOptions::default());
+    let (mut options, mut read) = (StreamOptions::default().max_rows(BATCH), ReadOptions::default());
     let mut records = bytes.as_slice();
     if !records.starts_with(b"{") {
         let end = memchr::memchr(b'\n', records).ok_or("a file without a line")?;
@@ -68,10 +68,10 @@ fn stream(url: &str, file: &str) -> Result<(), Failure> {
         lines += 1;
         if lines == BATCH || end == records.len() {
             loader.write(&records[start..end], Offset::new("file", end as u64))?;
-            loader.commit()?;
             (start, lines) = (end, 0);
         }
     }
+    loader.commit()?;
     Ok(())
 }
 

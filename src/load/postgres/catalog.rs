@@ -63,11 +63,10 @@ pub(super) fn read(client: &mut Client, oid: u32, table: &TableName) -> Result<E
         used_by_view: row.get(8),
     });
     let columns = columns.collect();
-    let sql = "SELECT relnatts FROM pg_class WHERE oid = $1";
-    let slots: i16 = client.query_typed_one(sql, &[(&oid, SqlType::OID)]).map_err(unreadable)?.get(0);
-    let sql = format!("SELECT EXISTS (SELECT FROM {})", table.quoted());
-    let has_rows = client.query_typed_one(&sql, &[]).map_err(unreadable)?.get(0);
-    Ok(ExistingTable { columns, slots: usize::try_from(slots).unwrap_or_default(), has_rows })
+    let sql = format!("SELECT relnatts, EXISTS (SELECT FROM {}) FROM pg_class WHERE oid = $1", table.quoted());
+    let row = client.query_typed_one(&sql, &[(&oid, SqlType::OID)]).map_err(unreadable)?;
+    let slots = usize::try_from(row.get::<_, i16>(0)).unwrap_or_default();
+    Ok(ExistingTable { columns, slots, has_rows: row.get(1) })
 }
 
 /// Bytes of a table on the disk, without its indexes; those of all its partitions.

@@ -139,6 +139,11 @@ impl<'a> Ledger<'a> {
         if !exists(client, &self.table)? {
             return Ok(None);
         }
+        self.counts(client)
+    }
+
+    /// The same, where the ledger is known to be there.
+    fn counts(&self, client: &mut Client) -> Result<Option<Counts>> {
         let sql = format!(
             "SELECT read, loaded, quarantined, deduplicated FROM {} \
              WHERE table_name = $1 AND load_id = $2 AND replaced_by IS NULL",
@@ -295,7 +300,7 @@ pub(super) fn commit(
 ) -> Result<(Client, Counts)> {
     fault::point("commit.send")?;
     let (client, found) = match client.batch_execute("COMMIT") {
-        Ok(()) => match fault::point("commit.answer").and_then(|()| Ledger::new(key).look_up(&mut client)) {
+        Ok(()) => match fault::point("commit.answer").and_then(|()| Ledger::new(key).counts(&mut client)) {
             Ok(found) => (client, found),
             Err(_) => recover(endpoint, key)?,
         },
@@ -345,10 +350,9 @@ fn recover(endpoint: &Endpoint, key: &LoadKey) -> Result<(Client, Option<Counts>
 
 /// Takes a lock that is held until the transaction ends.
 pub(super) fn lock(client: &mut Client, number: i64, timeout: Duration) -> Result<()> {
-    set_lock_timeout(client, timeout)?;
-    let locked = client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&number, SqlType::INT8)]);
-    match locked {
-        Ok(_) => Ok(()),
+    let sql = format!("{}; SELECT pg_advisory_xact_lock({number})", lock_timeout_is(timeout));
+    match client.batch_execute(&sql) {
+        Ok(()) => Ok(()),
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
             let waited = timeout.as_secs_f64();
             let message = format!("another load into the table is still running after {waited} s of waiting");
@@ -362,10 +366,14 @@ pub(super) fn lock(client: &mut Client, number: i64, timeout: Duration) -> Resul
 
 /// Limits how long statements of this transaction wait for a lock.
 pub(super) fn set_lock_timeout(client: &mut Client, timeout: Duration) -> Result<()> {
+    let sql = lock_timeout_is(timeout);
+    client.batch_execute(&sql).map_err(|error| failed("setting up the session", &error))
+}
+
+fn lock_timeout_is(timeout: Duration) -> String {
     // Zero would mean no limit.
     let millis = timeout.as_millis().clamp(1, i32::MAX as u128);
-    let sql = format!("SET LOCAL lock_timeout = {millis}");
-    client.batch_execute(&sql).map_err(|error| failed("setting up the session", &error))
+    format!("SET LOCAL lock_timeout = {millis}")
 }
 
 #[cfg(test)]

@@ -42,9 +42,9 @@ impl<'a> Offsets<'a> {
         Offsets { key, table: key.beside(OFFSETS).quoted() }
     }
 
-    /// The positions of these sources, in their order.
-    pub(super) fn read(&self, client: &mut Client, sources: &[&str]) -> Result<Vec<Option<u64>>> {
-        if !exists(client, &self.table)? {
+    /// The positions of these sources, in their order. Whether there is a table of offsets is looked up unless it `is_there`.
+    pub(super) fn read(&self, client: &mut Client, sources: &[&str], is_there: bool) -> Result<Vec<Option<u64>>> {
+        if !is_there && !exists(client, &self.table)? {
             return Ok(vec![None; sources.len()]);
         }
         let sql = format!(

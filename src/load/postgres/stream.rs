@@ -1,7 +1,7 @@
 //! One connection for a stream of batches. A batch is one transaction over any number of tables, with the offsets that it
 //! takes its sources to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::contract::evolve_within;
 use super::error::failed;
@@ -24,9 +24,12 @@ use crate::schema::Schema;
 pub(crate) struct PostgresStream {
     endpoint: Endpoint,
     client: Option<Client>,
-    /// The stream's own table: beside it stand the offsets.
+    /// The stream's own table: beside it stand the offsets. Once the server was asked, it has its schema.
     table: TableName,
     contract: Contract,
+    /// The schemas in which the last batch found longshore's own tables. Any failure forgets them, so that what others have
+    /// dropped is noticed by the next try.
+    furnished: BTreeSet<String>,
 }
 
 /// What a batch meets at its beginning.
@@ -50,6 +53,8 @@ pub(crate) struct OpenBatch<'a> {
     steps: &'a [Step],
     /// What the load into the stream's own table has done.
     own: Option<Settled>,
+    /// The schemas in which the batch before found longshore's own tables.
+    furnished: BTreeSet<String>,
 }
 
 /// One table of a batch, being filled.
@@ -76,7 +81,7 @@ impl PostgresStream {
     ) -> Result<Self> {
         let endpoint = Endpoint::parse(url, options)?;
         let table = open::table_name(request)?;
-        let mut stream = PostgresStream { endpoint, client: None, table, contract };
+        let mut stream = PostgresStream { endpoint, client: None, table, contract, furnished: BTreeSet::new() };
         stream.client = Some(stream.session()?);
         Ok(stream)
     }
@@ -87,6 +92,9 @@ impl PostgresStream {
         let mut client = self.session()?;
         let resolved = open::resolve(&mut client, name.unwrap_or(&self.table).clone())?;
         self.client = Some(client);
+        if name.is_none() {
+            self.table = resolved.clone();
+        }
         Ok(resolved)
     }
 
@@ -98,7 +106,7 @@ impl PostgresStream {
             catalog::find(&mut client, &key.target)?.is_none() && Ledger::new(&key).counts_on_rows(&mut client)?;
         let position = match gone {
             true => None,
-            false => Offsets::new(&key).read(&mut client, &[source])?.into_iter().next().flatten(),
+            false => Offsets::new(&key).read(&mut client, &[source], false)?.into_iter().next().flatten(),
         };
         self.client = Some(client);
         Ok(position)
@@ -113,7 +121,8 @@ impl PostgresStream {
         others: &[TableName],
     ) -> Result<StreamBegun<'a>> {
         let mut client = self.session()?;
-        match self.prepare(&mut client, load_id, steps, others) {
+        let furnished = std::mem::take(&mut self.furnished);
+        match self.prepare(&mut client, load_id, steps, others, &furnished) {
             Ok(Prepare::Moved(positions, counts)) => {
                 client.batch_execute("ROLLBACK").map_err(|error| failed("closing the transaction", &error))?;
                 self.client = Some(client);
@@ -122,7 +131,8 @@ impl PostgresStream {
             Ok(Prepare::Ready(keys)) => {
                 let client = Some(client);
                 let ready = keys.iter().map(|_| None).collect();
-                Ok(StreamBegun::Open(Box::new(OpenBatch { stream: self, client, keys, ready, steps, own: None })))
+                let batch = OpenBatch { stream: self, client, keys, ready, steps, own: None, furnished };
+                Ok(StreamBegun::Open(Box::new(batch)))
             }
             Err(error) => {
                 self.put_back(client);
@@ -140,7 +150,14 @@ impl PostgresStream {
     }
 
     /// Opens the transaction, takes the locks of all its tables and looks where the sources are.
-    fn prepare(&self, client: &mut Client, load_id: &str, steps: &[Step], others: &[TableName]) -> Result<Prepare> {
+    fn prepare(
+        &self,
+        client: &mut Client,
+        load_id: &str,
+        steps: &[Step],
+        others: &[TableName],
+        furnished: &BTreeSet<String>,
+    ) -> Result<Prepare> {
         let options = &self.endpoint.options;
         open::begin(client)?;
         let key = |target: TableName| LoadKey { target, load_id: load_id.to_owned() };
@@ -158,14 +175,14 @@ impl PostgresStream {
         let sources: Vec<&str> = steps.iter().map(|step| step.source.as_str()).collect();
         let positions = match gone {
             true => vec![None; steps.len()],
-            false => Offsets::new(own).read(client, &sources)?,
+            false => Offsets::new(own).read(client, &sources, furnished.contains(own.schema()))?,
         };
         if steps.iter().zip(&positions).any(|(step, position)| step.from != *position) {
             let counts = if gone { None } else { Ledger::new(own).look_up(client)? };
             return Ok(Prepare::Moved(positions, counts));
         }
         let by_schema: BTreeMap<&str, &LoadKey> = keys.iter().rev().map(|key| (key.schema(), key)).collect();
-        for key in by_schema.values() {
+        for key in by_schema.values().filter(|key| !furnished.contains(key.schema())) {
             open::create_surroundings(client, &self.endpoint, key, key.schema() == own.schema())?;
         }
         if gone {
@@ -331,6 +348,8 @@ impl OpenBatch<'_> {
         }
         let (client, _) = ledger::commit(client, &self.stream.endpoint, key, own.counts)?;
         self.stream.client = Some(client);
+        self.furnished.extend(self.keys.iter().map(|key| key.schema().to_owned()));
+        self.stream.furnished = self.furnished;
         Ok(())
     }
 }
