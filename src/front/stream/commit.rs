@@ -33,6 +33,8 @@ pub(super) struct Committer {
     known: BTreeMap<usize, Known>,
     /// A batch that was sent whole, and whose commit may have gone through without our knowing.
     in_doubt: Option<Receipt>,
+    /// Of the batch with this load id, the records that tables have refused a row of, by the table of the records.
+    left_out: (String, BTreeMap<usize, Refused>),
     /// For how many more batches rows that the table refuses are looked for from the beginning.
     isolating: u32,
 }
@@ -48,7 +50,15 @@ struct Known {
 
 impl Committer {
     pub(super) fn new(shared: Arc<Shared>, request: LoadRequest, stream: PostgresStream) -> Self {
-        Committer { shared, request, stream, known: BTreeMap::new(), in_doubt: None, isolating: 0 }
+        Committer {
+            shared,
+            request,
+            stream,
+            known: BTreeMap::new(),
+            in_doubt: None,
+            left_out: Default::default(),
+            isolating: 0,
+        }
     }
 
     /// Commits a batch: tries until it works, fails for good, or has taken too long. `failed` is what the first try came
@@ -110,7 +120,8 @@ impl Committer {
         }
     }
 
-    /// Loads the batch. `None` if its sources were found elsewhere; the buffer then holds what is left to do.
+    /// Loads the batch. `None` if it is to be done again, with what is left in the buffer: its sources were found elsewhere, or
+    /// tables have refused rows of records that are now known.
     fn load(
         &mut self,
         buffer: &mut Buffer,
@@ -123,9 +134,10 @@ impl Committer {
             Some(reading) => reading,
             None => Reading::of(buffer, &shared)?,
         };
-        // A record and the rows of its elements go in together, so none of them can be left out by itself.
-        let alone = shared.options.child_tables == ChildTables::None;
-        self.request.isolate_rows = alone && self.isolating > 0;
+        self.request.isolate_rows = self.isolating > 0;
+        if self.left_out.0 != load_id {
+            self.left_out = (load_id.clone(), BTreeMap::new());
+        }
         let mut order: Vec<_> = parts.keys().map(|table| (*table, shared.tables.name(*table))).collect();
         // The server's locks too are taken in one order by all who write to the same tables.
         order[1..].sort_by_key(|(_, name)| name.quoted());
@@ -158,7 +170,7 @@ impl Committer {
             schemas.insert(*table, schema);
         }
         let mut batch = Batch::of(buffer, &shared, parts);
-        Refused::check(&mut batch, &families, &schemas)?;
+        Refused::check(&mut batch, &families, &schemas, &self.left_out.1)?;
         let (sources, names, content_hash) = (buffer.names(), buffer.write_names(), buffer.content_hash());
         let mut receipts = Vec::new();
         for (nth, (table, name)) in order.iter().enumerate() {
@@ -172,7 +184,12 @@ impl Committer {
                 ..self.request.clone()
             };
             let mut opened = open.open(nth, &request, &names)?;
-            let sent = part.send(&mut opened)?;
+            let sent = part.send(&mut opened, shared.options.child_tables == ChildTables::None)?;
+            if !sent.refused.is_empty() {
+                // A record and the rows of its elements go in together, so the batch goes once more without them.
+                Refused::add_refused(&mut self.left_out.1, &families, *table, sent.refused);
+                return Ok(None);
+            }
             let (schema, altered) = (opened.schema.clone(), std::mem::take(&mut opened.altered));
             let settled = open.close(opened, sent.read)?;
             receipts.push(TableReceipt {
