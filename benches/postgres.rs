@@ -10,7 +10,7 @@
 mod support;
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -52,24 +52,26 @@ fn load(url: &str, file: &str) -> Result<(), Failure> {
 
 /// What a child does: one stream.
 fn stream(url: &str, file: &str) -> Result<(), Failure> {
-    let bytes = std::fs::read(file)?;
+    let mut records = BufReader::with_capacity(1 << 20, File::open(file)?);
     let (mut options, mut read) = (StreamOptions::default().max_rows(BATCH), ReadOptions::default());
-    let mut records = bytes.as_slice();
-    if !records.starts_with(b"{") {
-        let end = memchr::memchr(b'\n', records).ok_or("a file without a line")?;
-        let columns = std::str::from_utf8(&records[..end])?.split(',');
-        (options, records) = (options.csv_columns(columns), &records[end + 1..]);
+    if !records.fill_buf()?.starts_with(b"{") {
+        let mut header = String::new();
+        records.read_line(&mut header)?;
+        options = options.csv_columns(header.trim_end().split(','));
         read = read.format(FormatOptions { kind: Some(Kind::Csv), ..FormatOptions::default() });
     }
     let mut loader = Loader::new(url).table("streamed").read(read).open_with(options)?;
-    let (mut start, mut lines) = (0, 0);
-    let ends = memchr::memchr_iter(b'\n', records).map(|at| at + 1).chain([records.len()]);
-    for end in ends {
-        lines += 1;
-        if lines == BATCH || end == records.len() {
-            loader.write(&records[start..end], Offset::new("file", end as u64))?;
-            (start, lines) = (end, 0);
+    let (mut batch, mut position) = (Vec::new(), 0);
+    loop {
+        batch.clear();
+        for _ in 0..BATCH {
+            records.read_until(b'\n', &mut batch)?;
         }
+        if batch.is_empty() {
+            break;
+        }
+        position += batch.len() as u64;
+        loader.write(&batch, Offset::new("file", position))?;
     }
     loader.commit()?;
     Ok(())

@@ -402,7 +402,7 @@ mod tests {
         buffer.push_aside("b", b"raw", "no value".into(), 11);
         let taken = buffer.take();
         assert_eq!(taken.steps(), [step("a", None, 1), step("b", None, 11)]);
-        assert_eq!((taken.lines(), taken.bytes(), taken.asides().count()), (4, 3 + 6 + 3, 1));
+        assert_eq!((taken.lines(), taken.bytes(), taken.asides().count()), (4, 3 + 5 + 3, 1));
         assert!(buffer.is_empty() && buffer.since().is_none() && buffer.steps().is_empty());
         assert_eq!((buffer.lines(), buffer.bytes(), buffer.position("b")), (0, 0, Some(Some(11))));
         buffer.push("b", b"{}\nx", 30, 0);

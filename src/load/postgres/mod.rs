@@ -3,6 +3,7 @@
 mod catalog;
 mod contract;
 mod copy;
+mod familiar;
 mod isolate;
 mod ledger;
 mod merge;
