@@ -379,3 +379,26 @@ fn json_records_go_through_all_layers_into_a_server() {
     let raw: Vec<u8> = client.query_one("SELECT raw FROM shop._longshore_quarantine", &[]).unwrap().get(0);
     assert_eq!(raw, b"{broken");
 }
+
+#[test]
+fn fractions_go_into_columns_of_exact_numbers() {
+    let (url, mut client) = database();
+    client
+        .batch_execute(
+            "CREATE TABLE sales (id bigint, amount numeric(10,2), units bigint);
+             INSERT INTO sales VALUES (9007199254740993, 0.10, 9007199254740993)",
+        )
+        .unwrap();
+    let input = concat!(
+        "{\"id\":1,\"amount\":12.50,\"units\":1}\n",
+        "{\"id\":2,\"amount\":7.25,\"units\":1.5}\n",
+        "{\"id\":3,\"amount\":1e2,\"units\":2}\n",
+    );
+    let report = longshore::Loader::new(&url).table("sales").load(longshore::Source::bytes(input)).unwrap();
+    assert_eq!(report.counts, counts(3, 3, 0));
+    let sql = "SELECT string_agg(concat_ws('|', id, amount, units), ';' ORDER BY id) FROM sales";
+    assert_eq!(
+        client.query_one(sql, &[]).unwrap().get::<_, &str>(0),
+        "1|12.50|1.0;2|7.25|1.5;3|100.00|2.0;9007199254740993|0.10|9007199254740993.0"
+    );
+}

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use crate::log;
-use crate::promote::Promote;
-use crate::quarantine::QuarantineArgs;
-use crate::stream::Stream;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use longshore::records::{FormatOptions, Kind};
 use longshore::schema::Naming;
 use longshore::{Dialect, Encoding, Policy, ReadOptions, Result, Sample, Watch};
 
-use crate::staging::Staging;
+use crate::load::Load;
+use crate::log;
+use crate::promote::Promote;
+use crate::quarantine::QuarantineArgs;
+use crate::stage::Stage;
+use crate::stream::Stream;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -74,8 +75,8 @@ impl Command {
             Command::Infer(args) => args.output,
             Command::Explain(args) => args.output,
             Command::Ddl(args) => args.output,
-            Command::Load(args) => args.output,
-            Command::Stage(args) => args.output,
+            Command::Load(args) => args.loading.output,
+            Command::Stage(args) => args.loading.output,
             Command::Merge(args) => args.output,
             Command::Stream(args) => args.output,
             Command::Promote(args) => args.output,
@@ -345,92 +346,6 @@ pub(crate) enum DistStyleArg {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Load {
-    #[command(flatten)]
-    pub(crate) input: Input,
-    #[command(flatten)]
-    pub(crate) meaning: Meaning,
-    /// Where to: postgres://user@host/database, redshift://user@host/database, dir:FOLDER, or `temp` for a throwaway
-    /// Postgres server. Keep a password out of the command line: PGPASSWORD is used
-    #[arg(long, value_name = "TARGET", default_value = "dir:longshore-out")]
-    pub(crate) to: String,
-    /// The table: orders, analytics.orders, '"My Schema"."Orders"' [default: the first file's name]
-    #[arg(long)]
-    pub(crate) table: Option<String>,
-    /// What happens to rows that are there
-    #[arg(long, value_enum, default_value_t = ModeArg::Append)]
-    pub(crate) mode: ModeArg,
-    #[command(flatten)]
-    pub(crate) merge: MergeArgs,
-    /// The id of the load; under one id a table takes one load, ever [default: from the content]
-    #[arg(long, value_name = "ID")]
-    pub(crate) load_id: Option<String>,
-    /// Roll back when more records than this are quarantined [default: any number]
-    #[arg(long, value_name = "N")]
-    pub(crate) max_quarantined: Option<u64>,
-    /// With `--to temp`: leave the server running, and say where it is and how to stop it
-    #[arg(long)]
-    pub(crate) keep: bool,
-    #[command(flatten)]
-    pub(crate) staging: Staging,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-#[derive(Debug, Args)]
-#[cfg_attr(not(feature = "redshift"), allow(dead_code, reason = "read by the feature `redshift` alone"))]
-pub(crate) struct Stage {
-    #[command(flatten)]
-    pub(crate) input: Input,
-    #[command(flatten)]
-    pub(crate) meaning: Meaning,
-    /// The warehouse that the script is for
-    #[arg(long, value_enum, default_value_t = DialectArg::Redshift)]
-    pub(crate) dialect: DialectArg,
-    /// The table: orders, analytics.orders, '"My Schema"."Orders"' [default: the first file's name]
-    #[arg(long)]
-    pub(crate) table: Option<String>,
-    /// What the script does to rows that are there
-    #[arg(long, value_enum, default_value_t = ModeArg::Append)]
-    pub(crate) mode: ModeArg,
-    #[command(flatten)]
-    pub(crate) merge: MergeArgs,
-    /// The id of the load; under one id a table takes one load, ever [default: from the content]
-    #[arg(long, value_name = "ID")]
-    pub(crate) load_id: Option<String>,
-    /// Stage nothing when more records than this are quarantined [default: any number]
-    #[arg(long, value_name = "N")]
-    pub(crate) max_quarantined: Option<u64>,
-    #[command(flatten)]
-    pub(crate) staging: Staging,
-    #[command(flatten)]
-    pub(crate) output: Output,
-}
-
-/// By what rows are merged.
-#[derive(Debug, Args)]
-pub(crate) struct MergeArgs {
-    /// With `--mode merge`: a field by whose value rows are the same, as a path; may be repeated
-    #[arg(long = "key", value_name = "PATH", required_if_eq("mode", "merge"))]
-    pub(crate) keys: Vec<String>,
-    /// With `--mode merge`: the field whose greatest value is the last [default: the order of the input]
-    #[arg(long, value_name = "PATH", requires = "keys")]
-    pub(crate) order_by: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ModeArg {
-    /// Keep them and add to them
-    Append,
-    /// Put the load in their place
-    Replace,
-    /// Refuse to load if the table exists
-    Fail,
-    /// Put each record in the place of the row with its key
-    Merge,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Merge {
     /// Sketch files that `infer -w` wrote
     #[arg(value_name = "SKETCH", required = true)]
@@ -450,13 +365,6 @@ mod tests {
     fn the_arguments_fit_together() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn merging_needs_a_key_and_an_order_needs_merging() {
-        let parse = |arguments: &str| Cli::try_parse_from(format!("longshore load f {arguments}").split(' ')).is_ok();
-        assert!(parse("--mode merge --key a --key b.c --order-by d"));
-        assert!(!parse("--mode merge") && !parse("--mode append --order-by d"));
     }
 
     #[test]

@@ -2,17 +2,32 @@
 
 use std::fmt::Write;
 
-use longshore::load::{MergeKeys, Mode};
-use longshore::{Error, LoadReport, Loader, Watch};
+use clap::Args;
+use longshore::{Error, LoadReport, Loader};
 
-use crate::args::{Load, MergeArgs, ModeArg};
-use crate::evidence::{describe_columns, describe_inputs, describe_quarantined, describe_undecided, source};
-use crate::exit::{self, Done, Failure};
+use crate::evidence::{describe_columns, describe_inputs, describe_quarantined, describe_undecided};
+use crate::exit::{Done, Failure};
 use crate::json;
+use crate::loading::{Loading, code};
 use crate::output::{clean, count, counted};
-use crate::progress::Bar;
+use crate::staging::Staging;
 
 const REDSHIFT: &str = "redshift://";
+
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// Where to: postgres://user@host/database, redshift://user@host/database, dir:FOLDER, or `temp` for a throwaway
+    /// Postgres server. Keep a password out of the command line: PGPASSWORD is used
+    #[arg(long, value_name = "TARGET", default_value = "dir:longshore-out")]
+    to: String,
+    /// With `--to temp`: leave the server running, and say where it is and how to stop it
+    #[arg(long)]
+    keep: bool,
+    #[command(flatten)]
+    pub(crate) loading: Loading,
+    #[command(flatten)]
+    staging: Staging,
+}
 
 /// Where a load goes, and what is left of it when it is done.
 pub(crate) struct Place {
@@ -35,42 +50,20 @@ pub(crate) struct Kept {
 }
 
 pub(crate) fn run(args: &Load) -> Result<Done, Failure> {
-    let policy = args.meaning.policy()?;
     check(args)?;
-    let mut source = source(&args.input.files, args.input.encoding())?;
+    let ready = args.loading.ready()?;
     let mut place = Place::of(args)?;
-    let watch = Watch::default();
-    {
-        let _bar = Bar::show(&source, &watch, 1, args.output.quiet);
-        source.spool()?;
-    }
-    let bar = Bar::show(&source, &watch, 2, args.output.quiet);
     let loader = match place.url.starts_with(REDSHIFT) {
         true => args.staging.loader(&place.url)?,
         false => Loader::new(place.url.as_str()),
     };
-    let mut loader = loader.mode(mode(args.mode, &args.merge)).policy(policy).read(args.input.options(watch));
-    if let Some(table) = &args.table {
-        loader = loader.table(table);
-    }
-    if let Some(id) = &args.load_id {
-        loader = loader.load_id(id);
-    }
-    if let Some(records) = args.max_quarantined {
-        loader = loader.max_quarantined(records);
-    }
-    let loaded = loader.load(source);
-    drop(bar);
-    let report = loaded?;
+    let report = ready.load(loader)?;
     place.keep(args.keep);
-    let text = if args.output.json {
-        json::load(&report, &place.shown, place.kept.as_ref())
-    } else {
-        describe(&report, &place)
+    let text = match args.loading.output.json {
+        true => json::load(&report, &place.shown, place.kept.as_ref()),
+        false => describe(&report, &place),
     };
-    let none = report.counts.read > 0 && report.counts.loaded == 0 && report.counts.deduplicated == 0;
-    let code = if none { exit::QUARANTINED } else { exit::OK };
-    Ok(Done { text, warnings: report.warnings, code })
+    Ok(Done { text, code: code(&report.counts), warnings: report.warnings })
 }
 
 /// What must be right before anything is read.
@@ -82,11 +75,6 @@ fn check(args: &Load) -> Result<(), Failure> {
     }
     if args.to == "dir:" {
         return Err(Error::config("`--to dir:` names no folder").with_hint("write dir:FOLDER").into());
-    }
-    if args.mode != ModeArg::Merge && !args.merge.keys.is_empty() {
-        return Err(Error::config("`--key` says by what rows are merged, and the mode is another one")
-            .with_hint("add `--mode merge`, or leave `--key` out")
-            .into());
     }
     if args.staging.is_asked_for() && !args.to.starts_with(REDSHIFT) {
         return Err(Error::config("`--staging` is where Redshift reads from, and `--to` names no Redshift")
@@ -100,22 +88,6 @@ fn check(args: &Load) -> Result<(), Failure> {
             .into());
     }
     Ok(())
-}
-
-/// The mode that is asked for.
-pub(crate) fn mode(mode: ModeArg, merge: &MergeArgs) -> Mode {
-    match mode {
-        ModeArg::Append => Mode::Append,
-        ModeArg::Replace => Mode::Replace,
-        ModeArg::Fail => Mode::FailIfExists,
-        ModeArg::Merge => {
-            let keys = MergeKeys::new(&merge.keys);
-            Mode::Merge(match &merge.order_by {
-                Some(path) => keys.order_by(path),
-                None => keys,
-            })
-        }
-    }
 }
 
 impl Place {

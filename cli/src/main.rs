@@ -8,6 +8,7 @@ mod explain;
 mod infer;
 mod json;
 mod load;
+mod loading;
 mod log;
 mod merge;
 mod output;

@@ -1,7 +1,23 @@
 //! `longshore stage`: the input as files in an object store, with a script that loads them, for somebody else to run.
 
-use crate::args::Stage;
+use clap::Args;
+
+use crate::args::DialectArg;
 use crate::exit::{Done, Failure};
+use crate::loading::Loading;
+use crate::staging::Staging;
+
+#[derive(Debug, Args)]
+#[cfg_attr(not(feature = "redshift"), allow(dead_code, reason = "read by the feature `redshift` alone"))]
+pub(crate) struct Stage {
+    /// The warehouse that the script is for
+    #[arg(long, value_enum, default_value_t = DialectArg::Redshift)]
+    dialect: DialectArg,
+    #[command(flatten)]
+    pub(crate) loading: Loading,
+    #[command(flatten)]
+    staging: Staging,
+}
 
 #[cfg(not(feature = "redshift"))]
 pub(crate) fn run(_: &Stage) -> Result<Done, Failure> {
@@ -10,48 +26,25 @@ pub(crate) fn run(_: &Stage) -> Result<Done, Failure> {
 
 #[cfg(feature = "redshift")]
 pub(crate) fn run(args: &Stage) -> Result<Done, Failure> {
-    use longshore::{Error, ErrorKind, Watch};
+    use longshore::{Error, ErrorKind};
 
-    use crate::progress::Bar;
-    use crate::{evidence, exit, json};
+    use crate::{json, loading};
 
-    let policy = args.meaning.policy()?;
-    if args.dialect != crate::args::DialectArg::Redshift {
+    if args.dialect != DialectArg::Redshift {
         return Err(Error::config("files are staged for Redshift alone")
             .with_hint("Postgres is loaded over its connection: longshore load --to postgres://…")
             .into());
     }
-    let mut loader = args.staging.stager()?.mode(crate::load::mode(args.mode, &args.merge)).policy(policy);
-    let mut source = evidence::source(&args.input.files, args.input.encoding())?;
-    let watch = Watch::default();
-    {
-        let _bar = Bar::show(&source, &watch, 1, args.output.quiet);
-        source.spool()?;
-    }
-    let bar = Bar::show(&source, &watch, 2, args.output.quiet);
-    loader = loader.read(args.input.options(watch));
-    if let Some(table) = &args.table {
-        loader = loader.table(table);
-    }
-    if let Some(id) = &args.load_id {
-        loader = loader.load_id(id);
-    }
-    if let Some(records) = args.max_quarantined {
-        loader = loader.max_quarantined(records);
-    }
-    let staged = loader.load(source);
-    drop(bar);
-    let report = staged?;
+    let ready = args.loading.ready()?;
+    let report = ready.load(args.staging.stager()?)?;
     let found = args.staging.find(&report.table, &report.load_id)?;
     let gone = || Error::new(ErrorKind::Conflict, "what was staged was taken away again by something else");
     let found = found.ok_or_else(gone)?;
-    let text = match args.output.json {
+    let text = match args.loading.output.json {
         true => json::stage(&report, &found),
         false => describe(&report, &found),
     };
-    let none = report.counts.read > 0 && report.counts.loaded == 0;
-    let code = if none { exit::QUARANTINED } else { exit::OK };
-    Ok(Done { text, warnings: report.warnings, code })
+    Ok(Done { text, code: loading::code(&report.counts), warnings: report.warnings })
 }
 
 #[cfg(feature = "redshift")]

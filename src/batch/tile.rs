@@ -5,29 +5,28 @@
 
 use super::column::{ColumnBuilder, Found};
 use super::parse::Spelled;
-use super::values::{Texts, Values};
+use super::values::Values;
 use crate::records::{PAD, Tile};
 use crate::schema::{Reading, TimeUnit};
-use crate::simd::{self, Integers, LANES, OTHER, Words};
+use crate::simd::{self, Integers, LANES, Part, Texts, Word, Words};
 use crate::value;
 
 /// Room to work in, used again for each column.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Room {
-    words: Words,
-    integers: Integers,
-    numbers: [i64; LANES],
+    short: Numbers<u32>,
+    long: Numbers<u64>,
     /// The rows without a value in the present column, ascending.
     nulls: Vec<u32>,
     /// The rows with a value that does not fit its column.
     pub(super) bad: Vec<u32>,
 }
 
-impl Default for Room {
-    fn default() -> Self {
-        let (words, integers) = (Words::default(), Integers::default());
-        Room { words, integers, numbers: [0; LANES], nulls: Vec::new(), bad: Vec::new() }
-    }
+/// Room for the whole numbers of a column.
+#[derive(Debug, Default)]
+struct Numbers<W: Word> {
+    words: Words<W>,
+    integers: Integers<W>,
 }
 
 impl ColumnBuilder {
@@ -50,7 +49,11 @@ impl ColumnBuilder {
         let cells = Cells { tile, column, is_typed: self.is_typed(), reading: self.reading };
         let plain = self.plain;
         match &mut self.values {
-            Values::Text(texts) if plain => cells.texts(texts, room),
+            Values::Text(texts) if plain => {
+                if !cells.texts(texts, room) {
+                    self.one_by_one(tile, column, room);
+                }
+            }
             Values::Text(_) | Values::Json(_) => self.one_by_one(tile, column, room),
             Values::Int16(values) if plain => cells.integers(values, room, |number| number as i16),
             Values::Int32(values) if plain => cells.integers(values, room, |number| number as i32),
@@ -83,8 +86,9 @@ impl ColumnBuilder {
             }
             Values::Boolean(values) => {
                 let mut found: Vec<bool> = Vec::with_capacity(LANES);
-                cells.each(&mut found, room, |_, _, _| None, |text| text.boolean());
-                found.into_iter().for_each(|value| values.append(value));
+                let quick = |bytes: &[u8], from, to| if plain { value::boolean(&bytes[from..to]) } else { None };
+                cells.each(&mut found, room, quick, |text| text.boolean());
+                values.append_slice(&found);
             }
         }
     }
@@ -137,72 +141,100 @@ impl Cells<'_> {
         mut quick: impl FnMut(&[u8], usize, usize) -> Option<T>,
         any: impl Fn(Spelled<'_>) -> Result<T, Found>,
     ) {
-        values.reserve(self.tile.rows());
-        for (row, span) in self.tile.spans(self.column).enumerate() {
+        let first = values.len();
+        values.resize_with(first + self.tile.rows(), T::default);
+        for ((row, span), value) in self.tile.spans(self.column).enumerate().zip(&mut values[first..]) {
             let (from, to, quoted) = self.tile.unquoted(span);
             if from == to && !quoted {
                 room.nulls.push(row as u32);
-                values.push(T::default());
                 continue;
             }
-            values.push(match quick(self.tile.padded(), PAD + from, PAD + to) {
+            *value = match quick(self.tile.padded(), PAD + from, PAD + to) {
                 Some(value) => value,
-                None => self.one(row, room, &any),
-            });
+                None => self.one(row, &mut room.nulls, &mut room.bad, &any),
+            };
         }
     }
 
     /// The value of one cell, or any value and a note that there is none or that it does not fit.
     #[inline(never)]
-    fn one<T: Default>(&self, row: usize, room: &mut Room, any: &impl Fn(Spelled<'_>) -> Result<T, Found>) -> T {
+    fn one<T: Default>(
+        &self,
+        row: usize,
+        nulls: &mut Vec<u32>,
+        bad: &mut Vec<u32>,
+        any: &impl Fn(Spelled<'_>) -> Result<T, Found>,
+    ) -> T {
         let cell = self.tile.cell(row, self.column);
         let text = self.tile.value(&cell);
         if super::column::is_null(self.is_typed, cell.kind, &text) {
-            room.nulls.push(row as u32);
+            nulls.push(row as u32);
             return T::default();
         }
         match Spelled::new(cell.kind, &text, self.reading).and_then(any) {
             Ok(value) => value,
             Err(_) => {
-                room.bad.push(row as u32);
+                bad.push(row as u32);
                 T::default()
             }
         }
     }
 
-    /// Appends whole numbers, most of which have at most eight digits.
+    /// Appends whole numbers, most of which have at most eight digits: by words of four bytes if no cell is longer.
     #[inline(always)]
     fn integers<T>(&self, values: &mut Vec<T>, room: &mut Room, cast: impl Fn(i64) -> T)
     where
         T: TryFrom<i64> + TryFrom<i128> + Default + Copy,
     {
-        let rows = self.tile.rows();
-        self.tile.words(self.column, &mut room.words);
-        simd::integers(&room.words, true, &mut room.integers);
-        simd::numbers(&room.integers.keys, &mut room.numbers);
-        let base = values.len();
-        values.extend(room.numbers[..rows].iter().map(|number| cast(*number)));
-        let mut others = self.others::<T>(&room.integers);
-        while others != 0 {
-            let row = others.trailing_zeros() as usize;
-            others &= others - 1;
-            values[base + row] = match room.words.lens[row] {
-                0 => {
-                    room.nulls.push(row as u32);
-                    T::default()
-                }
-                _ => self.one(row, room, &narrow::<T>),
-            };
+        let Room { short, long, nulls, bad } = room;
+        if !self.integers_in(short, values, nulls, bad, &cast) {
+            self.integers_in(long, values, nulls, bad, &cast);
         }
     }
 
+    /// The same by words of one length. False, and nothing appended, if longer ones are needed.
+    #[inline(always)]
+    fn integers_in<W: Word, T>(
+        &self,
+        Numbers { words, integers }: &mut Numbers<W>,
+        values: &mut Vec<T>,
+        nulls: &mut Vec<u32>,
+        bad: &mut Vec<u32>,
+        cast: &impl Fn(i64) -> T,
+    ) -> bool
+    where
+        T: TryFrom<i64> + TryFrom<i128> + Default + Copy,
+    {
+        self.tile.words(self.column, words);
+        simd::integers(words, true, integers);
+        if integers.any_longer && W::BYTES < 8 {
+            return false;
+        }
+        let base = values.len();
+        values.resize(base + self.tile.rows(), T::default());
+        simd::numbers::<W, T>(&integers.keys, &mut values[base..], cast);
+        let mut others = self.others::<W, T>(integers);
+        while others != 0 {
+            let row = others.trailing_zeros() as usize;
+            others &= others - 1;
+            values[base + row] = match words.lens[row].len() {
+                0 => {
+                    nulls.push(row as u32);
+                    T::default()
+                }
+                _ => self.one(row, nulls, bad, &narrow::<T>),
+            };
+        }
+        true
+    }
+
     /// A bit for each row that is none of the short whole numbers that a `T` can be.
-    fn others<T: TryFrom<i64>>(&self, found: &Integers) -> u128 {
-        let Integers { keys, min, max, count } = found;
+    fn others<W: Word, T: TryFrom<i64>>(&self, found: &Integers<W>) -> u128 {
+        let Integers { keys, min, max, count, .. } = found;
         let rows = self.tile.rows();
-        let fits = |key: i64| key == OTHER || T::try_from(simd::number(key)).is_ok();
+        let fits = |key: W::Key| key == W::OTHER || T::try_from(W::number(key).into()).is_ok();
         let mut others = match *count < rows as u64 {
-            true => simd::others(keys) & u128::MAX >> (LANES - rows),
+            true => simd::others::<W>(keys) & u128::MAX >> (LANES - rows),
             false => 0,
         };
         if !fits(*min) || !fits(*max) {
@@ -211,38 +243,24 @@ impl Cells<'_> {
         others
     }
 
-    /// Appends texts. Words for "no value" are text here, and so is an empty quoted cell.
-    fn texts(&self, texts: &mut Texts, room: &mut Room) {
+    /// Appends texts. Words for "no value" are text here, and so is an empty quoted cell. False, and nothing appended, where
+    /// the column has become so long that each has to be looked at.
+    fn texts(&self, texts: &mut Texts, room: &mut Room) -> bool {
         let tile = self.tile;
-        let padded = tile.padded();
-        for (row, span) in tile.spans(self.column).enumerate() {
-            let (from, to, quoted) = tile.unquoted(span);
-            let is_escaped = quoted && tile.quotes_between(from, to) > 0;
-            let fits = if is_escaped {
-                let quote = tile.quote().unwrap_or_default();
-                texts.push_with(|data| unescape(&padded[PAD + from..PAD + to], quote, data))
-            } else {
-                if from == to && !quoted {
-                    room.nulls.push(row as u32);
-                }
-                texts.push_part(padded, PAD + from, PAD + to)
-            };
-            if !fits {
-                texts.skip(1);
-                room.bad.push(row as u32);
-            }
+        if let (Some(spans), None) = (tile.bare(self.column), tile.utf8()) {
+            return texts.extend_column(spans, self.column, &mut room.nulls);
         }
+        let mut row = 0;
+        let parts = tile.spans(self.column).map(|span| {
+            let (from, to, quoted) = tile.unquoted(span);
+            if from == to && !quoted {
+                room.nulls.push(row);
+            }
+            row += 1;
+            Part { from, to, is_escaped: quoted && tile.marks().quotes(from, to) > 0 }
+        });
+        texts.extend(tile.text(), tile.utf8(), tile.marks(), parts)
     }
-}
-
-/// Appends what stands between regular quotes, each doubled quote as one.
-fn unescape(text: &[u8], quote: u8, data: &mut Vec<u8>) {
-    let mut rest = text;
-    while let Some(at) = memchr::memchr(quote, rest) {
-        data.extend_from_slice(&rest[..=at]);
-        rest = rest.get(at + 2..).unwrap_or_default();
-    }
-    data.extend_from_slice(rest);
 }
 
 /// The day of the last cell, which is often that of the next.

@@ -6,10 +6,10 @@ use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int16Array, Int32Array,
     Int64Array, Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer};
 
 use crate::schema::{TimeUnit, Type};
-use crate::simd::{extend_short, strings};
+use crate::simd::Texts;
 
 /// Values, one for each row; those of nulls mean nothing.
 #[derive(Debug)]
@@ -41,66 +41,6 @@ pub(super) enum Values {
     Text(Texts),
     /// Texts that are JSON.
     Json(Texts),
-}
-
-/// Texts, one behind the other.
-#[derive(Debug)]
-pub(super) struct Texts {
-    /// Where each begins, and where the last one ends.
-    ends: Vec<i32>,
-    data: Vec<u8>,
-}
-
-impl Texts {
-    fn new(rows: usize, bytes: usize) -> Self {
-        let mut ends = Vec::with_capacity(rows + 1);
-        ends.push(0);
-        Texts { ends, data: Vec::with_capacity(bytes) }
-    }
-
-    /// Appends a text. False if it does not fit: offsets are numbers of 31 bits.
-    #[inline]
-    pub(super) fn push(&mut self, text: &[u8]) -> bool {
-        self.push_part(text, 0, text.len())
-    }
-
-    /// Appends `source[from..to]`. False if it does not fit.
-    #[inline]
-    pub(super) fn push_part(&mut self, source: &[u8], from: usize, to: usize) -> bool {
-        if self.data.len() + (to - from) > i32::MAX as usize {
-            return false;
-        }
-        extend_short(&mut self.data, source, from, to);
-        self.ends.push(self.data.len() as i32);
-        true
-    }
-
-    /// Appends what `write` adds to the data. False if it does not fit.
-    #[inline]
-    pub(super) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
-        let before = self.data.len();
-        write(&mut self.data);
-        if self.data.len() > i32::MAX as usize {
-            self.data.truncate(before);
-            return false;
-        }
-        self.ends.push(self.data.len() as i32);
-        true
-    }
-
-    pub(super) fn skip(&mut self, rows: usize) {
-        self.ends.resize(self.ends.len() + rows, self.data.len() as i32);
-    }
-
-    fn truncate(&mut self, rows: usize) {
-        self.ends.truncate(rows + 1);
-        self.data.truncate(self.ends[rows] as usize);
-    }
-
-    fn finish(self, nulls: Option<NullBuffer>) -> ArrayRef {
-        // Text comes from records whose UTF-8 has been checked; this checks once more and never fails.
-        Arc::new(strings(OffsetBuffer::new(self.ends.into()), Buffer::from_vec(self.data), nulls))
-    }
 }
 
 /// What goes over all kinds of values in the same way.
@@ -145,7 +85,7 @@ impl Values {
     /// How many bytes the texts take.
     pub(super) fn text_bytes(&self) -> usize {
         match self {
-            Values::Text(texts) | Values::Json(texts) => texts.data.len(),
+            Values::Text(texts) | Values::Json(texts) => texts.bytes(),
             _ => 0,
         }
     }
@@ -186,7 +126,9 @@ impl Values {
                 let bytes = Buffer::from_vec(values.into_flattened());
                 Arc::new(FixedSizeBinaryArray::new(16, bytes, nulls))
             }
-            Values::Text(texts) | Values::Json(texts) => texts.finish(nulls),
+            // Text comes from records whose UTF-8 has been checked; where that is not known it is checked once more, and never
+            // fails.
+            Values::Text(texts) | Values::Json(texts) => Arc::new(texts.finish(nulls)),
         }
     }
 }

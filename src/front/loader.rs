@@ -1,24 +1,22 @@
 //! A source → a warehouse: infer, plan, decode, send, in one transaction.
 
-use std::ops::Range;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
-
-use super::infer::{Inference, content_hash};
-use super::isolated::IsolatedRows;
+use super::infer::Inference;
 use super::name::table_for;
-use super::read::{Part, Parts, ReadOptions};
-use super::refused::{LeftOut, WithOrigins, out_of_step};
-use crate::batch::{Decoded, Decoder, Misfit};
-use crate::error::{Error, ErrorKind, Result};
+use super::read::ReadOptions;
+use super::refused::LeftOut;
+use super::report::{LoadReport, Quarantined};
+use super::second_pass::{Aside, SecondPass};
+#[cfg(feature = "redshift")]
+use super::target::Staging;
+use super::target::open;
+use crate::error::Result;
 use crate::fault;
-use crate::load::{Begun, Counts, Encode, LoadRequest, Mode, Pauses, Prepared, Target};
-use crate::records::Reader;
+use crate::load::{Begun, Counts, LoadRequest, Mode, Pauses, Target};
 use crate::schema::{Policy, Schema};
-use crate::sketch::Sketch;
-use crate::source::{Gap, Piece, Source, ordered_map};
+use crate::source::Source;
 
 /// Loads sources into a table. Every setting has a default.
 ///
@@ -62,49 +60,6 @@ impl std::fmt::Debug for Loader {
 
 /// The first and the longest pause before a load is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(20));
-
-/// What a load did.
-#[derive(Debug, Clone)]
-pub struct LoadReport {
-    /// Records read, loaded and quarantined; they balance.
-    pub counts: Counts,
-    /// Bytes of the inputs as they are stored.
-    pub bytes: u64,
-    /// Wall time in seconds.
-    pub seconds: f64,
-    /// The table as it was asked for.
-    pub table: String,
-    /// The id of the load.
-    pub load_id: String,
-    /// Whether the ledger had this load already, so that nothing was done; the counts are the ledger's.
-    pub already_loaded: bool,
-    /// The columns as they were loaded.
-    pub schema: Schema,
-    /// The evidence that the schema was made from; to explain the columns, or to keep for the next load.
-    pub sketch: Sketch,
-    /// The first records that were kept aside, at most [`MAX_QUARANTINED_LISTED`]; all of them are in the quarantine.
-    pub first_quarantined: Vec<Quarantined>,
-    /// What was noticed on the way and is no error.
-    pub warnings: Vec<String>,
-}
-
-/// How many quarantined records a [`LoadReport`] lists; all are counted, and kept by the target.
-pub const MAX_QUARANTINED_LISTED: usize = 1000;
-
-/// A record that was kept aside: where it stands and why, without its bytes, which are in the quarantine.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Quarantined {
-    /// The input's name.
-    pub source: String,
-    /// Physical line, from 1.
-    pub line: u64,
-    /// Byte offset in the decompressed, decoded input.
-    pub byte: u64,
-    /// The column whose value did not fit; `None` when the record itself is broken.
-    pub path: Option<String>,
-    /// Why.
-    pub reason: String,
-}
 
 impl Loader {
     /// Loads into `url`: `postgres://…` (feature `postgres`) or `dir:PATH` (feature `parquet`).
@@ -221,9 +176,9 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// What reading gives (see [`Inference::of`]), what the warehouse gives, [`ErrorKind::Conflict`] if the table
-    /// cannot hold the data or the input changes under way, [`ErrorKind::NotConserved`] and
-    /// [`ErrorKind::TooManyQuarantined`]. After an error the warehouse is as it was.
+    /// What reading gives (see [`Inference::of`]), what the warehouse gives, [`Conflict`](crate::ErrorKind::Conflict) if the table
+    /// cannot hold the data or the input changes under way, [`NotConserved`](crate::ErrorKind::NotConserved) and
+    /// [`TooManyQuarantined`](crate::ErrorKind::TooManyQuarantined). After an error the warehouse is as it was.
     pub fn load(&self, mut source: Source) -> Result<LoadReport> {
         let started = Instant::now();
         source.check()?;
@@ -291,9 +246,11 @@ impl Loader {
             Begun::Open { schema, encoder } => {
                 let schema = Arc::new(schema);
                 let mut aside = Aside { target, source, first: &mut first_quarantined };
+                let options = &self.read;
+                let pass = SecondPass { source, options, inference, schema: &schema, encoder: encoder.as_ref() };
                 let read = match left_out.is_empty() {
-                    true => self.send(source, inference, &schema, encoder.as_ref(), &mut aside)?,
-                    false => self.send_without(left_out, source, inference, &schema, encoder.as_ref(), &mut aside)?,
+                    true => pass.send(&mut aside)?,
+                    false => pass.send_without(left_out, &mut aside)?,
                 };
                 (target.commit(read)?, Arc::unwrap_or_clone(schema), false)
             }
@@ -301,20 +258,12 @@ impl Loader {
         Ok(Loaded { counts, schema, already_loaded, first_quarantined })
     }
 
-    #[cfg(not(feature = "redshift"))]
     fn target(&self) -> Result<Box<dyn Target>> {
-        open(&self.url)
-    }
-
-    #[cfg(feature = "redshift")]
-    fn target(&self) -> Result<Box<dyn Target>> {
-        match &self.staging {
-            Some(Staging::Redshift(options)) => {
-                Ok(Box::new(crate::load::RedshiftTarget::connect(&self.url, (**options).clone())?))
-            }
-            Some(Staging::Script(options)) => Ok(Box::new(crate::load::StageTarget::new((**options).clone()))),
-            None => open(&self.url),
+        #[cfg(feature = "redshift")]
+        if let Some(staging) = &self.staging {
+            return staging.open(&self.url);
         }
+        open(&self.url)
     }
 
     fn request(&self, source: &Source, inference: &Inference) -> LoadRequest {
@@ -331,137 +280,6 @@ impl Loader {
             isolate_rows: false,
         }
     }
-
-    /// Looks for the records of the rows that the table refused, and keeps them aside.
-    fn keep_isolated(
-        &self,
-        source: &Source,
-        inference: &Inference,
-        schema: &Arc<Schema>,
-        isolated: &IsolatedRows,
-        aside: &mut Aside<'_>,
-    ) -> Result<()> {
-        for (nth, part) in Parts::second_pass(source, &self.read, &inference.formats).enumerate() {
-            let part = part?;
-            if let Piece::Records(mut chunk) = part.piece {
-                let records = isolated.records(nth, (&part.format, self.read.limits), &mut chunk, schema);
-                records.into_iter().try_for_each(|misfit| aside.keep(misfit))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The second pass: decodes and encodes on all cores, sends in order. Returns the records read.
-    fn send(
-        &self,
-        source: &Source,
-        inference: &Inference,
-        schema: &Arc<Schema>,
-        encoder: &dyn Encode,
-        aside: &mut Aside<'_>,
-    ) -> Result<u64> {
-        let watch = &self.read.watch;
-        watch.begin();
-        let parts = Parts::second_pass(source, &self.read, &inference.formats);
-        let (found, buffers) = (parts.found(), parts.buffers());
-        let worker = || (Reader::new(self.read.limits), Decoder::new(schema.clone()));
-        let work = |(reader, decoder): &mut (Reader, Decoder), part: Part| match part.piece {
-            Piece::Gap(gap) => Ok(Sent { rows: None, misfits: vec![misfit(gap)], read: 1 }),
-            Piece::Records(mut chunk) => {
-                fault::point("decode.chunk")?;
-                reader.read(&part.format, &mut chunk, decoder);
-                buffers.recycle(chunk);
-                let decoded = decoder.finish()?;
-                let rows = match decoded.batch.num_rows() {
-                    0 => None,
-                    _ => Some(encoder.encode(&decoded.batch)?),
-                };
-                Ok(Sent { rows, misfits: decoded.misfits, read: decoded.read })
-            }
-        };
-        let (mut read, mut rows_sent) = (0, Vec::new());
-        ordered_map(parts, self.read.threads, worker, work, |sent: Sent| {
-            read += sent.read;
-            watch.add(sent.read);
-            rows_sent.push(sent.rows.as_ref().map_or(0, Prepared::rows));
-            if let Some(rows) = sent.rows {
-                aside.target.write(rows)?;
-            }
-            sent.misfits.into_iter().try_for_each(|misfit| aside.keep(misfit))
-        })?;
-        let found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        if inference.content_hash.as_ref() != Some(&content_hash(&found)) {
-            return Err(changed());
-        }
-        let isolated = IsolatedRows::new(aside.target.isolated()?, &rows_sent);
-        if !isolated.is_empty() {
-            self.keep_isolated(source, inference, schema, &isolated, aside)?;
-        }
-        Ok(read)
-    }
-
-    /// The second pass without some rows. Each row's record is kept until the row is on its way, so this is slower.
-    fn send_without(
-        &self,
-        left_out: &LeftOut,
-        source: &Source,
-        inference: &Inference,
-        schema: &Arc<Schema>,
-        encoder: &dyn Encode,
-        aside: &mut Aside<'_>,
-    ) -> Result<u64> {
-        self.read.watch.begin();
-        let parts = Parts::second_pass(source, &self.read, &inference.formats);
-        let (found, buffers) = (parts.found(), parts.buffers());
-        let worker = || (Reader::new(self.read.limits), Decoder::new(schema.clone()));
-        let work = |(reader, decoder): &mut (Reader, Decoder), part: Part| {
-            let mut origins = Vec::new();
-            let mut gaps = Vec::new();
-            match part.piece {
-                Piece::Gap(gap) => gaps.push(misfit(gap)),
-                Piece::Records(mut chunk) => {
-                    let mut sink = WithOrigins { decoder, origins };
-                    reader.read(&part.format, &mut chunk, &mut sink);
-                    origins = sink.origins;
-                    buffers.recycle(chunk);
-                }
-            }
-            let mut decoded = decoder.finish()?;
-            decoded.read += gaps.len() as u64;
-            decoded.misfits.extend(gaps);
-            Ok(Traced { decoded, origins })
-        };
-        let (mut read, mut first) = (0, 0);
-        ordered_map(parts, self.read.threads, worker, work, |traced: Traced| {
-            let Traced { decoded: Decoded { batch, misfits, read: records, .. }, origins } = traced;
-            if origins.len() != batch.num_rows() {
-                return Err(out_of_step());
-            }
-            read += records;
-            self.read.watch.add(records);
-            let mut from = 0;
-            for row in left_out.within(first, batch.num_rows()) {
-                aside.write(encoder, &batch, from..row)?;
-                let origin = origins[row].clone();
-                aside.keep(left_out.misfit(first + row as u64, schema, origin))?;
-                from = row + 1;
-            }
-            aside.write(encoder, &batch, from..batch.num_rows())?;
-            first += batch.num_rows() as u64;
-            misfits.into_iter().try_for_each(|misfit| aside.keep(misfit))
-        })?;
-        let found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        if inference.content_hash.as_ref() != Some(&content_hash(&found)) {
-            return Err(changed());
-        }
-        Ok(read)
-    }
-}
-
-/// What a worker made of one piece when each row has to be told from the next.
-struct Traced {
-    decoded: Decoded,
-    origins: Vec<Misfit>,
 }
 
 /// What an attempt did.
@@ -470,120 +288,4 @@ struct Loaded {
     schema: Schema,
     already_loaded: bool,
     first_quarantined: Vec<Quarantined>,
-}
-
-/// Where files are staged, and for what.
-#[cfg(feature = "redshift")]
-#[derive(Debug, Clone)]
-pub(super) enum Staging {
-    /// For a cluster that we are connected to.
-    Redshift(Box<crate::load::RedshiftOptions>),
-    /// For a script that somebody else runs.
-    Script(Box<crate::load::ScriptOptions>),
-}
-
-/// The target, with a list of the first records that it keeps aside.
-struct Aside<'a> {
-    target: &'a mut dyn Target,
-    source: &'a Source,
-    first: &'a mut Vec<Quarantined>,
-}
-
-impl Aside<'_> {
-    /// Sends some rows of a batch.
-    fn write(&mut self, encoder: &dyn Encode, batch: &RecordBatch, rows: Range<usize>) -> Result<()> {
-        match rows.is_empty() {
-            true => Ok(()),
-            false => self.target.write(encoder.encode(&batch.slice(rows.start, rows.len()))?),
-        }
-    }
-
-    fn keep(&mut self, misfit: Misfit) -> Result<()> {
-        if self.first.len() < MAX_QUARANTINED_LISTED {
-            self.first.push(Quarantined {
-                source: self.source.name(misfit.source as usize).to_string(),
-                line: misfit.line,
-                byte: misfit.byte,
-                path: misfit.path.clone(),
-                reason: misfit.reason.clone(),
-            });
-        }
-        self.target.quarantine(misfit)
-    }
-}
-
-/// What a worker made of one piece.
-struct Sent {
-    rows: Option<Prepared>,
-    misfits: Vec<Misfit>,
-    read: u64,
-}
-
-fn misfit(gap: Gap) -> Misfit {
-    Misfit {
-        source: gap.source,
-        line: gap.line,
-        byte: gap.offset,
-        path: None,
-        reason: gap.reason,
-        raw: gap.head,
-        raw_len: gap.len,
-    }
-}
-
-fn open(url: &str) -> Result<Box<dyn Target>> {
-    if let Some(path) = url.strip_prefix("dir:") {
-        return folder(path);
-    }
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return postgres(url);
-    }
-    if url.starts_with("redshift://") {
-        return redshift();
-    }
-    Err(Error::new(ErrorKind::Config, "a target that is neither postgres:// nor dir:")
-        .with_hint("write postgres://user@host/database or dir:PATH"))
-}
-
-#[cfg(feature = "parquet")]
-fn folder(path: &str) -> Result<Box<dyn Target>> {
-    Ok(Box::new(crate::load::FolderTarget::new(path)))
-}
-
-#[cfg(not(feature = "parquet"))]
-fn folder(_: &str) -> Result<Box<dyn Target>> {
-    Err(missing("parquet"))
-}
-
-#[cfg(feature = "postgres")]
-fn postgres(url: &str) -> Result<Box<dyn Target>> {
-    Ok(Box::new(crate::load::PostgresTarget::connect(url)?))
-}
-
-#[cfg(not(feature = "postgres"))]
-fn postgres(_: &str) -> Result<Box<dyn Target>> {
-    Err(missing("postgres"))
-}
-
-#[cfg(feature = "redshift")]
-fn redshift() -> Result<Box<dyn Target>> {
-    Err(Error::config("rows come into Redshift through an object store, and none is named")
-        .with_hint("name one with Loader::redshift, or `--staging s3://bucket/prefix`"))
-}
-
-#[cfg(not(feature = "redshift"))]
-fn redshift() -> Result<Box<dyn Target>> {
-    Err(missing("redshift"))
-}
-
-#[cfg(not(all(feature = "postgres", feature = "parquet", feature = "redshift")))]
-fn missing(feature: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("this build of longshore has no feature `{feature}`"))
-        .with_hint("turn it on in Cargo.toml")
-}
-
-/// An error for inputs that did not give the same bytes twice.
-fn changed() -> Error {
-    Error::new(ErrorKind::Conflict, "the input changed while it was being loaded, so nothing was loaded")
-        .with_hint("load it again when nobody writes to it")
 }

@@ -16,19 +16,27 @@ mod quarantine;
 mod read;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 mod refused;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod report;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod second_pass;
 #[cfg(feature = "postgres")]
 mod stream;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod target;
 
 pub use explain::{ColumnReport, Explanation};
 pub use infer::Inference;
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaStream, PartitionLag};
 #[cfg(any(feature = "postgres", feature = "parquet"))]
-pub use loader::{LoadReport, Loader, MAX_QUARANTINED_LISTED, Quarantined};
+pub use loader::Loader;
 pub use name::table_for;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 pub use quarantine::{Quarantine, ReplayReport};
 pub use read::{ReadOptions, Watch};
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+pub use report::{LoadReport, MAX_QUARANTINED_LISTED, Quarantined};
 #[cfg(feature = "postgres")]
 pub use stream::{
     ChildTables, Feed, Offset, Promotion, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords,

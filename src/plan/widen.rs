@@ -76,6 +76,9 @@ pub fn class_of(from: &PgType, to: &PgType) -> Class {
 /// How a column of the data, of a type that Postgres has, goes into a column of this type.
 pub(super) fn fit_into(column: &Column, have: &PgType, json: JsonType) -> Fit {
     use PgType as P;
+    if let (P::Int8 | P::Numeric(_), Some(exact)) = (have, column.as_exact()) {
+        return fit_into(&exact, have, json);
+    }
     match (have, column.ty) {
         (_, Type::Null) => Fit::Holds(decode_null(have)),
         (P::Text | P::Varchar(None), _) => holds(Type::Text),

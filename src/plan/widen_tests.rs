@@ -24,6 +24,20 @@ fn outcome(ty: &str, max_bytes: Option<u64>, have: &PgType) -> String {
 }
 
 #[test]
+fn doubles_that_can_be_written_out_go_into_exact_columns() {
+    let doubles = |digits| Column { digits, ..column(Type::Float64, None) };
+    let numeric = |p, s| PgType::Numeric(Some((p, s)));
+    let decimal = |precision, scale| Type::Decimal { precision, scale };
+    let fit = |digits, have: &PgType| fit_into(&doubles(Some(digits)), have, JsonType::Jsonb);
+    assert_eq!(fit((4, 2), &numeric(10, 2)), holds(decimal(10, 2)), "12.50 into numeric(10,2)");
+    assert_eq!(fit((5, 3), &numeric(10, 2)), widen(numeric(11, 3), decimal(11, 3)));
+    assert_eq!(fit((2, 1), &PgType::Int8), widen(numeric(20, 1), decimal(20, 1)));
+    assert_eq!(fit((2, 1), &PgType::Int4), widen(PgType::Float8, Type::Float64), "a double holds both");
+    assert_eq!(fit((2, 1), &PgType::Float8), holds(Type::Float64));
+    assert!(matches!(fit_into(&doubles(None), &numeric(10, 2), JsonType::Jsonb), Fit::Refuse(..)), "1e300");
+}
+
+#[test]
 fn each_type_meets_each_column_as_written_down() {
     use PgType as P;
     let numeric = |p, s| P::Numeric(Some((p, s)));

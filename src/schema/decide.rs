@@ -88,11 +88,20 @@ fn number(values: ClassSet, evidence: &Evidence) -> Type {
 
 /// The exact decimal that holds all numbers, or text if there is none.
 fn exact(evidence: &Evidence) -> Type {
+    decimal(evidence).map_or(Type::Text, |(precision, scale)| Type::Decimal { precision, scale })
+}
+
+fn decimal(evidence: &Evidence) -> Option<(u8, u8)> {
     let (before, behind) = evidence.digits();
-    match before + behind {
-        digits if digits <= MAX_DIGITS => Type::Decimal { precision: digits.max(1) as u8, scale: behind as u8 },
-        _ => Type::Text,
-    }
+    let digits = before + behind;
+    (digits <= MAX_DIGITS).then_some((digits.max(1) as u8, behind as u8))
+}
+
+/// Precision and scale of the decimal that holds every value, where all are numbers.
+pub(super) fn digits(evidence: &Evidence) -> Option<(u8, u8)> {
+    let values = evidence.classes().without(NULL).without(SOFT);
+    let finite = INTS.union(ClassSet::of(&[Class::Frac, Class::Exp, Class::Exact]));
+    if values.is_empty() || !values.within(finite) { None } else { decimal(evidence) }
 }
 
 /// Whether the words for "no value" and empty cells of this column are read as null.

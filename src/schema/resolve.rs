@@ -1,6 +1,6 @@
 //! Evidence + policy → the columns of a table.
 
-use super::decide::{decide, forced_by, soft_is_null};
+use super::decide::{decide, digits, forced_by, soft_is_null};
 use super::names;
 use super::policy::{Hint, Policy};
 use super::table::{Column, Reading, Schema, Why, Witness};
@@ -110,6 +110,7 @@ impl Policy {
             reading: hint.map_or(Reading::Native, |hint| hint.reading),
             filled,
             max_bytes: evidence.bytes().map(|range| range.max),
+            digits: digits(evidence),
             why,
             ..Column::new(field.path.clone(), String::new(), ty)
         }

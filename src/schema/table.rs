@@ -69,6 +69,9 @@ pub struct Column {
     pub filled: u64,
     /// The longest value as UTF-8 text, in bytes; `None` when nothing was seen.
     pub max_bytes: Option<u64>,
+    /// Precision and scale of the decimal that holds every number seen here as it was written; `None` where something
+    /// else was seen too, for more than 38 digits, and where nothing was seen.
+    pub digits: Option<(u8, u8)>,
     /// The longest text that is allowed, in characters, where an existing table says so.
     pub max_chars: Option<u32>,
     /// Whether rows are merged by it. Records without a value are quarantined then.
@@ -104,11 +107,19 @@ impl Column {
             reading: Reading::Native,
             filled: 0,
             max_bytes: None,
+            digits: None,
             max_chars: None,
             key: false,
             on_misfit: OnMisfit::Record,
             why: Why::default(),
         }
+    }
+
+    /// The same column of exact numbers, where it is one of doubles that are all short enough to be written out: what a
+    /// column of exact numbers can take, though doubles in general it cannot.
+    pub(crate) fn as_exact(&self) -> Option<Column> {
+        let (precision, scale) = self.digits.filter(|_| self.ty == Type::Float64)?;
+        Some(Column { ty: Type::Decimal { precision, scale }, ..self.clone() })
     }
 }
 

@@ -7,16 +7,18 @@
 
 mod append;
 mod csv;
+mod integers;
 mod lanes;
 mod spans;
 mod strings;
 mod vector;
 
-pub(crate) use append::{Appender, extend_short};
-pub(crate) use csv::{Index, Marks, Separators, last_row_end};
-pub(crate) use lanes::{Integers, LANES, Lengths, OTHER, Words, integers, number, numbers, others, texts};
+pub(crate) use append::Appender;
+pub(crate) use csv::{Index, Look, Marks, Separators, last_row_end, look};
+pub(crate) use integers::{Integers, Word, Words, integers, numbers, others};
+pub(crate) use lanes::{LANES, Lengths, texts};
 pub(crate) use spans::{Spans, Watch};
-pub(crate) use strings::strings;
+pub(crate) use strings::{Part, Texts};
 pub(crate) use vector::{Job, Padded, Quotes, Vector, WINDOW, Window, dispatch};
 
 /// Whether this process may use AVX-512 with what Ice Lake, Zen 4 and later have of it.
@@ -25,10 +27,10 @@ pub(crate) use vector::{Job, Padded, Quotes, Vector, WINDOW, Window, dispatch};
 fn has_avx512() -> bool {
     static FOUND: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
         std::arch::is_x86_feature_detected!("avx512vbmi2")
+            && std::arch::is_x86_feature_detected!("avx512f")
             && std::arch::is_x86_feature_detected!("avx512bw")
             && std::arch::is_x86_feature_detected!("avx512dq")
             && std::arch::is_x86_feature_detected!("avx512vl")
-            && std::arch::is_x86_feature_detected!("bmi2")
             && has_avx2()
     });
     *FOUND
@@ -41,6 +43,7 @@ fn has_avx2() -> bool {
     std::arch::is_x86_feature_detected!("avx2")
         && std::arch::is_x86_feature_detected!("pclmulqdq")
         && std::arch::is_x86_feature_detected!("bmi1")
+        && std::arch::is_x86_feature_detected!("bmi2")
         && std::arch::is_x86_feature_detected!("popcnt")
         && std::arch::is_x86_feature_detected!("lzcnt")
 }

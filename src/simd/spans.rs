@@ -1,6 +1,7 @@
 //! Cells of a column out of a table that is stored row by row, side by side.
 
-use super::lanes::{LANES, Lengths, Words};
+use super::integers::{Word, Words};
+use super::lanes::{LANES, Lengths};
 
 /// Bytes before and behind a text that may be read too.
 const FRONT: usize = 16;
@@ -56,7 +57,7 @@ impl<'a> Spans<'a> {
 
     /// Where the cells of a column begin and end.
     #[inline(always)]
-    pub(crate) fn column(&self, column: usize) -> impl Iterator<Item = (usize, usize)> + use<'a> {
+    pub(crate) fn column(&self, column: usize) -> impl ExactSizeIterator<Item = (usize, usize)> + use<'a> {
         let (ends, width, mut at) = (self.ends, self.width, column);
         (0..self.rows).map(move |_| {
             let span = (ends[at].wrapping_add(1) as usize, ends[at + 1] as usize);
@@ -66,15 +67,15 @@ impl<'a> Spans<'a> {
     }
 
     /// The ends of a column's cells.
-    pub(crate) fn words(&self, column: usize, words: &mut Words) {
+    pub(crate) fn words<W: Word>(&self, column: usize, words: &mut Words<W>) {
         let places = words.tails.iter_mut().zip(&mut words.lens);
         self.each(column, places, |before, end, (word, len)| {
             // SAFETY: `end` is inside the text, which has FRONT bytes before it: eight of them, or of the text, end where
             // the cell does.
             let tail = unsafe { self.padded.as_ptr().add(FRONT - 8 + end as usize).cast::<[u8; 8]>().read() };
-            (*word, *len) = (u64::from_le_bytes(tail), u64::from(end.wrapping_sub(before).wrapping_sub(1)));
+            (*word, *len) = (W::of_tail(u64::from_le_bytes(tail)), W::of_len(end.wrapping_sub(before).wrapping_sub(1)));
         });
-        words.lens[self.rows..].fill(0);
+        words.lens[self.rows..].fill(W::default());
     }
 
     /// The lengths of a column's cells, and whether the table has that length for the first byte of the cell. Of an empty
@@ -89,6 +90,45 @@ impl<'a> Spans<'a> {
             *watched = (watch[first as usize] >> (*len).min(63)) as u32 & 1;
         });
         lengths.lens[self.rows..].fill(0);
+    }
+
+    /// Appends the column's cells to `data`, and to `ends` how long `data` then is. The rows whose cells are empty are added
+    /// to `empty`.
+    pub(crate) fn copy(&self, column: usize, data: &mut Vec<u8>, ends: &mut Vec<i32>, empty: &mut Vec<u32>) {
+        // A copy of so many bytes is faster than one of a few.
+        const SHORT: usize = 32;
+        data.reserve(self.rows * SHORT);
+        let first = ends.len();
+        ends.resize(first + self.rows, 0);
+        let (mut at, mut left, mut row) = (data.len(), self.rows, 0);
+        self.each(column, ends[first..].iter_mut(), |before, end, place| {
+            let len = end.wrapping_sub(before).wrapping_sub(1) as usize;
+            let from = FRONT + before.wrapping_add(1) as usize;
+            left -= 1;
+            if len <= SHORT {
+                // SAFETY: what stands before a cell is inside the text or just before it, and behind the text are BACK
+                // bytes, so `SHORT` are readable from `from` on. For each row that is left and for this one there is room
+                // for as many behind `at`. The two do not overlap: one is borrowed, the other borrowed mutably.
+                unsafe {
+                    let bytes = self.padded.as_ptr().add(from).cast::<[u8; SHORT]>().read();
+                    data.as_mut_ptr().add(at).cast::<[u8; SHORT]>().write(bytes);
+                }
+                at += len;
+            } else {
+                // SAFETY: the bytes up to `at` have been written, within what was reserved.
+                unsafe { data.set_len(at) };
+                data.extend_from_slice(&self.padded[from..FRONT + end as usize]);
+                data.reserve(left * SHORT);
+                at = data.len();
+            }
+            *place = at as i32;
+            if len == 0 {
+                empty.push(row);
+            }
+            row += 1;
+        });
+        // SAFETY: as above.
+        unsafe { data.set_len(at) };
     }
 
     /// Calls `take` for each row with what stands before the column's cell, where it ends, and the next of `places`. Both
@@ -133,13 +173,13 @@ mod tests {
     use super::*;
 
     /// The scalar twins, by slices.
-    fn plain(spans: &Spans<'_>, column: usize, watch: &Watch) -> (Words, Lengths) {
+    fn plain<W: Word>(spans: &Spans<'_>, column: usize, watch: &Watch) -> (Words<W>, Lengths) {
         let (mut words, mut lengths) = (Words::default(), Lengths::default());
         for row in 0..spans.rows() {
             let (start, end) = spans.span(row, column);
             let before = &spans.padded[..FRONT + end];
-            words.tails[row] = u64::from_le_bytes(*before.last_chunk().unwrap());
-            words.lens[row] = (end - start) as u64;
+            words.tails[row] = W::of_tail(u64::from_le_bytes(*before.last_chunk().unwrap()));
+            words.lens[row] = W::of_len((end - start) as u32);
             lengths.lens[row] = (end - start) as u32;
             let first = spans.padded[FRONT + start];
             lengths.watched[row] = u32::from(watch[first as usize] & 1 << (end - start).min(63) != 0);
@@ -168,10 +208,24 @@ mod tests {
                 let spans = Spans::new(&padded, &ends, width).unwrap();
                 assert_eq!(spans.rows(), rows);
                 for column in 0..width {
-                    let (mut words, mut lengths) = (Words::default(), Lengths::default());
+                    let (mut words, mut lengths) = (Words::<u64>::default(), Lengths::default());
                     spans.words(column, &mut words);
                     spans.lengths(column, &watch, &mut lengths);
                     let (plain_words, plain_lengths) = plain(&spans, column, &watch);
+                    assert_eq!((words.tails, words.lens), (plain_words.tails, plain_words.lens));
+                    let (mut data, mut ends, mut empty) = (b"before".to_vec(), vec![6], Vec::new());
+                    spans.copy(column, &mut data, &mut ends, &mut empty);
+                    let texts: Vec<&str> = cells.iter().skip(column).step_by(width).map(String::as_str).collect();
+                    assert_eq!(data, format!("before{}", texts.concat()).into_bytes());
+                    assert!(
+                        ends.windows(2)
+                            .map(|ends| (ends[1] - ends[0]) as usize)
+                            .eq(texts.iter().map(|text| text.len()))
+                    );
+                    assert!(empty.iter().map(|row| *row as usize).eq((0..rows).filter(|row| texts[*row].is_empty())));
+                    let mut words = Words::<u32>::default();
+                    spans.words(column, &mut words);
+                    let (plain_words, _) = plain(&spans, column, &watch);
                     assert_eq!((words.tails, words.lens), (plain_words.tails, plain_words.lens));
                     assert_eq!(lengths.lens, plain_lengths.lens);
                     assert_eq!(lengths.watched, plain_lengths.watched);

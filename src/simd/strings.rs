@@ -1,23 +1,161 @@
-//! Arrays of text whose UTF-8 is checked by vector code.
+//! Texts on their way to an array, and arrays of text whose UTF-8 is checked by vector code, or known.
 
 use arrow_array::StringArray;
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
 
-/// Makes an array as [`StringArray::new`] does, but for how UTF-8 is checked, which is many times as fast here where
-/// text is not all ASCII.
-///
-/// # Panics
-///
-/// As there: if a text is no UTF-8, or if offsets or nulls do not fit.
-pub(crate) fn strings(offsets: OffsetBuffer<i32>, data: Buffer, nulls: Option<NullBuffer>) -> StringArray {
-    if !are_texts(&offsets, &data) || nulls.as_ref().is_some_and(|nulls| nulls.len() + 1 != offsets.len()) {
-        // Says what is wrong, or finds that nothing is.
-        return StringArray::new(offsets, data, nulls);
+use super::append::extend_short;
+use super::csv::Marks;
+use super::spans::Spans;
+
+/// Texts, one behind the other.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    /// Where each begins, and where the last one ends.
+    ends: Vec<i32>,
+    data: Vec<u8>,
+    /// Only true if `data` is UTF-8 and each of `ends` is where a character begins or the end: if all of it was taken from
+    /// `str`s, at such places.
+    is_utf8: bool,
+}
+
+/// A part of a text that becomes a text of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    /// Whether there are quotes in it, all of them doubled, which stand for one each.
+    pub(crate) is_escaped: bool,
+}
+
+impl Texts {
+    /// No texts yet, with room for so many of so many bytes.
+    pub(crate) fn new(rows: usize, bytes: usize) -> Self {
+        let mut ends = Vec::with_capacity(rows + 1);
+        ends.push(0);
+        Texts { ends, data: Vec::with_capacity(bytes), is_utf8: true }
     }
-    // SAFETY: offsets ascend, as the type of the buffer says. `are_texts` has seen that the last one is within the data,
-    // that the data up to it is UTF-8 as a whole, and that each offset is where a character begins or the end; so each
-    // text is UTF-8. There is a null bit for each text.
-    unsafe { StringArray::new_unchecked(offsets, data, nulls) }
+
+    /// How many bytes the texts take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Appends a text. False if it does not fit: offsets are numbers of 31 bits.
+    #[inline]
+    pub(crate) fn push(&mut self, text: &[u8]) -> bool {
+        self.push_part(text, 0, text.len())
+    }
+
+    /// Appends `source[from..to]`. False if it does not fit.
+    #[inline]
+    pub(crate) fn push_part(&mut self, source: &[u8], from: usize, to: usize) -> bool {
+        if self.data.len() + (to - from) > i32::MAX as usize {
+            return false;
+        }
+        self.is_utf8 = false;
+        extend_short(&mut self.data, source, from, to);
+        self.ends.push(self.data.len() as i32);
+        true
+    }
+
+    /// Appends what `write` adds to the data. False if it does not fit.
+    #[inline]
+    pub(crate) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        self.is_utf8 = false;
+        let before = self.data.len();
+        write(&mut self.data);
+        if self.data.len() > i32::MAX as usize {
+            self.data.truncate(before);
+            return false;
+        }
+        self.ends.push(self.data.len() as i32);
+        true
+    }
+
+    /// Appends parts of a text that do not overlap. `text` is the same as a `str`, if it is known to be one; `marks` are its
+    /// quotes. False, and nothing appended, if all of the text would not fit.
+    #[inline]
+    pub(crate) fn extend(
+        &mut self,
+        source: &[u8],
+        text: Option<&str>,
+        marks: Marks<'_>,
+        parts: impl ExactSizeIterator<Item = Part>,
+    ) -> bool {
+        if self.data.len() + source.len() > i32::MAX as usize {
+            return false;
+        }
+        let first = self.ends.len();
+        self.ends.resize(first + parts.len(), 0);
+        // What is said of `text` counts only if it is the source.
+        let text = text.filter(|text| std::ptr::eq(text.as_bytes(), source));
+        let mut is_utf8 = std::mem::take(&mut self.is_utf8) && text.is_some();
+        for (end, Part { from, to, is_escaped }) in self.ends[first..].iter_mut().zip(parts) {
+            match is_escaped {
+                false => extend_short(&mut self.data, source, from, to),
+                true => is_utf8 &= unescape(source, from, to, marks, &mut self.data),
+            }
+            *end = self.data.len() as i32;
+            is_utf8 &= text.is_none_or(|text| text.is_char_boundary(from) && text.is_char_boundary(to));
+        }
+        self.is_utf8 = is_utf8;
+        true
+    }
+
+    /// Appends the cells of a column as they are; the rows of empty ones are added to `empty`. False, and nothing appended,
+    /// if all of the text would not fit.
+    pub(crate) fn extend_column(&mut self, spans: Spans<'_>, column: usize, empty: &mut Vec<u32>) -> bool {
+        if self.data.len() + spans.padded().len() > i32::MAX as usize {
+            return false;
+        }
+        self.is_utf8 = false;
+        spans.copy(column, &mut self.data, &mut self.ends, empty);
+        true
+    }
+
+    /// Appends empty texts.
+    pub(crate) fn skip(&mut self, rows: usize) {
+        self.ends.resize(self.ends.len() + rows, self.data.len() as i32);
+    }
+
+    /// Forgets the texts from the one with number `rows` on.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows + 1);
+        self.data.truncate(self.ends[rows] as usize);
+    }
+
+    /// The texts as an array.
+    ///
+    /// # Panics
+    ///
+    /// If a text is no UTF-8, or if nulls do not fit.
+    pub(crate) fn finish(self, nulls: Option<NullBuffer>) -> StringArray {
+        let (offsets, data) = (OffsetBuffer::new(self.ends.into()), Buffer::from_vec(self.data));
+        let nulls_fit = nulls.as_ref().is_none_or(|nulls| nulls.len() + 1 == offsets.len());
+        if !nulls_fit || !(self.is_utf8 || are_texts(&offsets, &data)) {
+            // Says what is wrong, or finds that nothing is.
+            return StringArray::new(offsets, data, nulls);
+        }
+        // SAFETY: offsets ascend, as the type of the buffer says. Either `are_texts` has seen that the last one is within the
+        // data, that the data up to it is UTF-8 as a whole, and that each offset is where a character begins or the end;
+        // or all of the data was taken from `str`s between places where characters begin, as `is_utf8` says, and each
+        // offset is the length that the data had behind such a part. So each text is UTF-8. There is a null bit for each.
+        unsafe { StringArray::new_unchecked(offsets, data, nulls) }
+    }
+}
+
+/// Appends a part with each doubled quote as one. Returns whether what is left out, and what stands before it, is ASCII, so
+/// that no character is cut in two.
+#[inline(never)]
+fn unescape(source: &[u8], from: usize, to: usize, marks: Marks<'_>, data: &mut Vec<u8>) -> bool {
+    let (mut start, mut is_ascii) = (from, true);
+    for quote in marks.each_quote(from, to).step_by(2) {
+        data.extend_from_slice(&source[start..=quote]);
+        start = quote + 2;
+        is_ascii &= source.get(quote..start).is_some_and(<[u8]>::is_ascii);
+    }
+    data.extend_from_slice(source.get(start..to).unwrap_or_default());
+    is_ascii
 }
 
 /// Whether the stretches between ascending offsets are UTF-8. False may also mean that it has to be looked at text by
@@ -34,10 +172,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::simd::{Index, Separators};
 
     fn made(ends: &[i32], data: &[u8]) -> Result<StringArray, ()> {
-        let (ends, data) = (ends.to_vec(), data.to_vec());
-        std::panic::catch_unwind(|| strings(OffsetBuffer::new(ends.into()), Buffer::from_vec(data), None)).map_err(drop)
+        let texts = Texts { ends: ends.to_vec(), data: data.to_vec(), is_utf8: false };
+        std::panic::catch_unwind(|| texts.finish(None)).map_err(drop)
+    }
+
+    /// The quotes of a text.
+    fn index(text: &[u8]) -> Index {
+        let mut index = Index::default();
+        index.fill(text, Separators { delimiter: b',', quote: Some(b'"'), line_end: b'\n' });
+        index
+    }
+
+    fn part((from, to): (usize, usize)) -> Part {
+        Part { from, to, is_escaped: false }
     }
 
     #[test]
@@ -49,6 +199,31 @@ mod tests {
         assert_eq!(array.iter().flatten().collect::<Vec<_>>(), ["a", "", "\u{e9}"]);
     }
 
+    #[test]
+    fn parts_that_cut_a_character_in_two_are_noticed_also_where_the_text_is_known() {
+        let text = "a\u{e9}b";
+        let finish = |parts: &[(usize, usize)], text: Option<&str>, source: &[u8]| {
+            let mut texts = Texts::new(0, 0);
+            assert!(texts.extend(source, text, index(source).marks(), parts.iter().copied().map(part)));
+            let known = texts.is_utf8;
+            std::panic::catch_unwind(|| texts.finish(None)).map_err(drop).map(|array| (known, array))
+        };
+        assert!(finish(&[(0, 2)], Some(text), text.as_bytes()).is_err());
+        assert!(finish(&[(2, 4)], Some(text), text.as_bytes()).is_err());
+        let (known, array) = finish(&[(0, 1), (1, 3), (3, 4)], Some(text), text.as_bytes()).unwrap();
+        assert_eq!((known, array.iter().flatten().collect::<Vec<_>>()), (true, vec!["a", "\u{e9}", "b"]));
+        assert!(finish(&[(0, 1)], Some("x"), b"\xFF").is_err(), "a text that is not the source");
+    }
+
+    #[test]
+    fn quotes_that_are_not_where_the_marks_have_them_make_no_broken_text() {
+        let (text, marked) = ("\u{e9}\u{e9}\u{e9}", index(b"\"\"\"\"\"\""));
+        let mut texts = Texts::new(0, 0);
+        let part = Part { from: 0, to: 6, is_escaped: true };
+        assert!(texts.extend(text.as_bytes(), Some(text), marked.marks(), [part].into_iter()));
+        assert!(std::panic::catch_unwind(|| texts.finish(None)).is_err());
+    }
+
     proptest! {
         #[test]
         fn arrays_are_those_of_arrow(texts in prop::collection::vec(".{0,20}", 0..20)) {
@@ -56,6 +231,28 @@ mod tests {
             let (ends, data): (Vec<i32>, Vec<u8>) = (ends.collect(), texts.concat().into_bytes());
             let expected = StringArray::new(OffsetBuffer::new(ends.clone().into()), Buffer::from_vec(data.clone()), None);
             prop_assert_eq!(made(&ends, &data), Ok(expected));
+        }
+
+        #[test]
+        fn parts_are_those_of_the_text(
+            cells in prop::collection::vec("([a-z\u{e9}]{0,40}|\"([a-z,\u{e9}]{0,30}(\"\")?){0,4}\")", 1..20),
+            is_known in any::<bool>(),
+        ) {
+            let text = cells.join(",");
+            let index = index(text.as_bytes());
+            let (mut parts, mut expected, mut at) = (Vec::new(), Vec::new(), 0);
+            for cell in &cells {
+                let (from, to) = if cell.starts_with('"') { (at + 1, at + cell.len() - 1) } else { (at, at + cell.len()) };
+                parts.push(Part { from, to, is_escaped: text[from..to].contains('"') });
+                expected.push(text[from..to].replace("\"\"", "\""));
+                at += cell.len() + 1;
+            }
+            let mut texts = Texts::new(0, 0);
+            let known = is_known.then_some(text.as_str());
+            prop_assert!(texts.extend(text.as_bytes(), known, index.marks(), parts.into_iter()));
+            prop_assert_eq!(texts.is_utf8, is_known);
+            let array = texts.finish(None);
+            prop_assert_eq!(array.iter().flatten().collect::<Vec<_>>(), expected);
         }
     }
 }

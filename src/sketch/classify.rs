@@ -179,7 +179,7 @@ fn is_code(text: &[u8]) -> bool {
 }
 
 fn other_cell(evidence: &mut Evidence, text: &[u8]) -> Class {
-    if text.eq_ignore_ascii_case(b"true") || text.eq_ignore_ascii_case(b"false") {
+    if value::boolean(text).is_some() {
         return Class::Boolean;
     }
     if matches!(text, b"NaN" | b"nan" | b"inf" | b"Inf" | b"Infinity") {

@@ -7,7 +7,7 @@ use super::classify::observe;
 use super::evidence::{Class, Evidence, Position, Range};
 use super::watch::{WATCHED, is_text, is_watched};
 use crate::records::{PAD, Tile};
-use crate::simd::{self, Integers, LANES, Lengths, OTHER, Words};
+use crate::simd::{self, Integers, LANES, Lengths, Word, Words};
 use crate::value;
 
 /// What is remembered of a column from one tile to the next. It makes work faster and never changes what comes of it.
@@ -20,8 +20,29 @@ pub(super) struct Memo {
     word: (u64, u8),
     /// Whether there were negative numbers.
     signed: bool,
-    /// A day as it is written, and its seconds since 1970.
-    day: (u64, u16, i64),
+    /// Whether numbers had more than four bytes.
+    long: bool,
+    day: Day,
+}
+
+/// A day as it is written, and its seconds since 1970.
+#[derive(Debug, Clone, Copy, Default)]
+struct Day {
+    text: (u64, u16),
+    seconds: i64,
+}
+
+impl Day {
+    /// The day at the front of a text, in seconds since 1970. Days that follow each other are often equal.
+    #[inline]
+    fn read(&mut self, text: &[u8]) -> Option<i64> {
+        let day = text.first_chunk::<10>()?;
+        let text = (u64::from_le_bytes(*day.first_chunk()?), u16::from_le_bytes([day[8], day[9]]));
+        if text != self.text {
+            *self = Day { text, seconds: i64::from(value::date(day)?) * 86_400 };
+        }
+        Some(self.seconds)
+    }
 }
 
 /// What cells are tried as.
@@ -60,8 +81,10 @@ impl Trial {
 /// Room to work in, used again for each column.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    words: Words,
-    integers: Integers,
+    words: Words<u64>,
+    integers: Integers<u64>,
+    short_words: Words<u32>,
+    short_integers: Integers<u32>,
     lengths: Lengths,
     /// The rows to look at one by one.
     odd: Vec<u32>,
@@ -88,7 +111,7 @@ impl Column<'_> {
         room.odd.clear();
         match self.memo.trial {
             Trial::Each => room.odd.extend(0..rows as u32),
-            Trial::Integers => self.integers(known, room),
+            Trial::Integers => self.any_integers(known, room),
             Trial::Fractions => self.fractions(known, room),
             Trial::Text => self.text(known, room),
             Trial::Times => self.times(known, room),
@@ -143,35 +166,59 @@ impl Column<'_> {
         }
     }
 
-    fn integers(&mut self, known: u32, room: &mut Room) {
+    /// Whole numbers, by words of four bytes where the last ones had no more.
+    fn any_integers(&mut self, known: u32, room: &mut Room) {
+        let Room { words, integers, short_words, short_integers, odd, .. } = room;
+        if !self.memo.long {
+            self.memo.long = self.integers(known, short_words, short_integers, odd);
+            if !self.memo.long {
+                return;
+            }
+        }
+        self.integers(known, words, integers, odd);
+    }
+
+    /// Takes in whole numbers. True, and nothing taken in, if they are to be looked at in longer words.
+    fn integers<W: Word>(
+        &mut self,
+        known: u32,
+        words: &mut Words<W>,
+        integers: &mut Integers<W>,
+        odd: &mut Vec<u32>,
+    ) -> bool {
         let rows = self.tile.rows();
-        self.tile.words(self.column, &mut room.words);
-        simd::integers(&room.words, self.memo.signed, &mut room.integers);
-        let Integers { keys, min, max, count } = &room.integers;
+        self.tile.words(self.column, words);
+        simd::integers(words, self.memo.signed, integers);
+        let Integers { keys, min, max, count, any_longer } = integers;
+        if *any_longer && W::BYTES < 8 {
+            return true;
+        }
         if *count < rows as u64 {
-            self.no_integers(known, keys, &room.words, &mut room.odd);
+            self.no_integers(known, keys, words, odd);
         }
         if *count == 0 {
-            return;
+            return false;
         }
-        let (min, max, keys) = (simd::number(*min), simd::number(*max), &keys[..rows]);
-        let lens = self.measure_integers(min, max, keys, &room.words.lens);
+        let number = |key: W::Key| -> i64 { W::number(key).into() };
+        let (min, max, keys) = (number(*min), number(*max), &keys[..rows]);
+        let lens = self.measure_integers::<W>(min, max, keys, &words.lens);
         let is_narrow = |number: i64| i16::try_from(number).is_ok();
-        let first = |is: &dyn Fn(i64) -> bool| keys.iter().position(|key| is(*key)).unwrap_or_default();
+        let first = |is: &dyn Fn(W::Key) -> bool| keys.iter().position(|key| is(*key)).unwrap_or_default();
         if is_narrow(min) && is_narrow(max) {
-            self.measure(known, Class::Int16, *count, lens, || first(&|key| key != OTHER));
-            return;
+            self.measure(known, Class::Int16, *count, lens, || first(&|key| key != W::OTHER));
+            return false;
         }
         for (class, narrow) in [(Class::Int16, true), (Class::Int32, false)] {
-            let is = |key: i64| key != OTHER && is_narrow(simd::number(key)) == narrow;
+            let is = |key: W::Key| key != W::OTHER && is_narrow(number(key)) == narrow;
             let count = keys.iter().filter(|key| is(**key)).count() as u64;
             self.measure(known, class, count, lens, || first(&is));
         }
+        false
     }
 
     /// Takes in the smallest and the largest of some whole numbers, and returns the least and the most bytes that they are
     /// written with.
-    fn measure_integers(&mut self, min: i64, max: i64, keys: &[i64], lens: &[u64; LANES]) -> (u64, u64) {
+    fn measure_integers<W: Word>(&mut self, min: i64, max: i64, keys: &[W::Key], lens: &[W; LANES]) -> (u64, u64) {
         let digits = |number: i64| number.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
         let written = |number: i64| u64::from(digits(number).max(1)) + u64::from(number < 0);
         if let (Some(ints), Some(bytes)) = (self.evidence.ints, self.evidence.bytes)
@@ -186,26 +233,28 @@ impl Column<'_> {
         Range::add(&mut self.evidence.ints, i128::from(max));
         // Without leading zeros the longest number is one of these two, and of positive ones the shortest too.
         self.evidence.int_digits = self.evidence.int_digits.max(digits(min)).max(digits(max));
-        let numbers = || keys.iter().zip(lens).filter(|(key, _)| **key != OTHER).map(|(_, len)| *len);
+        let numbers = || keys.iter().zip(lens).filter(|(key, _)| **key != W::OTHER).map(|(_, len)| len.len() as u64);
         let shortest = if min < 0 { numbers().min().unwrap_or(u64::MAX) } else { written(min) };
         (shortest, written(min).max(written(max)))
     }
 
     /// The cells of a column of whole numbers that are none: empty ones, the usual word for "no value", and others.
-    fn no_integers(&mut self, known: u32, keys: &[i64; LANES], words: &Words, odd: &mut Vec<u32>) {
+    fn no_integers<W: Word>(&mut self, known: u32, keys: &[W::Key; LANES], words: &Words<W>, odd: &mut Vec<u32>) {
         let (word, number) = self.memo.word;
         // 0 if there is none.
-        let len_of_word = u64::from(8 - word.trailing_zeros() / 8);
+        let len_of_word = 8 - word.trailing_zeros() as usize / 8;
         let (mut nulls, mut of_word) = (Run::default(), Run::default());
         let rows = self.tile.rows();
-        let mut others = simd::others(keys) & u128::MAX >> (LANES - rows);
+        let mut others = simd::others::<W>(keys) & u128::MAX >> (LANES - rows);
         while others != 0 {
             let row = others.trailing_zeros() as usize;
             others &= others - 1;
-            match words.lens[row] {
+            match words.lens[row].len() {
                 0 => nulls.add(row, 0),
-                // What stands before the cell is shifted out.
-                len if len == len_of_word && (words.tails[row] ^ word) >> (64 - 8 * len) == 0 => of_word.add(row, len),
+                // What stands before the cell does not count.
+                len if len == len_of_word && len <= W::BYTES && words.tails[row].ends_like(W::of_tail(word), len) => {
+                    of_word.add(row, len as u64);
+                }
                 _ => odd.push(row as u32),
             }
         }
@@ -246,25 +295,26 @@ impl Column<'_> {
 
     fn text(&mut self, known: u32, room: &mut Room) {
         let (tile, rows) = (self.tile, self.tile.rows());
-        if tile.lengths(self.column, &WATCHED, &mut room.lengths).is_none() {
-            return self.text_in_quotes(known, room);
-        }
+        let Some(spans) = tile.bare(self.column) else { return self.text_in_quotes(known, room) };
+        spans.lengths(self.column, &WATCHED, &mut room.lengths);
         let found = simd::texts(&room.lengths);
         let (lens, watched) = (&room.lengths.lens[..rows], &room.lengths.watched[..rows]);
         let mut texts = Run { lens: (u64::from(found.shortest), u64::from(found.longest)), ..Run::default() };
         let nulls = found.nulls as usize - (LANES - rows);
-        texts.count = (rows - nulls) as u64 - u64::from(found.odd);
+        // Behind the last row there may be anything.
+        let mut odd = found.odd & u128::MAX >> (LANES - rows);
+        texts.count = (rows - nulls) as u64 - u64::from(odd.count_ones());
         if texts.count > 0 && known & 1 << Class::Text as u32 == 0 {
             let is_text = |row: &usize| lens[*row] > 0 && watched[*row] == 0;
             texts.first = (0..rows).find(is_text).unwrap_or_default();
         }
-        if found.odd > 0 {
-            for row in (0..rows).filter(|row| lens[*row] > 0 && watched[*row] != 0) {
-                let (start, end) = tile.span(row, self.column);
-                match is_text(&tile.padded()[PAD + start..PAD + end]) {
-                    true => texts.add(row, (end - start) as u64),
-                    false => room.odd.push(row as u32),
-                }
+        while odd != 0 {
+            let row = odd.trailing_zeros() as usize;
+            odd &= odd - 1;
+            let (start, end) = tile.span(row, self.column);
+            match is_text(&tile.padded()[PAD + start..PAD + end]) {
+                true => texts.add(row, (end - start) as u64),
+                false => room.odd.push(row as u32),
             }
         }
         let first_null = || lens.iter().position(|len| *len == 0).unwrap_or_default();
@@ -278,7 +328,7 @@ impl Column<'_> {
         for (row, span) in tile.spans(self.column).enumerate() {
             let (from, end, quoted) = tile.unquoted(span);
             // Inside regular quotes each quote is there twice, which does not change what the first byte is.
-            let escapes = if quoted { tile.quotes_between(from, end) as usize / 2 } else { 0 };
+            let escapes = if quoted { tile.marks().quotes(from, end) as usize / 2 } else { 0 };
             let len = end - from - escapes;
             if len == 0 && !quoted {
                 nulls.add(row, 0);
@@ -295,7 +345,8 @@ impl Column<'_> {
     fn times(&mut self, known: u32, room: &mut Room) {
         let padded = self.tile.padded();
         let (mut days, mut instants, mut nulls) = (Run::default(), Run::default(), Run::default());
-        let mut seconds = None;
+        // Locals, so that nothing of them goes through memory.
+        let (mut day, mut least, mut most) = (self.memo.day, i64::MAX, i64::MIN);
         for (row, span) in self.tile.spans(self.column).enumerate() {
             let (from, end, quoted) = self.tile.unquoted(span);
             let (len, text) = (end - from, &padded[PAD + from..]);
@@ -304,58 +355,37 @@ impl Column<'_> {
                     nulls.add(row, 0);
                     continue;
                 }
-                10 => self.day(text).inspect(|_| days.add(row, 10)),
+                10 => day.read(text).inspect(|_| days.add(row, 10)),
                 19 if matches!(text[10], b' ' | b'T') => {
                     let clock = text[11..].first_chunk().and_then(value::clock);
-                    let found = clock.and_then(|clock| Some(self.day(text)? + i64::from(clock)));
+                    let found = clock.and_then(|clock| Some(day.read(text)? + i64::from(clock)));
                     found.inspect(|_| instants.add(row, 19))
                 }
                 _ => None,
             };
             match found {
-                Some(found) => Range::add(&mut seconds, found),
+                Some(found) => (least, most) = (least.min(found), most.max(found)),
                 None => room.odd.push(row as u32),
             }
         }
-        if let Some(Range { min, max }) = seconds {
-            Range::add(&mut self.evidence.seconds, min);
-            Range::add(&mut self.evidence.seconds, max);
+        self.memo.day = day;
+        if least <= most {
+            Range::add(&mut self.evidence.seconds, least);
+            Range::add(&mut self.evidence.seconds, most);
         }
         self.count(known, Class::Null, nulls.count, || nulls.first);
         self.measure(known, Class::Date, days.count, days.lens, || days.first);
         self.measure(known, Class::Timestamp, instants.count, instants.lens, || instants.first);
     }
 
-    /// The day at the front of a text, in seconds since 1970. Days that follow each other are often equal.
-    #[inline]
-    fn day(&mut self, text: &[u8]) -> Option<i64> {
-        let day = text.first_chunk::<10>()?;
-        let (front, back) = (u64::from_le_bytes(*day.first_chunk()?), u16::from_le_bytes([day[8], day[9]]));
-        if (front, back) != (self.memo.day.0, self.memo.day.1) {
-            self.memo.day = (front, back, i64::from(value::date(day)?) * 86_400);
-        }
-        Some(self.memo.day.2)
-    }
-
     fn booleans(&mut self, known: u32, room: &mut Room) {
-        const TRUE: u64 = u64::from_le_bytes(*b"\0\0\0\0true");
-        const FALSE: u64 = u64::from_le_bytes(*b"\0\0\0false");
-        const CASE: u64 = u64::from_le_bytes([0x20; 8]);
-        self.tile.words(self.column, &mut room.words);
         let (mut found, mut nulls) = (Run::default(), Run::default());
-        let Words { tails, lens } = &room.words;
-        for (row, (tail, len)) in tails.iter().zip(lens).take(self.tile.rows()).enumerate() {
-            let is_boolean = match len {
-                4 => (tail | CASE) >> 32 == TRUE >> 32,
-                5 => (tail | CASE) >> 24 == FALSE >> 24,
-                _ => false,
-            };
-            if is_boolean {
-                found.add(row, *len);
-            } else if *len == 0 {
-                nulls.add(row, 0);
-            } else {
-                room.odd.push(row as u32);
+        for (row, span) in self.tile.spans(self.column).enumerate() {
+            let (from, end, quoted) = self.tile.unquoted(span);
+            match value::boolean(&self.tile.padded()[PAD + from..PAD + end]) {
+                Some(_) => found.add(row, (end - from) as u64),
+                None if from == end && !quoted => nulls.add(row, 0),
+                None => room.odd.push(row as u32),
             }
         }
         self.count(known, Class::Null, nulls.count, || nulls.first);

@@ -23,6 +23,22 @@ pub struct Chunk {
     pub first_line: u64,
     /// What the cutter knew at the start of this chunk (for instance: inside a top-level array); 0 at the start.
     pub state: u8,
+    /// What the cutter has learned of the data.
+    pub(crate) notes: Notes,
+}
+
+/// What a cutter has learned of the bytes that it cut off, for whoever reads the records of the same format, so that
+/// nobody looks at them twice. It can be left out, and what it means is not this layer's business.
+#[derive(Debug, Default, Clone)]
+pub struct Notes {
+    /// Whether the rest means anything.
+    pub(crate) filled: bool,
+    /// Four words for each 64 bytes of the data.
+    pub(crate) blocks: Vec<[u64; 4]>,
+    /// What holds of all of the data, a bit each.
+    pub(crate) flags: u8,
+    /// How many line ends there are.
+    pub(crate) lines: u64,
 }
 
 impl Chunk {
@@ -35,6 +51,7 @@ impl Chunk {
 
     /// Replaces the data, reusing the buffer.
     pub(crate) fn set_data(&mut self, data: &[u8]) {
+        self.notes.filled = false;
         self.buffer.clear();
         self.buffer.reserve(FRONT_PAD + data.len() + BACK_PAD);
         self.buffer.resize(FRONT_PAD, b' ');
@@ -104,6 +121,10 @@ pub trait Cut: Send {
     /// record that will not parse (a runaway quote's first line), or 0 to let the caller skip to the next line end
     /// behind `buffer`. Either way the next call begins at a new border.
     fn give_up(&mut self, buffer: &[u8]) -> usize;
+
+    /// Exchanges `notes`, whose memory may be used again, for what was learned of the bytes that the last call of
+    /// [`cut`](Cut::cut) or [`give_up`](Cut::give_up) has cut off. A cutter that learns nothing leaves them as they are.
+    fn note(&mut self, _notes: &mut Notes) {}
 
     /// What [`Chunk::state`] is to hold for a chunk that begins at the present border.
     fn state(&self) -> u8;

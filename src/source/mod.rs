@@ -19,7 +19,7 @@ mod stored;
 mod testing;
 
 pub(crate) use chunk::{BACK_PAD, FRONT_PAD};
-pub use chunk::{Chunk, Cut, Gap, Piece};
+pub use chunk::{Chunk, Cut, Gap, Notes, Piece};
 pub use decompress::Compression;
 pub use encoding::Encoding;
 pub use input::{Input, InputEnd};

@@ -1,10 +1,10 @@
 //! An input in pieces: chunks of whole records, and gaps where a record was too long to hold.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Result;
 
-use super::chunk::{BACK_PAD, Chunk, Cut, FRONT_PAD, Gap, Piece};
+use super::chunk::{BACK_PAD, Chunk, Cut, FRONT_PAD, Gap, Notes, Piece};
 use super::input::{Input, InputEnd};
 use super::sample::{Sample, Spread};
 
@@ -34,9 +34,15 @@ const SPARE: usize = 64;
 /// the same buffers.
 #[derive(Debug, Clone)]
 pub struct Buffers {
-    spare: Arc<Mutex<Vec<Vec<u8>>>>,
+    spare: Arc<Mutex<Spare>>,
     /// Larger ones, grown for one long record, are freed.
     largest: usize,
+}
+
+#[derive(Debug, Default)]
+struct Spare {
+    bytes: Vec<Vec<u8>>,
+    notes: Vec<Notes>,
 }
 
 impl Buffers {
@@ -47,18 +53,26 @@ impl Buffers {
 
     /// Takes back the buffer of a chunk that has been worked through.
     pub fn recycle(&self, chunk: Chunk) {
-        self.put(chunk.buffer);
-    }
-
-    fn put(&self, buffer: Vec<u8>) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE && (1..=self.largest).contains(&buffer.capacity()) {
-            spare.push(buffer);
+        let mut spare = self.lock();
+        let Chunk { buffer, notes, .. } = chunk;
+        if spare.bytes.len() < SPARE && (1..=self.largest).contains(&buffer.capacity()) {
+            spare.bytes.push(buffer);
+        }
+        if spare.notes.len() < SPARE && (1..=self.largest / 64).contains(&notes.blocks.capacity()) {
+            spare.notes.push(Notes { filled: false, ..notes });
         }
     }
 
     fn take(&self) -> Vec<u8> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.lock().bytes.pop().unwrap_or_default()
+    }
+
+    fn take_notes(&self) -> Notes {
+        self.lock().notes.pop().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Spare> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -222,7 +236,12 @@ impl Pieces {
 
     /// Cuts the first `n` bytes off as a chunk.
     fn emit(&mut self, n: usize) -> Chunk {
-        let lines = count(self.cut.line_end(), self.window.first(n));
+        let mut notes = self.buffers.take_notes();
+        self.cut.note(&mut notes);
+        let lines = match notes.filled {
+            true => notes.lines,
+            false => count(self.cut.line_end(), self.window.first(n)),
+        };
         let buffer = self.window.split(n, &self.buffers);
         let chunk = Chunk {
             buffer,
@@ -231,6 +250,7 @@ impl Pieces {
             offset: self.offset,
             first_line: self.line,
             state: self.state,
+            notes,
         };
         self.sequence += 1;
         self.passed(n as u64, lines);

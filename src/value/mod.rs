@@ -3,6 +3,7 @@
 //! Everything here is a total function from a spelling to a value, used by the sketch to classify and by the batch
 //! layer to decode, so that both always agree.
 
+mod boolean;
 mod clock;
 mod null;
 mod number;
@@ -10,6 +11,7 @@ mod swar;
 mod temporal;
 mod uuid;
 
+pub use boolean::boolean;
 pub use clock::clock;
 pub use null::{NULL_WORDS, null_word};
 pub use number::{Decimal, Number, Shape, Simple, decimal, double_gives_back, json_number, number, simple};

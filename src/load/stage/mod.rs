@@ -234,9 +234,13 @@ impl Stager {
         }
         let content = match self.read_last.take() {
             Some((path, content)) if path == file.path => content,
-            _ => self.store.get(&file.path)?.ok_or_else(|| {
-                Error::new(ErrorKind::Conflict, format!("the staged file {} is no longer there", file.url))
-            })?,
+            _ => {
+                // What somebody else wrote over it says nothing of our rows, and may not even be a file of rows.
+                self.look(&file.path, file.bytes, file.e_tag.as_deref())?;
+                self.store.get(&file.path)?.ok_or_else(|| {
+                    Error::new(ErrorKind::Conflict, format!("the staged file {} is no longer there", file.url))
+                })?
+            }
         };
         let cut = excerpt::cut(self.format, &content, &self.files.form().file_shape(), rows.clone());
         self.read_last = Some((file.path.clone(), content));

@@ -114,6 +114,19 @@ fn every_widening_keeps_every_old_value() {
 }
 
 #[test]
+fn doubles_that_can_be_written_out_go_into_exact_columns() {
+    let doubles = |digits| Column { digits: Some(digits), ..data("c", Type::Float64, 5) };
+    let become_of = |have: &RedshiftType, digits| {
+        let evolution = one(have.clone(), doubles(digits), &RedshiftEvolve::default()).unwrap();
+        (evolution.columns[0].sql.clone(), evolution.plan.is_empty())
+    };
+    let decimal = RedshiftType::Decimal;
+    assert_eq!(become_of(&decimal(10, 2), (4, 2)), (decimal(10, 2), true));
+    assert_eq!(become_of(&decimal(10, 2), (5, 3)), (decimal(11, 3), false));
+    assert_eq!(become_of(&RedshiftType::Bigint, (2, 1)), (decimal(20, 1), false));
+}
+
+#[test]
 fn what_no_change_can_hold_is_refused_quarantined_or_put_beside() {
     let cases = [
         (RedshiftType::Bigint, Type::Float64),

@@ -44,6 +44,9 @@ fn widen(to: RedshiftType, ty: Type) -> Fit {
 /// How a column of the data, of a type that Redshift has, goes into a column of this type.
 pub(super) fn fit_into(column: &Column, have: &RedshiftType, rule: VarcharWidth) -> Fit {
     use RedshiftType as R;
+    if let (R::Bigint | R::Decimal(..), Some(exact)) = (have, column.as_exact()) {
+        return fit_into(&exact, have, rule);
+    }
     match (have, column.ty) {
         (R::Other(_), _) => Fit::Refuse("longshore does not write this type"),
         (_, Type::Null) => natural(have).map_or(Fit::Refuse("longshore does not write this type"), Fit::Holds),

@@ -3,20 +3,50 @@
 use super::indexed::separators;
 use super::{RowEnd, line_end, row_end};
 use crate::records::format::Dialect;
-use crate::simd::last_row_end;
-use crate::source::Cut;
+use crate::simd::{Look, last_row_end, look};
+use crate::source::{Cut, Notes};
 
 /// Cuts where a row ends. Follows the same rule as the row reader, so both see the same rows.
 #[derive(Debug)]
 pub(crate) struct RowCut {
     dialect: Dialect,
     max_row: usize,
+    /// Of what was last cut off.
+    notes: Notes,
 }
 
 impl RowCut {
     pub(crate) fn new(dialect: Dialect, max_row: usize) -> Self {
-        RowCut { dialect, max_row }
+        RowCut { dialect, max_row, notes: Notes::default() }
     }
+
+    /// The end of the last row by one look at all bytes, which is noted; `None` if quotes are not regular.
+    fn cut_by_look(&mut self, buffer: &[u8]) -> Option<usize> {
+        let of = separators(&self.dialect)?;
+        let found = look(buffer, of, &mut self.notes.blocks);
+        if !found.regular {
+            return None;
+        }
+        let end = last_row_end(&self.notes.blocks);
+        let torn = memchr::memchr_iter(of.line_end, &buffer[end..]).count();
+        (self.notes.filled, self.notes.flags, self.notes.lines) =
+            (true, flags(found), u64::from(found.line_ends) - torn as u64);
+        Some(end)
+    }
+}
+
+/// What a look showed of a whole text, as it is noted.
+fn flags(look: Look) -> u8 {
+    let bits = [look.ascii, look.nul, look.returns, look.quoted];
+    bits.iter().rev().fold(0, |flags, bit| flags << 1 | u8::from(*bit))
+}
+
+/// What was noted of a chunk, if anything was.
+pub(super) fn noted(notes: &Notes) -> Option<Look> {
+    let bit = |n: u8| notes.flags >> n & 1 != 0;
+    let (ascii, nul, returns, quoted) = (bit(0), bit(1), bit(2), bit(3));
+    let look = Look { regular: true, open: false, ascii, nul, returns, quoted, line_ends: notes.lines as u32 };
+    notes.filled.then_some(look)
 }
 
 /// The end of the row at `start`, where it is known: its own, or its first line's if the row is no row. `None` if
@@ -34,12 +64,14 @@ pub(super) fn settled_end(data: &[u8], start: usize, dialect: &Dialect, max_row:
 
 impl Cut for RowCut {
     fn cut(&mut self, buffer: &[u8], at_end: bool) -> usize {
+        self.notes.filled = false;
         if at_end {
             return buffer.len();
         }
         // With regular quotes, and no row that could be too long, one look finds the last row's end.
-        let simple = separators(&self.dialect).filter(|_| buffer.len() <= self.max_row);
-        if let Some(end) = simple.and_then(|of| last_row_end(buffer, of)) {
+        if buffer.len() <= self.max_row
+            && let Some(end) = self.cut_by_look(buffer)
+        {
             return end;
         }
         let mut border = 0;
@@ -53,11 +85,17 @@ impl Cut for RowCut {
     }
 
     fn give_up(&mut self, buffer: &[u8]) -> usize {
+        self.notes.filled = false;
         // The row reader finds the same: a row past the limit costs its first line.
         match line_end(buffer, 0, &self.dialect) {
             end if end > 0 && buffer[end - 1] == self.dialect.terminator() => end,
             _ => 0,
         }
+    }
+
+    fn note(&mut self, notes: &mut Notes) {
+        std::mem::swap(notes, &mut self.notes);
+        self.notes.filled = false;
     }
 
     fn state(&self) -> u8 {

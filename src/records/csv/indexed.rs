@@ -10,7 +10,7 @@ use crate::records::PathTable;
 use crate::records::format::{Dialect, Escape, LineEnd};
 use crate::records::reader::Limits;
 use crate::records::record::{Bad, Fault, Field, Kind, Sink};
-use crate::simd::{Index, Separators, Spans};
+use crate::simd::{Index, Marks, Separators, Spans};
 use crate::source::{BACK_PAD, FRONT_PAD};
 
 /// Fewer rows than this are not worth a tile.
@@ -21,6 +21,8 @@ const FEW: usize = 8;
 pub(super) struct Text<'a> {
     /// With a chunk's padding around it.
     pub(super) padded: &'a [u8],
+    /// Without it, if it is known to be UTF-8 and not only ASCII.
+    pub(super) utf8: Option<&'a str>,
     pub(super) source: u32,
     pub(super) offset: u64,
     pub(super) line: u64,
@@ -49,35 +51,33 @@ impl Rows {
         limits: &Limits,
         sink: &mut impl Sink,
     ) {
-        end_last_row(index, text.bytes().len());
-        let can_be_long = text.bytes().len() > limits.max_record_bytes;
+        let data = text.bytes();
+        end_last_row(&mut index.ends, data);
+        let can_be_long = data.len() > limits.max_record_bytes;
         let columns = std::mem::take(&mut self.columns);
-        let (mut row, mut cell, mut line) = (0, 0, text.line);
-        while row < index.rows.len() {
-            let rows = match can_be_long {
-                true => 0,
-                false => regular_rows(&index.rows[row..], cell, columns.len()),
-            };
-            let last = if rows > 0 { cell + rows * columns.len() } else { index.rows[row] as usize };
-            let ends = &index.ends[cell..=last];
-            let spans = if rows > 0 { Spans::new(text.padded, ends, columns.len()) } else { None };
-            let step = if spans.is_some() { rows } else { 1 };
-            match spans {
+        let (mut cell, mut line) = (0, text.line);
+        while cell + 1 < index.ends.len() {
+            let ends = &index.ends[cell..];
+            let rows = if can_be_long { 0 } else { regular_rows(data, ends, index.marks(), columns.len()) };
+            let tiled = &ends[..=rows * columns.len()];
+            let spans = if rows > 0 { Spans::new(text.padded, tiled, columns.len()) } else { None };
+            let ends = match spans {
                 Some(spans) => {
-                    let Text { source, offset, .. } = text;
-                    let (columns, dialect, returns) = (&columns, &self.dialect, index.returns);
-                    let (quotes, inner_lines) = (&index.quotes, &index.inner_lines);
-                    sink.tile(
-                        paths,
-                        &Tile { spans, columns, quotes, inner_lines, returns, dialect, offset, source, line },
-                    );
+                    let Text { source, offset, utf8, .. } = text;
+                    let (columns, dialect) = (&columns, &self.dialect);
+                    let (marks, returns) = (index.marks(), index.look.returns);
+                    sink.tile(paths, &Tile { spans, columns, marks, utf8, returns, dialect, offset, source, line });
+                    tiled
                 }
-                None => self.read_row(&Text { line, ..text }, ends, &columns, paths, limits, sink),
-            }
-            let (from, to) = (ends[0].wrapping_add(1), ends[ends.len() - 1]);
-            line += (step + index.inner_lines.between(from as usize, to as usize) as usize) as u64;
-            row += step;
-            cell = last;
+                None => {
+                    let ends = &ends[..=cells_of_row(data, ends)];
+                    self.read_row(&Text { line, ..text }, ends, &columns, paths, limits, sink);
+                    ends
+                }
+            };
+            cell += ends.len() - 1;
+            let (from, to) = (ends[0].wrapping_add(1) as usize, ends[ends.len() - 1] as usize);
+            line += 1 + index.marks().lines(data, b'\n', from, to);
         }
         self.columns = columns;
     }
@@ -124,26 +124,49 @@ impl Rows {
 }
 
 /// Gives a last row without a line end the end of the text as its own.
-fn end_last_row(index: &mut Index, len: usize) {
-    let whole = index.rows.last().map_or(0, |cells| *cells as usize);
-    if (index.ends[whole].wrapping_add(1) as usize) < len {
-        index.ends.push(len as u32);
-        index.rows.push(index.ends.len() as u32 - 1);
+fn end_last_row(ends: &mut Vec<u32>, data: &[u8]) {
+    let last = ends[ends.len() - 1];
+    // Behind a delimiter there is always a cell.
+    let is_open = match data.get(last as usize) {
+        Some(end) if *end != b'\n' => true,
+        _ => (last.wrapping_add(1) as usize) < data.len(),
+    };
+    if is_open {
+        ends.push(data.len() as u32);
     }
 }
 
-/// How many of the rows that begin at cell `before` have one cell for each column. A line with one cell may be blank,
-/// which is no row, so a table of one column has none of them.
-fn regular_rows(rows: &[u32], before: usize, columns: usize) -> usize {
-    let rows = &rows[..rows.len().min(Tile::MAX_ROWS)];
-    if columns < 2 || rows.is_empty() {
+/// Whether this end of a cell ends its row.
+#[inline(always)]
+fn ends_row(data: &[u8], end: u32) -> bool {
+    data.get(end as usize).is_none_or(|byte| *byte == b'\n')
+}
+
+/// How many cells the row has that begins behind the first of `ends`.
+fn cells_of_row(data: &[u8], ends: &[u32]) -> usize {
+    let cells = ends[1..].iter().position(|end| ends_row(data, *end));
+    cells.map_or(ends.len() - 1, |last| last + 1)
+}
+
+/// How many of the rows that begin behind the first of `ends` have one cell for each column. A line with one cell may be
+/// blank, which is no row, so a table of one column has none of them.
+fn regular_rows(data: &[u8], ends: &[u32], marks: Marks<'_>, columns: usize) -> usize {
+    if columns < 2 {
         return 0;
     }
-    // Of rows that are all alike, as nearly always, many are compared at a time.
-    let wanted = |nth: usize| before + (nth + 1) * columns;
-    let is_regular = |(nth, cells): (usize, &u32)| *cells as usize == wanted(nth);
-    let all = rows.iter().enumerate().fold(true, |all, (nth, cells)| all & (*cells == wanted(nth) as u32));
-    let regular = if all { rows.len() } else { rows.iter().enumerate().take_while(|row| is_regular(*row)).count() };
+    let (first, cells) = (ends[0].wrapping_add(1) as usize, &ends[1..]);
+    let last_cells = cells.chunks_exact(columns).take(Tile::MAX_ROWS).map(|row| row[columns - 1]);
+    let rows = last_cells.take_while(|end| ends_row(data, *end)).count();
+    // If there are no more row ends than that in so many cells, none of them is within a row.
+    let behind = if rows == 0 { first } else { cells[rows * columns - 1] as usize + 1 };
+    let ended = marks.row_ends(first, behind) as usize + usize::from(behind > data.len());
+    let regular = match ended == rows {
+        true => rows,
+        false => {
+            let is_short = |row: &[u32]| row[..columns - 1].iter().any(|end| ends_row(data, *end));
+            cells.chunks_exact(columns).take(rows).take_while(|row| !is_short(row)).count()
+        }
+    };
     if regular < FEW { 0 } else { regular }
 }
 
@@ -162,7 +185,7 @@ mod tests {
     use crate::records::ROOT;
     use crate::records::format::{Dialect, Layout};
     use crate::records::record::Record;
-    use crate::source::Chunk;
+    use crate::source::{Chunk, Notes};
     use proptest::prelude::*;
 
     /// All that a sink is told, as text.
@@ -183,7 +206,7 @@ mod tests {
         let layout = Layout { dialect: Dialect::default(), ..Layout::default() };
         let mut rows = Rows::new(&layout, (ROOT..columns).collect(), plain);
         let mut told = Told::default();
-        rows.read(&Chunk::new(text.as_bytes()), &PathTable::default(), &Limits::default(), &mut told);
+        rows.read(&mut Chunk::new(text.as_bytes()), &PathTable::default(), &Limits::default(), &mut told);
         told.0
     }
 
@@ -191,7 +214,8 @@ mod tests {
     fn the_indexed_way_is_taken_where_quotes_are_regular() {
         let rows = Rows::new(&Layout::default(), vec![ROOT, 1], false);
         for (text, regular) in [("a,\"b\"\n", true), ("a,b\"\n", false)] {
-            assert_eq!(rows.clean(text.as_bytes(), &mut Index::default()).regular, regular, "{text:?}");
+            let clean = rows.clean(text.as_bytes(), &mut Notes::default(), &mut Index::default());
+            assert_eq!(clean.regular, regular, "{text:?}");
         }
     }
 
@@ -215,7 +239,7 @@ mod tests {
         let mut rows = Rows::new(&Layout::default(), vec![ROOT, 1], false);
         let text = format!("{}1,2,3\n{}\n1\n{}1,2", "1,2\n".repeat(9), "\"a\nb\",2\r\n".repeat(200), "3,\n".repeat(3));
         let mut sizes = Sizes::default();
-        rows.read(&Chunk::new(text.as_bytes()), &PathTable::default(), &Limits::default(), &mut sizes);
+        rows.read(&mut Chunk::new(text.as_bytes()), &PathTable::default(), &Limits::default(), &mut sizes);
         assert_eq!(sizes.0, [9, 0, 128, 72, 0, 1, 1, 1, 1]);
     }
 

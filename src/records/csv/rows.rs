@@ -1,6 +1,6 @@
 //! The cells of each row.
 
-use super::cut::settled_end;
+use super::cut::{noted, settled_end};
 use super::indexed::{Text, separators};
 use super::{RowEnd, cell_end, closing_quote, is_blank_line, line_end, row_end};
 use crate::records::format::{Dialect, Layout};
@@ -9,7 +9,7 @@ use crate::records::reader::Limits;
 use crate::records::record::{Bad, Fault, Field, Kind, Record, Sink};
 use crate::records::{PathTable, ROOT};
 use crate::simd::{Index, Separators};
-use crate::source::Chunk;
+use crate::source::{Chunk, Notes};
 
 /// Reads chunks of CSV.
 #[derive(Debug)]
@@ -50,19 +50,39 @@ impl Rows {
         }
     }
 
-    /// Reads every row of a chunk that stands behind the header. Blank lines are nothing.
-    pub(crate) fn read(&mut self, chunk: &Chunk, paths: &PathTable, limits: &Limits, sink: &mut impl Sink) {
+    /// Reads every row of a chunk that stands behind the header. Blank lines are nothing. What was noted of the chunk is
+    /// used up.
+    pub(crate) fn read(&mut self, chunk: &mut Chunk, paths: &PathTable, limits: &Limits, sink: &mut impl Sink) {
+        let start = usize::try_from(self.body.saturating_sub(chunk.offset)).unwrap_or(usize::MAX).min(chunk.len());
+        let (mut notes, mut index) = (std::mem::take(&mut chunk.notes), std::mem::take(&mut self.index));
+        // They are of whole chunks.
+        notes.filled &= start == 0;
         let data = chunk.data();
-        let mut start = usize::try_from(self.body.saturating_sub(chunk.offset)).unwrap_or(usize::MAX).min(data.len());
-        let mut line = chunk.first_line + self.lines(&data[..start]);
-        let mut index = std::mem::take(&mut self.index);
-        let clean = self.clean(&data[start..], &mut index);
+        let clean = self.clean(&data[start..], &mut notes, &mut index);
+        let line = chunk.first_line + self.lines(&data[..start]);
         if clean.regular && clean.utf8 && clean.nul {
             let (padded, offset) = (&chunk.buffer[start..], chunk.offset + start as u64);
-            self.read_indexed(Text { padded, source: chunk.source, offset, line }, &mut index, paths, limits, sink);
-            start = data.len();
+            let text = Text { padded, utf8: clean.text, source: chunk.source, offset, line };
+            self.read_indexed(text, &mut index, paths, limits, sink);
+        } else {
+            self.read_plainly(chunk, (start, line), &clean, limits, |row| match row {
+                Ok(record) => sink.record(paths, record),
+                Err(bad) => sink.bad(bad),
+            });
         }
-        self.index = index;
+        (self.index, chunk.notes) = (index, notes);
+    }
+
+    /// Reads rows cell by cell, from a position and its line on.
+    fn read_plainly(
+        &mut self,
+        chunk: &Chunk,
+        (mut start, mut line): (usize, u64),
+        clean: &Clean<'_>,
+        limits: &Limits,
+        mut take: impl FnMut(Result<&Record<'_>, &Bad<'_>>),
+    ) {
+        let data = chunk.data();
         while start < data.len() {
             let row = self.row(data, start, limits.max_record_bytes);
             let text = self.without_line_end(&data[row.start..row.end]);
@@ -70,11 +90,11 @@ impl Rows {
                 let place = (chunk.source, chunk.offset + start as u64, line);
                 let cells = match text.len() > limits.max_record_bytes {
                     true => Err(Fault::TooLong),
-                    false => self.cells(data, row.start, row.start + text.len(), &row, &clean),
+                    false => self.cells(data, row.start, row.start + text.len(), &row, clean),
                 };
                 match cells {
-                    Ok(()) => sink.record(paths, &self.record(data, (row.start, row.start + text.len()), place)),
-                    Err(fault) => sink.bad(&Bad { raw: text, source: place.0, offset: place.1, line: place.2, fault }),
+                    Ok(()) => take(Ok(&self.record(data, (row.start, row.start + text.len()), place))),
+                    Err(fault) => take(Err(&Bad { raw: text, source: place.0, offset: place.1, line: place.2, fault })),
                 }
             }
             line += self.lines(&data[row.start..row.end]);
@@ -82,23 +102,29 @@ impl Rows {
         }
     }
 
-    /// Looks at all of a text once, and makes its index if there can be one.
-    pub(super) fn clean(&self, text: &[u8], index: &mut Index) -> Clean {
-        let utf8 = || simdutf8::basic::from_utf8(text).is_ok();
-        match self.separators() {
-            Some(of) => {
-                index.fill(text, of);
-                Clean { utf8: index.ascii || utf8(), nul: !index.nul, regular: index.regular }
-            }
-            None => Clean { utf8: utf8(), nul: memchr::memchr(0, text).is_none(), regular: false },
+    /// What is known of a text by one look at all of it, which may be noted already. Makes its index if there can be one.
+    pub(super) fn clean<'a>(&self, text: &'a [u8], notes: &mut Notes, index: &mut Index) -> Clean<'a> {
+        let utf8 = || simdutf8::basic::from_utf8(text).ok();
+        let Some(of) = self.separators() else {
+            let text_or_none = utf8();
+            let (utf8, nul) = (text_or_none.is_some(), memchr::memchr(0, text).is_none());
+            return Clean { utf8, nul, regular: false, text: text_or_none };
+        };
+        match noted(notes) {
+            Some(look) => index.load(look, &mut notes.blocks, text.len()),
+            None => index.fill(text, of),
         }
+        notes.filled = false;
+        let look = index.look;
+        let text = if look.ascii { None } else { utf8() };
+        Clean { utf8: look.ascii || text.is_some(), nul: !look.nul, regular: look.regular && !look.open, text }
     }
 
     fn separators(&self) -> Option<Separators> {
         if self.plain { None } else { separators(&self.dialect) }
     }
 
-    fn lines(&self, text: &[u8]) -> u64 {
+    pub(super) fn lines(&self, text: &[u8]) -> u64 {
         memchr::memchr_iter(self.dialect.terminator(), text).count() as u64
     }
 
@@ -119,7 +145,7 @@ impl Rows {
     }
 
     /// Takes a row apart into cells.
-    fn cells(&mut self, data: &[u8], start: usize, end: usize, row: &Row, clean: &Clean) -> Result<(), Fault> {
+    fn cells(&mut self, data: &[u8], start: usize, end: usize, row: &Row, clean: &Clean<'_>) -> Result<(), Fault> {
         let text = &data[start..end];
         if !clean.utf8 && std::str::from_utf8(text).is_err() {
             return Err(Fault::InvalidUtf8);
@@ -194,9 +220,11 @@ impl Rows {
 }
 
 /// What is known of a whole chunk, so that most rows need no look of their own.
-pub(super) struct Clean {
+pub(super) struct Clean<'a> {
     /// All of it is UTF-8.
     pub(super) utf8: bool,
+    /// It as a text, if more was looked at for that than whether it is ASCII.
+    pub(super) text: Option<&'a str>,
     /// None of it is NUL.
     pub(super) nul: bool,
     /// Its index can be gone by.

@@ -3,7 +3,7 @@
 use crate::records::format::Dialect;
 use crate::records::paths::NodeId;
 use crate::records::record::{Field, Kind, Record};
-use crate::simd::{Lengths, Marks, Spans, Watch, Words};
+use crate::simd::{Marks, Spans, Word, Words};
 use crate::source::{BACK_PAD, FRONT_PAD};
 use std::borrow::Cow;
 
@@ -15,9 +15,9 @@ use std::borrow::Cow;
 pub struct Tile<'a> {
     pub(super) spans: Spans<'a>,
     pub(super) columns: &'a [NodeId],
-    pub(super) quotes: &'a Marks,
-    /// Line ends inside of cells.
-    pub(super) inner_lines: &'a Marks,
+    pub(super) marks: Marks<'a>,
+    /// The text, if it was checked to be UTF-8 by more than that it is ASCII.
+    pub(super) utf8: Option<&'a str>,
     /// Whether there may be `\r` before line ends.
     pub(super) returns: bool,
     pub(super) dialect: &'a Dialect,
@@ -62,7 +62,7 @@ impl<'a> Tile<'a> {
 
     /// Physical line of a row, from 1.
     pub fn line(&self, row: usize) -> u64 {
-        self.line + row as u64 + u64::from(self.inner_lines.between(self.start(0, 0), self.start(row, 0)))
+        self.line + self.marks.lines(self.text(), self.dialect.terminator(), self.start(0, 0), self.start(row, 0))
     }
 
     /// The cell of a row and a column, both from 0.
@@ -72,7 +72,7 @@ impl<'a> Tile<'a> {
         if !self.is_quoted(start, end) {
             return Field { node, kind: Kind::Cell, start: start as u32, end: end as u32 };
         }
-        let escaped = self.quotes.between(start + 1, end - 1) > 0;
+        let escaped = self.marks.quotes(start + 1, end - 1) > 0;
         let kind = if escaped { Kind::EscapedQuoted } else { Kind::Quoted };
         Field { node, kind, start: start as u32 + 1, end: end as u32 - 1 }
     }
@@ -138,25 +138,28 @@ impl<'a> Tile<'a> {
 
     /// The byte around quoted cells, if there are any.
     pub(crate) fn quote(&self) -> Option<u8> {
-        self.dialect.quote.filter(|_| !self.quotes.is_empty())
+        self.dialect.quote.filter(|_| self.marks.may_be_quoted())
     }
 
-    /// How many quotes stand in a stretch of the text.
-    pub(crate) fn quotes_between(&self, from: usize, to: usize) -> u32 {
-        self.quotes.between(from, to)
+    /// Where the quotes of the text are.
+    pub(crate) fn marks(&self) -> Marks<'a> {
+        self.marks
+    }
+
+    /// The text, if it is known to be UTF-8.
+    pub(crate) fn utf8(&self) -> Option<&'a str> {
+        self.utf8
     }
 
     /// Where the cells of a column begin and end, quotes included, from the first row to the last.
     #[inline(always)]
-    pub(crate) fn spans(&self, column: usize) -> impl Iterator<Item = (usize, usize)> {
+    pub(crate) fn spans(&self, column: usize) -> impl ExactSizeIterator<Item = (usize, usize)> {
         self.spans.column(column).map(move |span| self.without_return(column, span))
     }
 
-    /// The lengths of a column's cells, and which of them the table has, as [`Spans::lengths`]. `None` where cells may be
-    /// quoted, or `\r` stands behind the column's.
-    pub(crate) fn lengths(&self, column: usize, watch: &Watch, lengths: &mut Lengths) -> Option<()> {
-        let simple = self.quotes.is_empty() && !self.may_return(column);
-        simple.then(|| self.spans.lengths(column, watch, lengths))
+    /// The cells, if those of a column are as the spans have them: none may be quoted, and no `\r` stands behind one.
+    pub(crate) fn bare(&self, column: usize) -> Option<Spans<'a>> {
+        (!self.marks.may_be_quoted() && !self.may_return(column)).then_some(self.spans)
     }
 
     /// Whether `\r` may stand behind a column's cells.
@@ -183,13 +186,13 @@ impl<'a> Tile<'a> {
 
     /// The ends of a column's cells. A quoted cell is there without its quotes if it begins like a number, and else as
     /// one that is longer than any number.
-    pub(crate) fn words(&self, column: usize, words: &mut Words) {
+    pub(crate) fn words<W: Word>(&self, column: usize, words: &mut Words<W>) {
         self.spans.words(column, words);
         let may_return = self.may_return(column);
-        if !may_return && self.quotes.is_empty() {
+        if !may_return && !self.marks.may_be_quoted() {
             return;
         }
-        const WIDE: u64 = 1 << 32;
+        const WIDE: u32 = u32::MAX;
         // The eight bytes before a position of the text.
         let tail = |end: usize| match self.padded()[end + FRONT_PAD - 8..].first_chunk() {
             Some(tail) => u64::from_le_bytes(*tail),
@@ -199,8 +202,8 @@ impl<'a> Tile<'a> {
             let (start, end, quoted) = self.unquoted(span);
             let like_a_number = !quoted || matches!(self.padded()[FRONT_PAD + start], b'0'..=b'9' | b'-');
             if quoted || may_return {
-                let len = (end - start) as u64;
-                (words.tails[row], words.lens[row]) = if like_a_number { (tail(end), len) } else { (0, WIDE) };
+                let (tail, len) = if like_a_number { (tail(end), (end - start) as u32) } else { (0, WIDE) };
+                (words.tails[row], words.lens[row]) = (W::of_tail(tail), W::of_len(len));
             }
         }
     }

@@ -1,4 +1,7 @@
 //! Where the cells and rows of CSV text end.
+//!
+//! All bytes are looked at once, by [`look`], which leaves masks for each 64 of them. Whoever cuts a text does that
+//! to find its last row, and hands the masks on to whoever reads it, for whom [`Index::load`] makes positions of them.
 
 mod marks;
 #[cfg(target_arch = "aarch64")]
@@ -22,31 +25,75 @@ pub(crate) struct Separators {
 }
 
 /// Bytes that are looked at together.
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
-/// Where the cells and rows of a text end, and what else one look at all of its bytes shows. Used again for the next
-/// text, so that its memory is taken once.
-#[derive(Debug, Default)]
-pub(crate) struct Index {
-    /// The positions of all delimiters and line ends outside of quotes, and before them [`BEFORE`]: cell `i` is what
-    /// lies between `ends[i]` and `ends[i + 1]`.
-    pub(crate) ends: Vec<u32>,
-    /// For each line end outside of quotes: how many cells there are up to it.
-    pub(crate) rows: Vec<u32>,
-    /// Where the quotes are; empty if there are none.
-    pub(crate) quotes: Marks,
-    /// Which line ends are inside of quotes.
-    pub(crate) inner_lines: Marks,
-    /// Whether the quotes are regular: none opens inside a cell, no cell goes on behind its closing quote, and the last
-    /// one is closed. Where they are not, `ends` and `rows` mean nothing, and a reader that looks at each cell has to
-    /// do the work.
+/// What is in 64 bytes, a bit a byte: the delimiters and line ends outside of quotes; the line ends among them; the quotes.
+/// Behind them the number of quotes that come before, and from bit 32 on the number of all line ends that do.
+pub(crate) type Block = [u64; 4];
+
+/// What a look at a text shows besides its blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Look {
+    /// Whether no quote opens inside a cell and no cell goes on behind its closing quote. Where one does, the blocks mean
+    /// nothing, and a reader that looks at each cell has to do the work.
     pub(crate) regular: bool,
+    /// Whether the last quote stays open.
+    pub(crate) open: bool,
     /// Whether all bytes are ASCII.
     pub(crate) ascii: bool,
     /// Whether a byte is NUL.
     pub(crate) nul: bool,
     /// Whether a byte is `\r`.
     pub(crate) returns: bool,
+    /// Whether a byte is a quote.
+    pub(crate) quoted: bool,
+    /// How many line ends there are, those inside of quotes with them.
+    pub(crate) line_ends: u32,
+}
+
+/// Looks at all bytes of a text that begins outside of quotes, and makes a block of each 64. The last one is of fewer, or
+/// of none, so that there is a block for the end of the text too.
+pub(crate) fn look(text: &[u8], of: Separators, blocks: &mut Vec<Block>) -> Look {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if super::has_avx512() {
+            // SAFETY: the line above has found these features in this process.
+            return unsafe { x86::avx512::look(text, of, blocks) };
+        }
+        if super::has_avx2() {
+            // SAFETY: the line above has found these features in this process.
+            return unsafe { x86::avx2::look(text, of, blocks) };
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    return neon::look(text, of, blocks);
+    #[cfg(not(target_arch = "aarch64"))]
+    look_plain(text, of, blocks)
+}
+
+/// The scalar twin of [`look`].
+#[cfg_attr(target_arch = "aarch64", allow(dead_code, reason = "the tests compare with it"))]
+fn look_plain(text: &[u8], of: Separators, blocks: &mut Vec<Block>) -> Look {
+    scan(text, of, blocks, scalar::Scalar)
+}
+
+/// Behind the last line end outside of quotes, by the blocks of a text; 0 if there is none.
+pub(crate) fn last_row_end(blocks: &[Block]) -> usize {
+    let last = blocks.iter().enumerate().rev().find(|(_, [_, line_ends, ..])| *line_ends != 0);
+    last.map_or(0, |(i, [_, line_ends, ..])| i * BLOCK + BLOCK - line_ends.leading_zeros() as usize)
+}
+
+/// Where the cells of a text end, and what else one look at all of its bytes shows. Used again for the next text, so
+/// that its memory is taken once.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// The positions of all delimiters and line ends outside of quotes, and before them [`BEFORE`]: cell `i` is what
+    /// lies between `ends[i]` and `ends[i + 1]`. They mean nothing where the quotes are not regular.
+    pub(crate) ends: Vec<u32>,
+    /// What the look has shown. It may have gone past the end of the text: then `false` for `ascii`, and `true` for `nul`,
+    /// `returns` and `quoted`, may hold of that only.
+    pub(crate) look: Look,
+    blocks: Vec<Block>,
 }
 
 /// The position before the first one. The one behind it is 0, if it may wrap.
@@ -55,66 +102,49 @@ pub(crate) const BEFORE: u32 = u32::MAX;
 impl Index {
     /// Makes the index of a text of less than 4 GiB that begins outside of quotes.
     pub(crate) fn fill(&mut self, text: &[u8], of: Separators) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if crate::simd::has_avx512() {
-                // SAFETY: the line above has found these features in this process.
-                return unsafe { x86::avx512::fill(self, text, of) };
-            }
-            if crate::simd::has_avx2() {
-                // SAFETY: the line above has found these features in this process.
-                return unsafe { x86::avx2::fill(self, text, of) };
-            }
-        }
-        #[cfg(target_arch = "aarch64")]
-        {
-            neon::fill(self, text, of);
-        }
-        #[cfg(not(target_arch = "aarch64"))]
-        self.fill_plain(text, of);
+        self.look = look(text, of, &mut self.blocks);
+        self.find_ends();
     }
 
-    /// Forgets the last text.
-    fn clear(&mut self) {
+    /// Makes the index of the first `len` bytes, less than 4 GiB, of a text that was looked at before. They are to end where
+    /// a row does. The blocks are taken, and others given for them.
+    pub(crate) fn load(&mut self, look: Look, blocks: &mut Vec<Block>, len: usize) {
+        (self.look, self.look.open) = (look, false);
+        std::mem::swap(&mut self.blocks, blocks);
+        self.blocks.truncate(len / BLOCK + 1);
+        if let Some(last) = self.blocks.last_mut() {
+            last[..3].iter_mut().for_each(|bits| *bits &= (1 << (len % BLOCK)) - 1);
+        }
+        self.find_ends();
+    }
+
+    /// What is known of stretches of the text.
+    pub(crate) fn marks(&self) -> Marks<'_> {
+        Marks::new(&self.blocks, &self.look)
+    }
+
+    fn find_ends(&mut self) {
         self.ends.clear();
         self.ends.push(BEFORE);
-        self.rows.clear();
-        self.quotes.clear();
-        self.inner_lines.clear();
-    }
-
-    /// The scalar twin of [`fill`](Index::fill).
-    #[cfg_attr(target_arch = "aarch64", allow(dead_code, reason = "the tests compare with it"))]
-    fn fill_plain(&mut self, text: &[u8], of: Separators) {
-        scan(self, text, of, scalar::Scalar);
+        let (blocks, ends) = (&self.blocks, &mut self.ends);
+        #[cfg(target_arch = "x86_64")]
+        {
+            if super::has_avx512() {
+                // SAFETY: the line above has found these features in this process.
+                return unsafe { x86::avx512::flatten(blocks, ends) };
+            }
+            if super::has_avx2() {
+                // SAFETY: the line above has found these features in this process.
+                return unsafe { x86::avx2::flatten(blocks, ends) };
+            }
+        }
+        flatten_plain(blocks, ends);
     }
 }
 
-/// The end of the last whole row of a text that begins outside of quotes: behind its last line end that is outside of
-/// quotes, 0 if there is none. `None` if the quotes are not regular, as [`Index::regular`] has it, but for the last one,
-/// which may stay open.
-pub(crate) fn last_row_end(text: &[u8], of: Separators) -> Option<usize> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if crate::simd::has_avx512() {
-            // SAFETY: the line above has found these features in this process.
-            return unsafe { x86::avx512::last_row_end(text, of) };
-        }
-        if crate::simd::has_avx2() {
-            // SAFETY: the line above has found these features in this process.
-            return unsafe { x86::avx2::last_row_end(text, of) };
-        }
-    }
-    #[cfg(target_arch = "aarch64")]
-    return neon::last_row_end(text, of);
-    #[cfg(not(target_arch = "aarch64"))]
-    last_row_end_plain(text, of)
-}
-
-/// The scalar twin of [`last_row_end`].
-#[cfg_attr(target_arch = "aarch64", allow(dead_code, reason = "the tests compare with it"))]
-fn last_row_end_plain(text: &[u8], of: Separators) -> Option<usize> {
-    find_last(text, of, scalar::Scalar)
+/// The scalar twin of the functions that append the positions of all separators.
+fn flatten_plain(blocks: &[Block], ends: &mut Vec<u32>) {
+    flatten(blocks, ends, scalar::Scalar);
 }
 
 /// What is asked of 64 bytes. All that is marked `#[inline(always)]` is compiled for the instructions of the function
@@ -122,10 +152,21 @@ fn last_row_end_plain(text: &[u8], of: Separators) -> Option<usize> {
 trait Lanes: Copy {
     /// The bytes in registers.
     type Bytes: Copy;
+    /// Of each place the bytes seen there, put together.
+    type Seen: Copy;
 
     fn load(self, block: &[u8; BLOCK]) -> Self::Bytes;
 
     fn masks(self, bytes: Self::Bytes, of: Separators) -> Masks;
+
+    /// Of no bytes.
+    fn nothing(self) -> Self::Seen;
+
+    /// Adds bytes to what was seen.
+    fn see(self, seen: &mut Self::Seen, bytes: Self::Bytes);
+
+    /// Whether a byte was past ASCII, and whether one was NUL.
+    fn seen(self, seen: Self::Seen) -> (bool, bool);
 
     /// Each bit the exclusive or of all bits up to it.
     fn prefix_xor(self, bits: u64) -> u64;
@@ -141,23 +182,6 @@ struct Masks {
     quote: u64,
     line_end: u64,
     carriage_return: u64,
-    /// Bytes past ASCII.
-    high: u64,
-    nul: u64,
-}
-
-impl Masks {
-    /// Only what is in the text. Behind it comes nothing, which ends a cell like a line end does.
-    #[inline(always)]
-    fn within(self, in_text: u64) -> Self {
-        Masks {
-            delimiter: self.delimiter & in_text,
-            quote: self.quote & in_text,
-            line_end: self.line_end & in_text | !in_text,
-            carriage_return: self.carriage_return & in_text,
-            ..self
-        }
-    }
 }
 
 /// What the blocks before say about the present one.
@@ -179,7 +203,7 @@ impl Carry {
     /// Takes in one block. Returns which of its bytes are inside quotes, and zero if its quotes are regular.
     #[inline(always)]
     fn step(&mut self, masks: Masks, lanes: impl Lanes) -> (u64, u64) {
-        let Masks { delimiter, quote, line_end, carriage_return, .. } = masks;
+        let Masks { delimiter, quote, line_end, carriage_return } = masks;
         // A bit is set from an opening quote to before its closing one; a doubled quote closes and opens again.
         let inside = lanes.prefix_xor(quote) ^ self.inside;
         let opening = quote & inside;
@@ -187,118 +211,122 @@ impl Carry {
         let ends = delimiter | line_end | quote;
         let misplaced = opening & !(ends << 1 | self.opens);
         let behind = closing << 1 | self.closed;
-        let behind_cr = (behind & carriage_return) << 1 | self.closed_cr;
-        let goes_on = behind & !(ends | carriage_return) | behind_cr & !line_end;
+        let mut goes_on = behind & !ends;
+        // Most texts have no such byte at all, and in the others nearly every block has one.
+        if carriage_return | self.closed_cr != 0 {
+            let behind_cr = (behind & carriage_return) << 1 | self.closed_cr;
+            goes_on = goes_on & !carriage_return | behind_cr & !line_end;
+            self.closed_cr = (behind & carriage_return) >> 63;
+        }
         self.opens = ends >> 63;
         self.closed = closing >> 63;
-        self.closed_cr = (behind & carriage_return) >> 63;
         self.inside = ((inside as i64) >> 63) as u64;
         (inside, misplaced | goes_on)
     }
 }
 
-/// The last block, filled up with blanks, and which of its bytes are text. Blanks are neither NUL nor past ASCII.
-fn last_block(rest: &[u8]) -> ([u8; BLOCK], u64) {
-    let mut block = [b' '; BLOCK];
-    block[..rest.len()].copy_from_slice(rest);
-    (block, (1 << rest.len()) - 1)
+#[inline(always)]
+fn scan<L: Lanes>(text: &[u8], of: Separators, blocks: &mut Vec<Block>, lanes: L) -> Look {
+    let (whole, rest) = text.as_chunks::<BLOCK>();
+    blocks.resize(text.len() / BLOCK + 1, [0; 4]);
+    let mut at = Scan { carry: Carry::START, irregular: 0, returns: 0, before: 0, seen: lanes.nothing() };
+    let (mut quoted, mut done) = (false, 0);
+    // Many texts have no quote at all, and then most of the work is not there.
+    for (to, block) in blocks.iter_mut().zip(whole) {
+        let masks = lanes.masks(lanes.load(block), of);
+        if masks.quote != 0 {
+            quoted = true;
+            break;
+        }
+        *to = at.unquoted(lanes.load(block), masks, lanes);
+        done += 1;
+    }
+    for (to, block) in blocks[done..].iter_mut().zip(&whole[done..]) {
+        *to = at.quoted(lanes.load(block), lanes.masks(lanes.load(block), of), lanes);
+    }
+    // Filled up with blanks, which are neither NUL nor past ASCII.
+    let (mut last, in_text) = ([b' '; BLOCK], (1 << rest.len()) - 1);
+    last[..rest.len()].copy_from_slice(rest);
+    let bytes = lanes.load(&last);
+    let masks = lanes.masks(bytes, of);
+    let masks = Masks {
+        delimiter: masks.delimiter & in_text,
+        quote: masks.quote & in_text,
+        // Behind the text comes nothing, which ends a cell like a line end does.
+        line_end: masks.line_end & in_text | !in_text,
+        carriage_return: masks.carriage_return & in_text,
+    };
+    quoted |= masks.quote != 0;
+    let [separators, line_ends, quotes, before] = at.quoted(bytes, masks, lanes);
+    at.before -= u64::from((!in_text).count_ones()) << 32;
+    if let Some(last) = blocks.last_mut() {
+        *last = [separators & in_text, line_ends & in_text, quotes, before];
+    }
+    let (high, nul) = lanes.seen(at.seen);
+    Look {
+        regular: at.irregular == 0,
+        open: at.carry.inside != 0,
+        ascii: !high,
+        nul,
+        returns: at.returns != 0,
+        quoted,
+        line_ends: (at.before >> 32) as u32,
+    }
 }
 
-/// Blocks that room is made for at once, so that no call stands in the loops and what they know stays in registers.
+/// What is known while blocks are looked at.
+struct Scan<L: Lanes> {
+    carry: Carry,
+    irregular: u64,
+    returns: u64,
+    /// How many quotes, and from bit 32 on how many line ends.
+    before: u64,
+    seen: L::Seen,
+}
+
+impl<L: Lanes> Scan<L> {
+    /// Takes in a block before which there was no quote and in which there is none.
+    #[inline(always)]
+    fn unquoted(&mut self, bytes: L::Bytes, masks: Masks, lanes: L) -> Block {
+        lanes.see(&mut self.seen, bytes);
+        self.returns |= masks.carriage_return;
+        let separators = masks.delimiter | masks.line_end;
+        self.carry.opens = separators >> 63;
+        [separators, masks.line_end, 0, self.count(masks)]
+    }
+
+    #[inline(always)]
+    fn quoted(&mut self, bytes: L::Bytes, masks: Masks, lanes: L) -> Block {
+        lanes.see(&mut self.seen, bytes);
+        self.returns |= masks.carriage_return;
+        let (inside, wrong) = self.carry.step(masks, lanes);
+        self.irregular |= wrong;
+        let line_ends = masks.line_end & !inside;
+        [masks.delimiter & !inside | line_ends, line_ends, masks.quote, self.count(masks)]
+    }
+
+    /// Counts the block; returns what was counted before.
+    #[inline(always)]
+    fn count(&mut self, masks: Masks) -> u64 {
+        let before = self.before;
+        self.before += u64::from(masks.quote.count_ones()) | u64::from(masks.line_end.count_ones()) << 32;
+        before
+    }
+}
+
+/// Blocks that room is made for at once, so that no call stands in the loop and what it knows stays in registers.
 const STRIPE: usize = 64;
 
 #[inline(always)]
-fn scan(index: &mut Index, text: &[u8], of: Separators, lanes: impl Lanes) {
-    index.clear();
-    let (mut ends, mut rows) = (std::mem::take(&mut index.ends), std::mem::take(&mut index.rows));
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let (last, in_last) = last_block(rest);
-    let count = text.len().div_ceil(BLOCK);
-    let block = |i: usize| blocks.get(i).map_or((&last, in_last), |block| (block, u64::MAX));
-    let (mut high, mut nul, mut returns) = (0, 0, 0);
-    let (mut carry, mut irregular, mut quoted, mut i) = (Carry::START, 0, false, 0);
-    while i < count {
-        let stop = count.min(i + STRIPE);
+fn flatten(blocks: &[Block], ends: &mut Vec<u32>, lanes: impl Lanes) {
+    let mut base = 0;
+    for stripe in blocks.chunks(STRIPE) {
         ends.reserve((STRIPE + 1) * BLOCK);
-        rows.reserve((STRIPE + 1) * BLOCK);
-        // Many texts have no quote at all, and then most of the work is not there.
-        while i < stop && !quoted {
-            let (block, in_text) = block(i);
-            let masks = lanes.masks(lanes.load(block), of);
-            if masks.quote & in_text != 0 {
-                quoted = true;
-                break;
-            }
-            (high, nul, returns) = (high | masks.high, nul | masks.nul, returns | masks.carriage_return);
-            let separators = (masks.delimiter | masks.line_end) & in_text;
-            push_rows(&mut rows, ends.len() as u32 - 1, separators, separators & masks.line_end);
-            lanes.flatten(separators, (i * BLOCK) as u32, &mut ends);
-            carry.opens = separators >> 63;
-            i += 1;
-        }
-        if quoted {
-            index.quotes.begin(count);
-            index.inner_lines.begin(count);
-        }
-        while i < stop {
-            let (block, in_text) = block(i);
-            let masks = lanes.masks(lanes.load(block), of).within(in_text);
-            (high, nul, returns) = (high | masks.high, nul | masks.nul, returns | masks.carriage_return);
-            let (inside, wrong) = carry.step(masks, lanes);
-            irregular |= wrong;
-            index.quotes.set(i, masks.quote);
-            index.inner_lines.set(i, masks.line_end & inside & in_text);
-            let separators = (masks.delimiter | masks.line_end) & in_text & !inside;
-            push_rows(&mut rows, ends.len() as u32 - 1, separators, separators & masks.line_end);
-            lanes.flatten(separators, (i * BLOCK) as u32, &mut ends);
-            i += 1;
+        for [separators, ..] in stripe {
+            lanes.flatten(*separators, base, ends);
+            base += BLOCK as u32;
         }
     }
-    (index.ends, index.rows) = (ends, rows);
-    index.regular = irregular == 0 && carry.inside == 0;
-    index.returns = returns != 0;
-    (index.ascii, index.nul) = (high == 0, nul != 0);
-}
-
-/// Notes how many cells there are up to each line end of a block, `before` of them before the block. There must be room.
-#[inline(always)]
-fn push_rows(rows: &mut Vec<u32>, before: u32, separators: u64, line_ends: u64) {
-    // All bits up to and with the lowest of these.
-    let cells_up_to = |bits: u64| before + (separators & (bits ^ bits.wrapping_sub(1))).count_ones();
-    let (count, len) = (line_ends.count_ones() as usize, rows.len());
-    assert!(rows.capacity() - len >= BLOCK);
-    let to = rows.as_mut_ptr();
-    let second = line_ends & line_ends.wrapping_sub(1);
-    // SAFETY: there is room for 64 numbers behind `len`. Two are written whether or not there are as many line ends,
-    // which is faster than to ask; of more than two the loop writes the others, so `count` of them are written.
-    unsafe {
-        let to = to.add(len);
-        to.write(cells_up_to(line_ends));
-        to.add(1).write(cells_up_to(second));
-        let mut left = second & second.wrapping_sub(1);
-        for i in 2..count {
-            to.add(i).write(cells_up_to(left));
-            left &= left - 1;
-        }
-        rows.set_len(len + count);
-    }
-}
-
-#[inline(always)]
-fn find_last(text: &[u8], of: Separators, lanes: impl Lanes) -> Option<usize> {
-    let (mut carry, mut irregular, mut found) = (Carry::START, 0, (0, 0));
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let (last, in_text) = last_block(rest);
-    let all_blocks =
-        blocks.iter().zip(std::iter::repeat(u64::MAX)).chain((!rest.is_empty()).then_some((&last, in_text)));
-    for (i, (block, in_text)) in all_blocks.enumerate() {
-        let masks = lanes.masks(lanes.load(block), of).within(in_text);
-        let (inside, wrong) = carry.step(masks, lanes);
-        irregular |= wrong;
-        let line_ends = masks.line_end & !inside & in_text;
-        found = if line_ends != 0 { (i, line_ends) } else { found };
-    }
-    (irregular == 0).then(|| if found.1 == 0 { 0 } else { found.0 * BLOCK + 64 - found.1.leading_zeros() as usize })
 }
 
 mod scalar {
@@ -310,6 +338,7 @@ mod scalar {
 
     impl Lanes for Scalar {
         type Bytes = [u8; BLOCK];
+        type Seen = (bool, bool);
 
         fn load(self, block: &[u8; BLOCK]) -> Self::Bytes {
             *block
@@ -323,9 +352,19 @@ mod scalar {
                 quote: of.quote.map_or(0, mask),
                 line_end: mask(of.line_end),
                 carriage_return: mask(b'\r'),
-                high: bytes.iter().enumerate().fold(0, |bits, (i, byte)| bits | u64::from(*byte >> 7) << i),
-                nul: mask(0),
             }
+        }
+
+        fn nothing(self) -> Self::Seen {
+            (false, false)
+        }
+
+        fn see(self, seen: &mut Self::Seen, bytes: Self::Bytes) {
+            *seen = (seen.0 | !bytes.is_ascii(), seen.1 | bytes.contains(&0));
+        }
+
+        fn seen(self, seen: Self::Seen) -> (bool, bool) {
+            seen
         }
 
         #[inline(always)]

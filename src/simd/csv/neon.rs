@@ -1,20 +1,16 @@
 //! With NEON, which every 64-bit ARM processor has.
 
 use std::arch::aarch64::{
-    uint8x16_t, vandq_u8, vceqq_u8, vcgeq_u8, vdupq_n_u8, vgetq_lane_u64, vld1q_u8, vpaddq_u8, vreinterpretq_u64_u8,
+    uint8x16_t, vandq_u8, vceqq_u8, vdupq_n_u8, vgetq_lane_u64, vld1q_u8, vmaxvq_u8, vminq_u8, vminvq_u8, vorrq_u8,
+    vpaddq_u8, vreinterpretq_u64_u8,
 };
 
 use super::scalar::Scalar;
-use super::{BLOCK, Index, Lanes, Masks, Separators, find_last, scan};
+use super::{BLOCK, Block, Lanes, Look, Masks, Separators, scan};
 
-/// As [`Index::fill`].
-pub(super) fn fill(index: &mut Index, text: &[u8], of: Separators) {
-    scan(index, text, of, Neon);
-}
-
-/// As [`super::last_row_end`].
-pub(super) fn last_row_end(text: &[u8], of: Separators) -> Option<usize> {
-    find_last(text, of, Neon)
+/// As [`super::look`].
+pub(super) fn look(text: &[u8], of: Separators, blocks: &mut Vec<Block>) -> Look {
+    scan(text, of, blocks, Neon)
 }
 
 /// NEON is part of every aarch64 target that Rust's standard library is built for.
@@ -23,6 +19,8 @@ struct Neon;
 
 impl Lanes for Neon {
     type Bytes = [uint8x16_t; 4];
+    /// All bits that were set, and the least bytes.
+    type Seen = (uint8x16_t, uint8x16_t);
 
     #[inline(always)]
     fn load(self, block: &[u8; BLOCK]) -> Self::Bytes {
@@ -51,10 +49,28 @@ impl Lanes for Neon {
             quote: of.quote.map_or(0, mask),
             line_end: mask(of.line_end),
             carriage_return: mask(b'\r'),
-            // SAFETY: NEON is always there.
-            high: bits(bytes.map(|part| unsafe { vcgeq_u8(part, vdupq_n_u8(0x80)) })),
-            nul: mask(0),
         }
+    }
+
+    #[inline(always)]
+    fn nothing(self) -> Self::Seen {
+        // SAFETY: NEON is always there.
+        unsafe { (vdupq_n_u8(0), vdupq_n_u8(u8::MAX)) }
+    }
+
+    #[inline(always)]
+    fn see(self, (all, least): &mut Self::Seen, [a, b, c, d]: Self::Bytes) {
+        // SAFETY: NEON is always there.
+        unsafe {
+            *all = vorrq_u8(*all, vorrq_u8(vorrq_u8(a, b), vorrq_u8(c, d)));
+            *least = vminq_u8(*least, vminq_u8(vminq_u8(a, b), vminq_u8(c, d)));
+        }
+    }
+
+    #[inline(always)]
+    fn seen(self, (all, least): Self::Seen) -> (bool, bool) {
+        // SAFETY: NEON is always there.
+        unsafe { (vmaxvq_u8(all) >= 0x80, vminvq_u8(least) == 0) }
     }
 
     #[inline(always)]

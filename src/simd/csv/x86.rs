@@ -12,20 +12,21 @@ fn prefix_xor(bits: u64) -> u64 {
 pub(super) mod avx512 {
     use std::arch::x86_64::{
         __m512i, _mm512_add_epi32, _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask, _mm512_cvtepu8_epi32,
-        _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_movepi8_mask,
-        _mm512_set1_epi8, _mm512_set1_epi32, _mm512_storeu_si512,
+        _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi8, _mm512_min_epu8,
+        _mm512_movepi8_mask, _mm512_or_si512, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_setzero_si512,
+        _mm512_storeu_si512, _mm512_testn_epi8_mask,
     };
 
-    use super::super::{BLOCK, Index, Lanes, Masks, Separators, find_last, scan};
+    use super::super::{BLOCK, Block, Lanes, Look, Masks, Separators, flatten as flatten_all, scan};
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx2,pclmulqdq,bmi1,bmi2,popcnt,lzcnt")]
-    pub(in super::super) fn fill(index: &mut Index, text: &[u8], of: Separators) {
-        scan(index, text, of, Avx512(()));
+    pub(in super::super) fn look(text: &[u8], of: Separators, blocks: &mut Vec<Block>) -> Look {
+        scan(text, of, blocks, Avx512(()))
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,avx2,pclmulqdq,bmi1,bmi2,popcnt,lzcnt")]
-    pub(in super::super) fn last_row_end(text: &[u8], of: Separators) -> Option<usize> {
-        find_last(text, of, Avx512(()))
+    pub(in super::super) fn flatten(blocks: &[Block], ends: &mut Vec<u32>) {
+        flatten_all(blocks, ends, Avx512(()));
     }
 
     /// Only made in functions that are called where these instructions are known to be there.
@@ -34,6 +35,8 @@ pub(super) mod avx512 {
 
     impl Lanes for Avx512 {
         type Bytes = __m512i;
+        /// All bits that were set, and the least bytes.
+        type Seen = (__m512i, __m512i);
 
         #[inline(always)]
         fn load(self, block: &[u8; BLOCK]) -> __m512i {
@@ -51,10 +54,25 @@ pub(super) mod avx512 {
                 quote: of.quote.map_or(0, mask),
                 line_end: mask(of.line_end),
                 carriage_return: mask(b'\r'),
-                // SAFETY: as above.
-                high: unsafe { _mm512_movepi8_mask(bytes) },
-                nul: mask(0),
             }
+        }
+
+        #[inline(always)]
+        fn nothing(self) -> Self::Seen {
+            // SAFETY: the instructions are there, as `self` shows.
+            unsafe { (_mm512_setzero_si512(), _mm512_set1_epi8(-1)) }
+        }
+
+        #[inline(always)]
+        fn see(self, (all, least): &mut Self::Seen, bytes: __m512i) {
+            // SAFETY: the instructions are there, as `self` shows.
+            (*all, *least) = unsafe { (_mm512_or_si512(*all, bytes), _mm512_min_epu8(*least, bytes)) };
+        }
+
+        #[inline(always)]
+        fn seen(self, (all, least): Self::Seen) -> (bool, bool) {
+            // SAFETY: the instructions are there, as `self` shows.
+            unsafe { (_mm512_movepi8_mask(all) != 0, _mm512_testn_epi8_mask(least, least) != 0) }
         }
 
         #[inline(always)]
@@ -102,18 +120,21 @@ pub(super) mod avx512 {
 }
 
 pub(super) mod avx2 {
-    use std::arch::x86_64::{__m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8};
+    use std::arch::x86_64::{
+        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8, _mm256_setzero_si256,
+    };
 
-    use super::super::{BLOCK, Index, Lanes, Masks, Separators, find_last, scan};
+    use super::super::{BLOCK, Block, Lanes, Look, Masks, Separators, flatten as flatten_all, scan};
 
-    #[target_feature(enable = "avx2,pclmulqdq,bmi1,popcnt,lzcnt")]
-    pub(in super::super) fn fill(index: &mut Index, text: &[u8], of: Separators) {
-        scan(index, text, of, Avx2(()));
+    #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,popcnt,lzcnt")]
+    pub(in super::super) fn look(text: &[u8], of: Separators, blocks: &mut Vec<Block>) -> Look {
+        scan(text, of, blocks, Avx2(()))
     }
 
-    #[target_feature(enable = "avx2,pclmulqdq,bmi1,popcnt,lzcnt")]
-    pub(in super::super) fn last_row_end(text: &[u8], of: Separators) -> Option<usize> {
-        find_last(text, of, Avx2(()))
+    #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,popcnt,lzcnt")]
+    pub(in super::super) fn flatten(blocks: &[Block], ends: &mut Vec<u32>) {
+        flatten_all(blocks, ends, Avx2(()));
     }
 
     /// Only made in functions that are called where these instructions are known to be there.
@@ -122,6 +143,8 @@ pub(super) mod avx2 {
 
     impl Lanes for Avx2 {
         type Bytes = (__m256i, __m256i);
+        /// All bits that were set, and the least bytes.
+        type Seen = (__m256i, __m256i);
 
         #[inline(always)]
         fn load(self, block: &[u8; BLOCK]) -> Self::Bytes {
@@ -145,11 +168,30 @@ pub(super) mod avx2 {
                 quote: of.quote.map_or(0, mask),
                 line_end: mask(of.line_end),
                 carriage_return: mask(b'\r'),
-                // SAFETY: as above.
-                high: unsafe {
-                    u64::from(_mm256_movemask_epi8(low) as u32) | u64::from(_mm256_movemask_epi8(high) as u32) << 32
-                },
-                nul: mask(0),
+            }
+        }
+
+        #[inline(always)]
+        fn nothing(self) -> Self::Seen {
+            // SAFETY: the instructions are there, as `self` shows.
+            unsafe { (_mm256_setzero_si256(), _mm256_set1_epi8(-1)) }
+        }
+
+        #[inline(always)]
+        fn see(self, (all, least): &mut Self::Seen, (low, high): Self::Bytes) {
+            // SAFETY: the instructions are there, as `self` shows.
+            unsafe {
+                *all = _mm256_or_si256(*all, _mm256_or_si256(low, high));
+                *least = _mm256_min_epu8(*least, _mm256_min_epu8(low, high));
+            }
+        }
+
+        #[inline(always)]
+        fn seen(self, (all, least): Self::Seen) -> (bool, bool) {
+            // SAFETY: the instructions are there, as `self` shows.
+            unsafe {
+                let nul = _mm256_cmpeq_epi8(least, _mm256_setzero_si256());
+                (_mm256_movemask_epi8(all) != 0, _mm256_movemask_epi8(nul) != 0)
             }
         }
 

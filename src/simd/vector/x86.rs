@@ -8,6 +8,7 @@ use std::arch::x86_64::{
     _mm512_mask_cmpneq_epi8_mask, _mm512_set1_epi8,
 };
 
+use super::super::{has_avx2, has_avx512};
 use super::{Job, Quotes, Scalar, Vector, Window};
 
 /// AVX-512 with the instructions for bytes, and what every processor with it has too.
@@ -29,20 +30,6 @@ pub(super) fn dispatch<J: Job>(job: J) -> J::Output {
         return unsafe { with_avx2(job) };
     }
     job.run(Scalar)
-}
-
-#[inline]
-fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("bmi1")
-        && is_x86_feature_detected!("bmi2")
-        && is_x86_feature_detected!("lzcnt")
-        && is_x86_feature_detected!("popcnt")
-}
-
-#[inline]
-fn has_avx512() -> bool {
-    has_avx2() && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
