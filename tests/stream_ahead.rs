@@ -141,7 +141,10 @@ fn a_source_that_is_given_up_is_dropped_from_both_batches_and_the_others_stay() 
     }
     assert_eq!(loader.forget("s"), 3, "two on their way, and one behind them");
     proxy.heal();
-    loader.commit().unwrap();
+    // If nobody was told of the error yet, the first of these is.
+    if loader.commit().is_err() {
+        loader.commit().unwrap();
+    }
     let sql = "SELECT count(*), sum(a)::bigint FROM t WHERE a > 0";
     let row = client.query_one(sql, &[]).unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (2, 5));
