@@ -272,7 +272,7 @@ fn records_go_into_tables_by_the_value_of_a_field_and_their_arrays_into_tables_o
 #[test]
 fn fields_past_the_budget_are_promoted_by_the_names_that_they_have_there() {
     let (url, mut client) = database();
-    let input = b"{\"a\":1,\"b\":1,\"c.d\":2,\"c\":{\"d\":3}}\n{\"a\":1,\"b\":1}\n{\"a\":1,\"b\":1,\"c.d\":4}\n";
+    let input = b"{\"a\":1,\"c\":{\"e\":1,\"d\":3},\"c.d\":2}\n{\"a\":1,\"c\":{\"e\":1}}\n{\"a\":1,\"c\":{\"e\":1},\"c.d\":4}\n";
     let into = ["--to", &url, "--table", "t"];
     let stream = [&["stream", "-", "--max-columns", "3"], &into[..]].concat();
     let run = longshore_with(&stream, input);
