@@ -9,7 +9,7 @@ mod inputs;
 #[path = "support/judge_csv.rs"]
 mod judge;
 
-use inputs::{Stored, fixtures, format_of, read, shared};
+use inputs::{Stored, fixtures, format_of, read, shared, shared_csv};
 use judge::{check, rows};
 use longshore::records::{Dialect, Escape, Format, FormatOptions, Kind, Layout, LineEnd};
 use proptest::prelude::*;
@@ -26,24 +26,7 @@ fn layout_of(stored: &Stored, options: &FormatOptions) -> Option<(Layout, Vec<u8
 #[test]
 fn every_csv_input_is_read_as_the_csv_crate_reads_it() {
     let mut stored = fixtures();
-    for folder in [
-        "csv-real",
-        "csv-spectrum",
-        "pollock/polluted/csv",
-        "pollock/survey/csv",
-        "duckdb-csv",
-        "arrow-csv",
-        "arrow-testing",
-        "clevercsv",
-        "csvkit",
-        "readr",
-        "tabulator",
-        "frictionless",
-        "messy",
-        "poison",
-    ] {
-        stored.extend(shared(folder));
-    }
+    stored.extend(shared_csv());
     let (mut wrong, mut rows, mut files) = (Vec::new(), 0, 0);
     for stored in &stored {
         let Some((layout, bytes)) = layout_of(stored, &FormatOptions::default()) else { continue };

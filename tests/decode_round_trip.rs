@@ -14,7 +14,7 @@ mod judge;
 
 use std::sync::Arc;
 
-use inputs::{Stored, fixtures, shared};
+use inputs::{Stored, fixtures, shared_all};
 use judge::{check, decode, round_trip};
 use longshore::records::{Format, FormatOptions, Kind};
 use longshore::schema::Hint;
@@ -24,27 +24,7 @@ use proptest::prelude::*;
 fn all_inputs() -> Vec<Stored> {
     let mut stored = fixtures();
     stored.retain(|stored| !stored.name.contains("64m"));
-    for folder in [
-        "ndjson",
-        "simdjson",
-        "duckdb-json",
-        "arrow-json",
-        "csv-real",
-        "csv-spectrum",
-        "duckdb-csv",
-        "arrow-csv",
-        "arrow-testing",
-        "clevercsv",
-        "csvkit",
-        "readr",
-        "tabulator",
-        "frictionless",
-        "messy",
-        "pollock",
-        "jsontestsuite",
-    ] {
-        stored.extend(shared(folder));
-    }
+    stored.extend(shared_all());
     stored.retain(|stored| Inference::of(&stored.source(), &ReadOptions::default().threads(1)).is_ok());
     stored
 }

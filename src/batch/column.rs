@@ -204,9 +204,11 @@ impl ColumnBuilder {
     pub(super) fn finish(&mut self, rows: usize) -> ArrayRef {
         self.pad(rows);
         self.rows = 0;
-        // One long record must not make every later batch reserve as much.
-        let text_bytes = self.values.text_bytes().min(ROOM);
-        let values = std::mem::replace(&mut self.values, Values::new(self.ty, rows.min(ROOM / 16), text_bytes));
+        // One long record must not make every later batch reserve as much; but some more than now, or every other batch
+        // would outgrow it.
+        let some_more = |count: usize, most: usize| (count + count / 8 + 128).min(most);
+        let (rooms, text_bytes) = (some_more(rows, ROOM / 16), some_more(self.values.text_bytes(), ROOM));
+        let values = std::mem::replace(&mut self.values, Values::new(self.ty, rooms, text_bytes));
         values.finish(self.ty, self.nulls.finish(rows))
     }
 }

@@ -3,6 +3,7 @@
 use super::column::Found;
 use crate::records::{Fault, FieldKind, check_json};
 use crate::schema::{Reading, TimeUnit};
+use crate::simd::{Job, Vector, dispatch};
 use crate::value::{self, Shape};
 
 /// Digits that a number inside JSON may have before and behind the point for Postgres to hold it (as `numeric`).
@@ -196,8 +197,8 @@ fn is_cell(kind: FieldKind) -> bool {
 
 /// Whether a number in valid JSON text is past what Postgres' `numeric` holds, to which `jsonb` turns it.
 fn has_monster_number(json: &[u8]) -> bool {
-    // So short a text needs an exponent for that.
-    if json.len() < JSON_DIGITS.1 as usize && !may_have_exponent(json) {
+    // So short a text needs a long exponent for that.
+    if json.len() < SHORT && !may_have_long_exponent(json) {
         return false;
     }
     let mut at = 0;
@@ -215,25 +216,45 @@ fn has_monster_number(json: &[u8]) -> bool {
     false
 }
 
-/// Whether there is what looks like an exponent: `e` between a digit and a digit or a sign. All bytes are looked at,
-/// without a branch, so that many go at a time.
-fn may_have_exponent(json: &[u8]) -> bool {
-    let [_, letters @ .., _] = json else { return false };
-    let digit = |byte: &u8| u8::from(byte.wrapping_sub(b'0') < 10);
-    let sign = |byte: &u8| u8::from(*byte == b'+') | u8::from(*byte == b'-');
-    let around = json.iter().zip(letters).zip(&json[2..]);
-    let looks = around.map(|((before, letter), behind)| {
-        digit(before) & u8::from(letter | 0x20 == b'e') & (digit(behind) | sign(behind))
-    });
-    looks.fold(0, |any, one| any | one) != 0
+/// Bytes of a text whose numbers are no monsters but by an exponent of four digits or more.
+const SHORT: usize = JSON_DIGITS.1 as usize / 2;
+
+/// Whether there is what looks like an exponent of four digits or more: `e` behind a digit, and then a digit or a sign
+/// and three digits. All bytes are looked at, without a branch, so that many go at a time.
+fn may_have_long_exponent(json: &[u8]) -> bool {
+    dispatch(LongExponent(json))
+}
+
+struct LongExponent<'a>(&'a [u8]);
+
+impl Job for LongExponent<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self, _: impl Vector) -> bool {
+        let json = self.0;
+        let Some(starts) = json.len().checked_sub(5) else { return false };
+        let digit = |byte: u8| u8::from(byte.wrapping_sub(b'0') < 10);
+        let sign = |byte: u8| u8::from(byte == b'+') | u8::from(byte == b'-');
+        let [before, letter, first, second, third, fourth] = std::array::from_fn(|at| &json[at..at + starts]);
+        let looks = (0..starts).map(|i| {
+            let letter = digit(before[i]) & u8::from(letter[i] | 0x20 == b'e');
+            letter & (digit(first[i]) | sign(first[i])) & digit(second[i]) & digit(third[i]) & digit(fourth[i])
+        });
+        looks.fold(0, |any, one| any | one) != 0
+    }
 }
 
 fn string_end(json: &[u8], open: usize) -> usize {
     let mut at = open + 1;
-    while at < json.len() && json[at] != b'"' {
-        at += 1 + usize::from(json[at] == b'\\');
+    while let Some(found) = json.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if json[at] == b'"' {
+            return at + 1;
+        }
+        at += 2;
     }
-    at + 1
+    json.len()
 }
 
 /// What a value is, in words, without the value.
@@ -260,16 +281,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_exponent_is_overlooked_wherever_it_stands() {
+    fn no_long_exponent_is_overlooked_wherever_it_stands() {
         for pad in 0..70 {
             let pad = " ".repeat(pad);
-            for number in ["1e5", "12E+5", "0.5e-9", "[1e5]", "{\"e\": 7E9}"] {
-                assert!(may_have_exponent(format!("{pad}{number}").as_bytes()), "{number}");
-                assert!(may_have_exponent(format!("{number}{pad}").as_bytes()), "{number}");
+            for number in ["1e1234", "12E+54321", "0.5e-1000", "[1e0009]", "{\"e\": 7E98765}"] {
+                assert!(may_have_long_exponent(format!("{pad}{number}").as_bytes()), "{number}");
+                assert!(may_have_long_exponent(format!("{number}{pad}").as_bytes()), "{number}");
             }
-            for text in ["", "e", "1e", "e5", "1", "[\"one\", true, false, 12, 3.5]", "1 e5", "1e,5", "xe5"] {
-                assert!(!may_have_exponent(format!("{pad}{text}").as_bytes()), "{text}");
+            for text in
+                ["", "e", "1e", "e5", "1", "[\"one\", true, false, 12, 3.5]", "1 e5678", "1e,5678", "xe5678", "1e-99"]
+            {
+                assert!(!may_have_long_exponent(format!("{pad}{text}").as_bytes()), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn a_short_text_is_no_monster_without_a_long_exponent() {
+        let digits = |count: usize| "9".repeat(count);
+        // The widest and the finest that fit: of such length that an exponent of three digits does not do it.
+        for number in [format!("{}e999", digits(SHORT - 5)), format!("0.{}e-999", digits(SHORT - 8))] {
+            assert_eq!(number.len(), SHORT - 1);
+            let found = value::json_number(number.as_bytes()).unwrap();
+            assert!(found.int_digits <= JSON_DIGITS.0 && found.scale <= JSON_DIGITS.1);
         }
     }
 
@@ -278,7 +312,13 @@ mod tests {
         for json in ["[1e140000]", "{\"a\": 1e-20000}", "1E+131073"] {
             assert!(has_monster_number(json.as_bytes()), "{json}");
         }
-        for json in ["[1e5, \"1e140000\"]", "[\"\\\"1e140000\"]", "[1.5e300, 2E-300]"] {
+        for json in [
+            "[1e5, \"1e140000\"]",
+            "[\"\\\\1e140000\\\"1e140000\", 2]",
+            "[\"1e140000\\\\\"]",
+            "[\"\\\"1e140000\"]",
+            "[1.5e300, 2E-300]",
+        ] {
             assert!(!has_monster_number(json.as_bytes()), "{json}");
         }
     }

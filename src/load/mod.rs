@@ -23,6 +23,8 @@ mod retry;
 mod session;
 #[cfg(feature = "redshift")]
 mod stage;
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod state;
 mod target;
 #[cfg(all(unix, feature = "postgres"))]
 mod temp;

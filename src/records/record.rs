@@ -111,7 +111,7 @@ impl<'a> Record<'a> {
     #[inline]
     pub fn unescape(&self, field: &Field, out: &mut Vec<u8>) {
         match field.kind {
-            Kind::EscapedStr => json::unescape_into(self.value(field), out),
+            Kind::EscapedStr => json::unescape_part(self.bytes, field.start as usize, field.end as usize, out),
             _ => out.extend_from_slice(&self.text(field)),
         }
     }

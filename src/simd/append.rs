@@ -5,174 +5,82 @@
 //! the next copy, or never counted. Where that would read or write outside of the memory at hand, exactly what is
 //! wanted is copied.
 
-/// Bytes to reserve beyond what will be appended, so that wide stores have room to the end.
-pub(crate) const SLACK: usize = 128;
+use super::vector::{Vector, WINDOW, Window};
 
-/// Appends to a vector whose room was reserved before.
-///
-/// Nothing is added to the vector before [`Appender::finish`].
-pub(crate) struct Appender<'a> {
-    out: &'a mut Vec<u8>,
-    /// The vector's allocation, `room` bytes long. It does not move, for the vector is borrowed and not grown.
-    start: *mut u8,
-    room: usize,
-    /// Bytes that are filled; never more than `room`.
-    at: usize,
-}
+/// Bytes that [`extend_short`] copies at once, and the most that it copies so.
+const BLOCK: usize = 32;
+const SHORT: usize = 4 * BLOCK;
 
-impl<'a> Appender<'a> {
-    /// Begins behind what the vector holds, with room for `bytes` and [`SLACK`] more.
-    pub(crate) fn new(out: &'a mut Vec<u8>, bytes: usize) -> Self {
-        out.reserve(bytes + SLACK);
-        let (start, room, at) = (out.as_mut_ptr(), out.capacity(), out.len());
-        Appender { out, start, room, at }
-    }
-
-    /// Makes all that was appended the vector's.
-    pub(crate) fn finish(self) {
-        // SAFETY: `at` is at most the capacity, and every byte before it was the vector's before or has been
-        // written: each call moves `at` over bytes that it has just filled.
-        unsafe { self.out.set_len(self.at) };
-    }
-
-    /// Appends the first `len` of eight bytes.
-    #[inline(always)]
-    pub(crate) fn word(&mut self, bytes: [u8; 8], len: usize) {
-        if self.room - self.at >= 8 && len <= 8 {
-            // SAFETY: there are 8 bytes between `at` and the end of the allocation, which nothing else refers to.
-            unsafe { self.start.add(self.at).cast::<[u8; 8]>().write_unaligned(bytes) };
-            self.at += len;
-        } else {
-            let bytes = &bytes[..len];
-            // SAFETY: this is what is left of the allocation.
-            self.at += unsafe { exactly(bytes, self.start.add(self.at), self.room - self.at) };
-        }
-    }
-
-    /// Appends `source[from..from + len]`, by one copy of `WIDTH` bytes and, where that is too short, one of the rest.
-    ///
-    /// # Panics
-    ///
-    /// If that is outside of `source`.
-    #[inline(always)]
-    pub(crate) fn copy<const WIDTH: usize>(&mut self, source: &[u8], from: usize, len: usize) {
-        if from <= source.len() && source.len() - from >= WIDTH && self.room - self.at >= WIDTH {
-            // SAFETY: `WIDTH` bytes are readable behind `from` in `source`, and as many writable behind `at`. The two
-            // do not overlap: `source` is borrowed while the vector is borrowed mutably.
-            unsafe {
-                let target = self.start.add(self.at).cast::<[u8; WIDTH]>();
-                target.write_unaligned(source.as_ptr().add(from).cast::<[u8; WIDTH]>().read_unaligned());
-            }
-            if len <= WIDTH {
-                self.at += len;
-                return;
-            }
-            let rest = &source[from + WIDTH..from + len];
-            self.at += WIDTH;
-            // SAFETY: this is what is left of the allocation.
-            self.at += unsafe { exactly(rest, self.start.add(self.at), self.room - self.at) };
-        } else {
-            let bytes = &source[from..from + len];
-            // SAFETY: this is what is left of the allocation.
-            self.at += unsafe { exactly(bytes, self.start.add(self.at), self.room - self.at) };
-        }
-    }
-}
-
-/// Copies bytes to `target`, where there is room for `room` bytes; returns how many they are. It takes no `Appender`, so
-/// that one can live in registers.
-///
-/// # Panics
-///
-/// If there is no room, which is a defect of the caller's sum.
-///
-/// # Safety
-///
-/// `room` bytes from `target` on must be the caller's to write, and `bytes` must be none of them.
-#[inline(never)]
-unsafe fn exactly(bytes: &[u8], target: *mut u8, room: usize) -> usize {
-    assert!(bytes.len() <= room, "room for all that is appended was reserved");
-    // SAFETY: by the promise above, and because the bytes fit.
-    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
-    bytes.len()
-}
-
-/// Bytes that [`extend_short`] copies at once.
-const SHORT: usize = 32;
-
-/// Appends `source[from..to]` to a vector; fastest if it is at most 32 bytes and not at the end of `source`.
+/// Appends `source[from..to]` to a vector; fastest if it is at most 128 bytes and not at the end of `source`.
 ///
 /// # Panics
 ///
 /// If that is outside of `source`.
 #[inline]
 pub(crate) fn extend_short(out: &mut Vec<u8>, source: &[u8], from: usize, to: usize) {
-    let short = to.wrapping_sub(from) <= SHORT && from <= source.len() && source.len() - from >= SHORT;
+    let len = to.wrapping_sub(from);
+    let short = len <= SHORT && from <= source.len() && source.len() - from >= SHORT;
     if !short || out.capacity() - out.len() < SHORT {
         return out.extend_from_slice(&source[from..to]);
     }
     // SAFETY: `SHORT` bytes are readable behind `from` in `source` and as many writable behind the vector's end, and
-    // the two do not overlap, for one is borrowed and the other borrowed mutably. The length grows by at most as many
-    // bytes as were written.
+    // the two do not overlap, for one is borrowed and the other borrowed mutably. Blocks begin before `len`, which is at
+    // most a multiple of theirs, so they end within these bytes. The length grows by no more than was written.
     unsafe {
-        let target = out.as_mut_ptr().add(out.len()).cast::<[u8; SHORT]>();
-        target.write_unaligned(source.as_ptr().add(from).cast::<[u8; SHORT]>().read_unaligned());
-        out.set_len(out.len() + (to - from));
+        let (source, target) = (source.as_ptr().add(from), out.as_mut_ptr().add(out.len()));
+        let mut at = 0;
+        loop {
+            let block = source.add(at).cast::<[u8; BLOCK]>().read_unaligned();
+            target.add(at).cast::<[u8; BLOCK]>().write_unaligned(block);
+            at += BLOCK;
+            if at >= len {
+                break;
+            }
+        }
+        out.set_len(out.len() + len);
     }
+}
+
+/// Appends `source[from..to]` up to the first backslash or control character, and returns where that is, or `to`.
+///
+/// # Panics
+///
+/// If that is outside of `source`.
+#[inline(always)]
+pub(crate) fn extend_to_escape(vector: impl Vector, out: &mut Vec<u8>, source: &[u8], from: usize, to: usize) -> usize {
+    let mut at = from;
+    while at < to {
+        let Some(window) = source[at..].first_chunk::<WINDOW>() else {
+            let text = &source[at..to];
+            let plain = text.iter().position(|byte| *byte == b'\\' || *byte < 0x20).unwrap_or(text.len());
+            out.extend_from_slice(&text[..plain]);
+            return at + plain;
+        };
+        let plain = (vector.quotes(window).other.trailing_zeros() as usize).min(to - at);
+        out.reserve(WINDOW);
+        // SAFETY: there is room for a window behind the vector's end, and it is not in the window, for one is borrowed and
+        // the other borrowed mutably. The length grows by at most the window's.
+        unsafe {
+            out.as_mut_ptr().add(out.len()).cast::<Window>().write_unaligned(*window);
+            out.set_len(out.len() + plain);
+        }
+        at += plain;
+        if plain < WINDOW {
+            return at;
+        }
+    }
+    at
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::vector::{Job, each_vector};
     use super::*;
-
-    /// The twin: the same by the standard library.
-    #[derive(Default)]
-    struct Plain(Vec<u8>);
-
-    impl Plain {
-        fn word(&mut self, bytes: [u8; 8], len: usize) {
-            self.0.extend_from_slice(&bytes[..len]);
-        }
-
-        fn copy(&mut self, source: &[u8], from: usize, len: usize) {
-            self.0.extend_from_slice(&source[from..from + len]);
-        }
-    }
-
-    fn same<const WIDTH: usize>(source: &[u8], slack: usize) {
-        for from in 0..=source.len() {
-            for len in 0..=source.len() - from {
-                let (mut fast, mut plain) = (b"before".to_vec(), Plain(b"before".to_vec()));
-                let mut appender = Appender::new(&mut fast, 3 * len + 16);
-                // As if there were no slack, so that the end of the room is met.
-                appender.room = appender.at + 2 * len + 7 + slack;
-                appender.copy::<WIDTH>(source, from, len);
-                appender.word(*b"abcdefgh", 4);
-                appender.copy::<WIDTH>(source, from, len);
-                appender.word(*b"ijklmnop", 3);
-                appender.finish();
-                plain.copy(source, from, len);
-                plain.word(*b"abcdefgh", 4);
-                plain.copy(source, from, len);
-                plain.word(*b"ijklmnop", 3);
-                assert_eq!(fast, plain.0, "{WIDTH} {from} {len} {slack}");
-            }
-        }
-    }
-
-    #[test]
-    fn wide_copies_agree_with_plain_ones_at_all_lengths_and_offsets() {
-        let source: Vec<u8> = (0..=255).cycle().skip(7).take(if cfg!(miri) { 40 } else { 150 }).collect();
-        for slack in [0, 1, 40, SLACK] {
-            same::<32>(&source, slack);
-            same::<64>(&source, slack);
-        }
-    }
 
     #[test]
     fn short_copies_agree_with_plain_ones_at_all_lengths_and_offsets() {
-        let source: Vec<u8> = (0..80).collect();
-        for room in [0, 20, 32, 200] {
+        let source: Vec<u8> = (0..if cfg!(miri) { 135 } else { 200 }).collect();
+        for room in [0, 20, 128, 400] {
             for from in 0..=source.len() {
                 for to in from..=source.len() {
                     let mut out = Vec::with_capacity(room + 2);
@@ -184,19 +92,34 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_not_finished_is_not_there() {
-        let mut out = b"before".to_vec();
-        Appender::new(&mut out, 10).word([1; 8], 8);
-        assert_eq!(out, b"before");
+    struct ToEscape<'a>(&'a [u8], usize, usize);
+
+    impl Job for ToEscape<'_> {
+        type Output = (Vec<u8>, usize);
+
+        #[inline(always)]
+        fn run(self, vector: impl Vector) -> Self::Output {
+            let mut out = b"before".to_vec();
+            let at = extend_to_escape(vector, &mut out, self.0, self.1, self.2);
+            (out, at)
+        }
     }
 
     #[test]
-    #[should_panic(expected = "room for all that is appended was reserved")]
-    fn past_the_room_nothing_is_written() {
-        let mut out = Vec::new();
-        let mut appender = Appender::new(&mut out, 0);
-        appender.room = 5;
-        appender.copy::<32>(&[0; 32], 0, 6);
+    fn text_ends_at_its_first_escape_at_all_lengths_and_offsets() {
+        let most = if cfg!(miri) { 70 } else { 150 };
+        for escape in [b'\\', b'\n'] {
+            for at in 0..most {
+                let mut source = vec![b'a'; most];
+                source[at] = escape;
+                for from in 0..most {
+                    for to in (from..=most).step_by(7) {
+                        let end = if (from..to).contains(&at) { at } else { to };
+                        let plain = ([b"before", &source[from..end]].concat(), end);
+                        each_vector(|| ToEscape(&source, from, to), |made| assert_eq!(made, plain));
+                    }
+                }
+            }
+        }
     }
 }

@@ -9,14 +9,16 @@ mod append;
 mod csv;
 mod integers;
 mod lanes;
+mod rows;
 mod spans;
 mod strings;
 mod vector;
 
-pub(crate) use append::Appender;
+pub(crate) use append::extend_to_escape;
 pub(crate) use csv::{Index, Look, Marks, Separators, last_row_end, look};
 pub(crate) use integers::{Integers, Word, Words, integers, numbers, others};
 pub(crate) use lanes::{LANES, Lengths, texts};
+pub(crate) use rows::{Rows, TILE, filled, prefetch};
 pub(crate) use spans::{Spans, Watch};
 pub(crate) use strings::{Part, Texts};
 pub(crate) use vector::{Job, Padded, Quotes, Vector, WINDOW, Window, dispatch};

@@ -158,13 +158,17 @@ fn unescape(source: &[u8], from: usize, to: usize, marks: Marks<'_>, data: &mut 
     is_ascii
 }
 
+/// Bytes from which on texts are long.
+const LONG: usize = 32;
+
 /// Whether the stretches between ascending offsets are UTF-8. False may also mean that it has to be looked at text by
 /// text.
 fn are_texts(offsets: &[i32], data: &[u8]) -> bool {
     let end = offsets.last().copied().unwrap_or_default() as usize;
     let Some(text) = data.get(..end).and_then(|data| simdutf8::basic::from_utf8(data).ok()) else { return false };
-    // In ASCII every place is one where a character begins.
-    text.is_ascii() || offsets.iter().all(|offset| text.is_char_boundary(*offset as usize))
+    // In ASCII every place is one where a character begins; but of long texts it is quicker to look at the places.
+    (offsets.len() * LONG > end && text.is_ascii())
+        || offsets.iter().all(|offset| text.is_char_boundary(*offset as usize))
 }
 
 #[cfg(test)]

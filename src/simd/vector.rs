@@ -63,6 +63,18 @@ pub(crate) trait Vector: Copy {
     /// Whether the bytes chosen by `mask`, from the front without a gap, are those of `literal`.
     fn starts_with(self, window: &Window, literal: &Window, mask: u64) -> bool;
 
+    /// Copies bytes, no more and no fewer. Returns whether one of them is 0.
+    ///
+    /// # Safety
+    ///
+    /// As many bytes from `to` on must be the caller's to write, and none of them one of `from`.
+    #[inline(always)]
+    unsafe fn copy(self, from: &[u8], to: *mut u8) -> bool {
+        // SAFETY: by the promise above.
+        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
+        from.contains(&0)
+    }
+
     /// Does work as a function of its own, so that what is rare or long does not swell what is not.
     fn apart<J: Job>(self, job: J) -> J::Output;
 }
@@ -129,6 +141,15 @@ impl Vector for Scalar {
     }
 }
 
+/// Runs a job with each vector that this processor has, the scalar one among them.
+#[cfg(test)]
+pub(super) fn each_vector<J: Job>(job: impl Fn() -> J, check: impl Fn(J::Output)) {
+    check(job().run(Scalar));
+    check(dispatch(job()));
+    #[cfg(target_arch = "x86_64")]
+    x86::tests::each(job, check);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,9 +187,7 @@ mod tests {
 
     fn compare(window: &Window, literal: &Window, len: usize) {
         let twin = Ask { window, literal, len }.run(Scalar);
-        assert_eq!(dispatch(Ask { window, literal, len }), twin);
-        #[cfg(target_arch = "x86_64")]
-        x86::tests::each(|| Ask { window, literal, len }, |answer| assert_eq!(answer, twin));
+        each_vector(|| Ask { window, literal, len }, |answer| assert_eq!(answer, twin));
     }
 
     #[test]

@@ -47,6 +47,37 @@ pub(crate) fn fixtures() -> Vec<Stored> {
     found
 }
 
+/// The folders of developers' data with CSV.
+const CSV: &[&str] = &[
+    "csv-real",
+    "csv-spectrum",
+    "pollock/polluted/csv",
+    "pollock/survey/csv",
+    "duckdb-csv",
+    "arrow-csv",
+    "arrow-testing",
+    "clevercsv",
+    "csvkit",
+    "readr",
+    "tabulator",
+    "frictionless",
+    "messy",
+    "poison",
+];
+
+/// The folders of developers' data with JSON.
+const JSON: &[&str] = &["ndjson", "simdjson", "duckdb-json", "arrow-json", "jsontestsuite/test_parsing"];
+
+/// Developers' data in CSV, and files that call themselves that.
+pub(crate) fn shared_csv() -> Vec<Stored> {
+    CSV.iter().flat_map(|folder| shared(folder)).collect()
+}
+
+/// Developers' data in any format.
+pub(crate) fn shared_all() -> Vec<Stored> {
+    shared_csv().into_iter().chain(JSON.iter().flat_map(|folder| shared(folder))).collect()
+}
+
 /// Developers' data below this folder; nothing where it is not present.
 pub(crate) fn shared(folder: &str) -> Vec<Stored> {
     let root = std::env::var_os("LONGSHORE_SHARED")

@@ -26,25 +26,42 @@ pub(super) enum Refused {
     Type,
     /// A value that the column's type cannot hold exactly.
     Value,
-    /// A text with a NUL character.
-    Nul,
 }
 
 /// A column's values, with one bit for each row that has one.
 pub(super) struct Column<'a> {
     pub(super) values: Values<'a>,
-    /// 64 rows a word; `None` if no row is null.
-    pub(super) valid: Option<Vec<u64>>,
+    /// `None` if no row is null.
+    valid: Option<Bits<'a>>,
     pub(super) nulls: usize,
     rows: usize,
+}
+
+/// One bit a row.
+pub(super) struct Bits<'a>(&'a BooleanBuffer);
+
+impl Bits<'_> {
+    /// The bits from a row on, the row's own lowest; those past the last row mean nothing.
+    #[inline(always)]
+    pub(super) fn word(&self, row: usize) -> u64 {
+        let bit = self.0.offset() + row;
+        let (bytes, shift) = (self.0.values().get(bit / 8..).unwrap_or_default(), bit % 8);
+        let low = bytes.first_chunk().map_or_else(|| part(bytes), |chunk| u64::from_le_bytes(*chunk));
+        let high = bytes.get(8).map_or(0, |byte| u128::from(*byte) << 64);
+        ((u128::from(low) | high) >> shift) as u64
+    }
+}
+
+/// A word of fewer than eight bytes.
+fn part(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 /// Values by their width on the wire.
 pub(super) enum Values<'a> {
     /// Every row is null.
     None,
-    /// One bit a row, 64 a word.
-    Bits(Vec<u64>),
+    Bits(Bits<'a>),
     Two(&'a [i16]),
     /// To each number the second is added, so that it counts from Postgres' epoch.
     Four(Cow<'a, [i32]>, i32),
@@ -60,6 +77,8 @@ pub(super) struct Bytes<'a> {
     pub(super) data: Cow<'a, [u8]>,
     /// Whether a byte with the version of the format stands before each value, as `jsonb` has it.
     pub(super) versioned: bool,
+    /// Whether they are texts, which must not hold a NUL character.
+    pub(super) is_text: bool,
 }
 
 impl<'a> Column<'a> {
@@ -70,10 +89,16 @@ impl<'a> Column<'a> {
         let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
         Ok(Column {
             values,
-            valid: nulls.map(|nulls| words(nulls.inner())),
+            valid: nulls.map(|nulls| Bits(nulls.inner())),
             nulls: nulls.map_or(0, NullBuffer::null_count),
             rows: array.len(),
         })
+    }
+
+    /// Which rows have a value, from `row` on, the row's own bit lowest.
+    #[inline(always)]
+    pub(super) fn valid(&self, row: usize) -> u64 {
+        self.valid.as_ref().map_or(u64::MAX, |bits| bits.word(row))
     }
 
     /// How many bytes the column's fields take at most, lengths included.
@@ -115,12 +140,12 @@ fn typed(layout: Layout, array: &ArrayRef) -> Result<Values<'_>, Refused> {
     let text = |versioned| {
         let array = array.as_string_opt::<i32>()?;
         let (offsets, data) = (Cow::Borrowed(array.value_offsets()), Cow::Borrowed(array.value_data()));
-        Some(Values::Bytes(Bytes { offsets, data, versioned }))
+        Some(Values::Bytes(Bytes { offsets, data, versioned, is_text: true }))
     };
     let doubles = || array.as_primitive_opt::<Float64Type>();
     let values = match layout {
         Layout::AllNull => Some(Values::None).filter(|_| *array.data_type() == DataType::Null),
-        Layout::Bool => array.as_boolean_opt().map(|a| Values::Bits(words(a.values()))),
+        Layout::Bool => array.as_boolean_opt().map(|a| Values::Bits(Bits(a.values()))),
         Layout::Int2 => array.as_primitive_opt::<Int16Type>().map(|a| Values::Two(a.values())),
         Layout::Int4 => as_i32(array).map(|values| Values::Four(values, 0)),
         Layout::Int8 => as_i64(array).map(|values| Values::Eight(values, 0)),
@@ -155,7 +180,7 @@ fn typed(layout: Layout, array: &ArrayRef) -> Result<Values<'_>, Refused> {
         Layout::Jsonb => text(true),
         Layout::Bytea => array.as_binary_opt::<i32>().map(|a| {
             let (offsets, data) = (Cow::Borrowed(a.value_offsets()), Cow::Borrowed(a.value_data()));
-            Values::Bytes(Bytes { offsets, data, versioned: false })
+            Values::Bytes(Bytes { offsets, data, versioned: false, is_text: false })
         }),
     };
     values.ok_or(Refused::Type)
@@ -177,13 +202,6 @@ fn check(layout: Layout, array: &ArrayRef, values: &Values<'_>) -> Result<(), Re
             let refused = any(micros, early) && (0..micros.len()).filter(filled).any(|row| early(&micros[row]));
             if refused { Err(Refused::Value) } else { Ok(()) }
         }
-        (Layout::Text | Layout::Jsonb, Values::Bytes(bytes)) => {
-            let (first, last) = (bytes.offsets[0] as usize, bytes.offsets[bytes.offsets.len() - 1] as usize);
-            let has_nul = |from: usize, to: usize| memchr::memchr(0, &bytes.data[from..to]).is_some();
-            let holds = |row: usize| has_nul(bytes.offsets[row] as usize, bytes.offsets[row + 1] as usize);
-            let refused = has_nul(first, last) && (0..array.len()).filter(filled).any(holds);
-            if refused { Err(Refused::Nul) } else { Ok(()) }
-        }
         _ => Ok(()),
     }
 }
@@ -191,11 +209,6 @@ fn check(layout: Layout, array: &ArrayRef, values: &Values<'_>) -> Result<(), Re
 /// Whether it holds for any; every value is looked at, so that many go at a time.
 fn any<T>(values: &[T], holds: impl Fn(&T) -> bool) -> bool {
     values.iter().fold(false, |any, value| any | holds(value))
-}
-
-/// The bits of a buffer from its first, 64 a word.
-fn words(bits: &BooleanBuffer) -> Vec<u64> {
-    bits.bit_chunks().iter_padded().take(bits.len().div_ceil(64)).collect()
 }
 
 /// Numbers in the wire form of `numeric`.
@@ -208,7 +221,8 @@ fn numerics(array: &ArrayRef, values: impl Iterator<Item = i128>, scale: u8) -> 
         }
         offsets.push(data.len() as i32);
     }
-    Values::Bytes(Bytes { offsets: Cow::Owned(offsets), data: Cow::Owned(data), versioned: false })
+    let (offsets, data) = (Cow::Owned(offsets), Cow::Owned(data));
+    Values::Bytes(Bytes { offsets, data, versioned: false, is_text: false })
 }
 
 /// The bits of the doubles as `real`, if every one is the same number there.
@@ -221,7 +235,8 @@ fn reals(array: &ArrayRef, doubles: &[f64]) -> Result<Vec<i32>, Refused> {
     doubles.iter().enumerate().map(real).collect()
 }
 
-fn as_i32(array: &ArrayRef) -> Option<Cow<'_, [i32]>> {
+/// The numbers of a column, widened where they are narrower.
+pub(super) fn as_i32(array: &ArrayRef) -> Option<Cow<'_, [i32]>> {
     if let Some(same) = array.as_primitive_opt::<Int32Type>() {
         return Some(Cow::Borrowed(same.values()));
     }
@@ -229,7 +244,8 @@ fn as_i32(array: &ArrayRef) -> Option<Cow<'_, [i32]>> {
     Some(Cow::Owned(narrow.values().iter().map(|v| i32::from(*v)).collect()))
 }
 
-fn as_i64(array: &ArrayRef) -> Option<Cow<'_, [i64]>> {
+/// The numbers of a column, widened where they are narrower.
+pub(super) fn as_i64(array: &ArrayRef) -> Option<Cow<'_, [i64]>> {
     if let Some(same) = array.as_primitive_opt::<Int64Type>() {
         return Some(Cow::Borrowed(same.values()));
     }

@@ -1,8 +1,8 @@
 //! Arrow batches → the bytes of `COPY … FROM STDIN (FORMAT binary)`.
 //!
 //! The stream is row-major while batches are columns. Each column is resolved to typed slices and checked once per
-//! batch; room for the whole batch is reserved once, so that rows never move the buffer; then rows are put together
-//! from runs of fixed-width fields and from texts.
+//! batch; then the sizes of 64 rows are summed up, which says where each begins, and the fields are written column by
+//! column to their places.
 
 mod column;
 mod layout;
@@ -18,9 +18,11 @@ use arrow_schema::DataType;
 
 use self::column::{Column, Refused};
 use self::layout::Layout;
+use self::rows::Append;
 use super::target::{Encode, Prepared};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::plan::{Fitted, PgType};
+use crate::simd::dispatch;
 
 /// The signature, the flags and the length of the (empty) header extension.
 const HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -147,8 +149,12 @@ impl CopyEncoder {
     fn append(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
         let columns = self.columns.iter().zip(batch.columns()).map(|(layout, array)| Column::new(*layout, array));
         let columns = columns.enumerate().map(|(i, column)| column.map_err(|refused| error(batch, i, refused)));
-        rows::append(&columns.collect::<Result<Vec<_>>>()?, batch.num_rows(), out);
-        Ok(())
+        let (columns, start) = (columns.collect::<Result<Vec<_>>>()?, out.len());
+        dispatch(Append { columns: &columns, rows: batch.num_rows(), out }).map_err(|nul| {
+            out.truncate(start);
+            let message = "a text holds a NUL character, which Postgres cannot store";
+            in_column(batch, nul.column, Error::new(ErrorKind::Conflict, message))
+        })
     }
 }
 
@@ -169,8 +175,11 @@ fn error(batch: &RecordBatch, column: usize, refused: Refused) -> Error {
         Refused::Value => {
             Error::new(ErrorKind::Conflict, "a value is outside of what the column's type can hold exactly")
         }
-        Refused::Nul => Error::new(ErrorKind::Conflict, "a text holds a NUL character, which Postgres cannot store"),
     };
+    in_column(batch, column, error)
+}
+
+fn in_column(batch: &RecordBatch, column: usize, error: Error) -> Error {
     let column = Some(batch.schema_ref().field(column).name().clone());
     error.with_location(Location { column, ..Location::default() })
 }

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float64Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType,
-    TimestampMicrosecondType,
+    Date32Type, Decimal128Type, Float64Type, Int16Type, Time64MicrosecondType, TimestampMicrosecondType,
 };
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
 
-use super::column::{EPOCH_DAYS, EPOCH_MICROS};
+use super::column::{EPOCH_DAYS, EPOCH_MICROS, as_i32, as_i64};
 use super::layout::Layout;
 use super::numeric;
 
@@ -133,21 +132,6 @@ fn number(out: &mut Vec<u8>, value: i128, scale: u8) {
 
 fn slice<'a>(offsets: &[i32], data: &'a [u8], row: usize) -> &'a [u8] {
     &data[offsets[row] as usize..offsets[row + 1] as usize]
-}
-
-fn as_i32(array: &ArrayRef) -> Option<Cow<'_, [i32]>> {
-    if let Some(same) = array.as_primitive_opt::<Int32Type>() {
-        return Some(Cow::Borrowed(same.values()));
-    }
-    let narrow = array.as_primitive_opt::<Int16Type>()?;
-    Some(Cow::Owned(narrow.values().iter().map(|v| i32::from(*v)).collect()))
-}
-
-fn as_i64(array: &ArrayRef) -> Option<Cow<'_, [i64]>> {
-    if let Some(same) = array.as_primitive_opt::<Int64Type>() {
-        return Some(Cow::Borrowed(same.values()));
-    }
-    Some(Cow::Owned(as_i32(array)?.iter().map(|v| i64::from(*v)).collect()))
 }
 
 /// The value as `real`, if it is the same number there.

@@ -27,6 +27,7 @@ pub(super) use self::shape::Shape;
 use super::conserve::{conserved, within_limit};
 use super::mode::Mode;
 use super::parquet_file::ROW_GROUP_ROWS;
+use super::state::State;
 use super::target::{Begun, Counts, LoadRequest, Prepared, Target};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
@@ -65,25 +66,7 @@ pub struct FolderTarget {
     url_prefix: String,
     part_bytes: u64,
     row_group_rows: usize,
-    state: State,
-}
-
-enum State {
-    Fresh,
-    Open(Box<Load>),
-    Done,
-    Failed,
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            State::Fresh => "Fresh",
-            State::Open(_) => "Open",
-            State::Done => "Done",
-            State::Failed => "Failed",
-        })
-    }
+    state: State<(), Load>,
 }
 
 /// A load between `begin` and `commit`. The place comes last: its drop removes the unfinished folder.
@@ -104,7 +87,7 @@ impl FolderTarget {
             url_prefix: URL_PREFIX.to_owned(),
             part_bytes: PART_BYTES,
             row_group_rows: ROW_GROUP_ROWS,
-            state: State::Fresh,
+            state: State::Waiting(()),
         }
     }
 
@@ -129,20 +112,11 @@ impl FolderTarget {
         self.row_group_rows = rows.max(1);
         self
     }
-
-    fn open(&mut self) -> Result<&mut Load> {
-        match &mut self.state {
-            State::Open(load) => Ok(load),
-            _ => Err(Error::config("there is no open load: it failed before, or was not begun")),
-        }
-    }
 }
 
 impl Target for FolderTarget {
     fn begin(&mut self, schema: &Schema, request: &LoadRequest) -> Result<Begun> {
-        if !matches!(std::mem::replace(&mut self.state, State::Failed), State::Fresh) {
-            return Err(Error::config("a target takes one load: make a new one for the next"));
-        }
+        self.state.begin()?;
         if request.load_id.is_empty() {
             return Err(Error::config("a load id must not be empty"));
         }
@@ -182,32 +156,18 @@ impl Target for FolderTarget {
         let Prepared::Batch(batch) = rows else {
             return Err(Error::new(ErrorKind::Unsupported, "a folder takes batches, not rows as bytes"));
         };
-        let load = self.open()?;
-        fault::point("folder.rows")?;
-        let batch = load.shape.convert(&batch)?;
-        let written = load.parts.write(&batch);
-        if written.is_err() {
-            self.state = State::Failed;
-        }
-        written
+        self.state.during(|load| {
+            fault::point("folder.rows")?;
+            load.parts.write(&load.shape.convert(&batch)?)
+        })
     }
 
     fn quarantine(&mut self, misfit: Misfit) -> Result<()> {
-        let load = self.open()?;
-        let limit = load.request.max_quarantined;
-        let kept = load.quarantine.push(&misfit).and_then(|rows| within_limit(rows, limit));
-        if kept.is_err() {
-            self.state = State::Failed;
-        }
-        kept
+        self.state.during(|load| within_limit(load.quarantine.push(&misfit)?, load.request.max_quarantined))
     }
 
     fn commit(&mut self, read: u64) -> Result<Counts> {
-        self.open()?;
-        let State::Open(load) = std::mem::replace(&mut self.state, State::Failed) else {
-            unreachable!("checked above")
-        };
-        let counts = load.commit(read, &self.url_prefix)?;
+        let counts = self.state.end()?.commit(read, &self.url_prefix)?;
         self.state = State::Done;
         Ok(counts)
     }

@@ -25,9 +25,10 @@ use std::time::Duration;
 
 use self::rows::Load;
 use super::session::{self, Client, Endpoint, error};
+use super::state::State;
 use super::target::{Begun, Counts, Encode, LoadRequest, Prepared, Refused, Target};
 use crate::batch::Misfit;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::plan::JsonType;
 use crate::schema::Schema;
 
@@ -85,27 +86,7 @@ impl Default for PostgresOptions {
 #[derive(Debug)]
 pub struct PostgresTarget {
     endpoint: Endpoint,
-    state: State,
-}
-
-enum State {
-    Connected(Box<Client>),
-    Open(Box<Load>),
-    /// The load was committed, or was there before.
-    Done,
-    /// A call failed; the transaction is gone.
-    Failed,
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            State::Connected(_) => "Connected",
-            State::Open(_) => "Open",
-            State::Done => "Done",
-            State::Failed => "Failed",
-        })
-    }
+    state: State<Box<Client>, Load>,
 }
 
 impl PostgresTarget {
@@ -116,8 +97,8 @@ impl PostgresTarget {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if `url` cannot be read, [`ErrorKind::Unsupported`] if it asks for TLS (which this build
-    /// does not have) or the server is not Postgres, [`ErrorKind::Database`] if the server refuses or cannot be
+    /// [`Config`](crate::ErrorKind::Config) if `url` cannot be read, [`Unsupported`](crate::ErrorKind::Unsupported) if it asks for TLS (which this build
+    /// does not have) or the server is not Postgres, [`Database`](crate::ErrorKind::Database) if the server refuses or cannot be
     /// reached. No message holds the URL or the password.
     pub fn connect(url: &str) -> Result<Self> {
         Self::connect_with(url, PostgresOptions::default())
@@ -131,22 +112,13 @@ impl PostgresTarget {
     pub fn connect_with(url: &str, options: PostgresOptions) -> Result<Self> {
         let endpoint = Endpoint::parse(url, options)?;
         let client = endpoint.connect()?;
-        Ok(PostgresTarget { endpoint, state: State::Connected(Box::new(client)) })
-    }
-
-    fn open(&mut self) -> Result<&mut Load> {
-        match &mut self.state {
-            State::Open(load) => Ok(load),
-            _ => Err(Error::new(ErrorKind::Config, "there is no open load: it failed before, or was not begun")),
-        }
+        Ok(PostgresTarget { endpoint, state: State::Waiting(Box::new(client)) })
     }
 }
 
 impl Target for PostgresTarget {
     fn begin(&mut self, schema: &Schema, request: &LoadRequest) -> Result<Begun> {
-        let State::Connected(mut client) = std::mem::replace(&mut self.state, State::Failed) else {
-            return Err(Error::new(ErrorKind::Config, "a target takes one load: connect again for the next"));
-        };
+        let mut client = self.state.begin()?;
         let opened = match open::open(&mut client, &self.endpoint, schema, request) {
             Ok(open::Opened::Ready(opened)) => opened,
             Ok(open::Opened::AlreadyLoaded(counts)) => {
@@ -166,36 +138,19 @@ impl Target for PostgresTarget {
     }
 
     fn write(&mut self, rows: Prepared) -> Result<()> {
-        let sent = self.open()?.write(rows);
-        if sent.is_err() {
-            self.state = State::Failed;
-        }
-        sent
+        self.state.during(|load| load.write(rows))
     }
 
     fn quarantine(&mut self, misfit: Misfit) -> Result<()> {
-        let kept = self.open()?.quarantine(&misfit);
-        if kept.is_err() {
-            // Going on could only make it more; the transaction ends with the connection.
-            self.state = State::Failed;
-        }
-        kept
+        self.state.during(|load| load.quarantine(&misfit))
     }
 
     fn isolated(&mut self) -> Result<Vec<Refused>> {
-        let isolated = self.open()?.isolated();
-        if isolated.is_err() {
-            self.state = State::Failed;
-        }
-        isolated
+        self.state.during(Load::isolated)
     }
 
     fn commit(&mut self, read: u64) -> Result<Counts> {
-        self.open()?;
-        let State::Open(load) = std::mem::replace(&mut self.state, State::Failed) else {
-            unreachable!("checked above")
-        };
-        let (client, key, settled) = load.settle(read)?;
+        let (client, key, settled) = self.state.end()?.settle(read)?;
         let (_, counts) = ledger::commit(client, &self.endpoint, &key, settled.counts)?;
         self.state = State::Done;
         Ok(counts)

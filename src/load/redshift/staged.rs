@@ -10,8 +10,9 @@ use super::target::{AsItIs, table_name};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::LoadRequest;
-use crate::load::conserve::{conserved, within_limit};
+use crate::load::conserve::conserved;
 use crate::load::stage::{self, StageOptions, StageRequest, Stager};
+use crate::load::state::State;
 use crate::load::target::{Begun, Counts, Prepared, Refused, Target};
 use crate::plan::{CreateOptions, Dialect, TableName};
 use crate::schema::Schema;
@@ -98,7 +99,7 @@ pub struct StagedLoad {
 pub struct StageTarget {
     options: ScriptOptions,
     records: Option<u64>,
-    open: Option<Box<Load>>,
+    state: State<(), Load>,
     refused: Vec<Refused>,
 }
 
@@ -110,16 +111,10 @@ struct Load {
     stager: Stager,
 }
 
-impl std::fmt::Debug for Load {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Load").field("table", &self.table).finish_non_exhaustive()
-    }
-}
-
 impl StageTarget {
     /// Makes a target; the store is first spoken to when the load begins.
     pub fn new(options: ScriptOptions) -> Self {
-        StageTarget { options, records: None, open: None, refused: Vec::new() }
+        StageTarget { options, records: None, state: State::Waiting(()), refused: Vec::new() }
     }
 
     /// Where a load's files and script are, if it is staged.
@@ -131,11 +126,6 @@ impl StageTarget {
     pub fn find(options: &ScriptOptions, table: &str, load_id: &str) -> Result<Option<StagedLoad>> {
         let table = TableName::parse(table, Dialect::Redshift)?;
         find(&options.stage, &table, load_id)
-    }
-
-    fn open(&mut self) -> Result<&mut Load> {
-        let none = || Error::config("there is no open load: it failed before, or was not begun");
-        self.open.as_deref_mut().ok_or_else(none)
     }
 }
 
@@ -165,8 +155,10 @@ impl Target for StageTarget {
             return Err(Error::config("an access key would stand in the script for all to read")
                 .with_hint("name a role that the cluster has"));
         }
+        self.state.begin()?;
         let table = table_name(request)?;
         if let Some(found) = find(&self.options.stage, &table, &request.load_id)? {
+            self.state = State::Done;
             return Ok(Begun::AlreadyLoaded(found.counts));
         }
         let mut plan = plan::create(schema, &table, &self.options.create)?;
@@ -183,34 +175,20 @@ impl Target for StageTarget {
         };
         let stager = Stager::open(&self.options.stage, &stage_request)?;
         let schema = plan.schema.clone();
-        self.open = Some(Box::new(Load { table, request: request.clone(), plan, merge, stager }));
+        self.state = State::Open(Box::new(Load { table, request: request.clone(), plan, merge, stager }));
         Ok(Begun::Open { schema, encoder: Box::new(AsItIs) })
     }
 
     fn write(&mut self, rows: Prepared) -> Result<()> {
-        let Prepared::Batch(batch) = rows else {
-            return Err(Error::new(ErrorKind::Unsupported, "staging takes batches, not bytes"));
-        };
-        let written = self.open()?.stager.write(&batch);
-        if written.is_err() {
-            self.open = None;
-        }
-        written
+        self.state.during(|load| load.stager.take(rows))
     }
 
     fn quarantine(&mut self, misfit: Misfit) -> Result<()> {
-        let load = self.open()?;
-        let limit = load.request.max_quarantined;
-        let kept = load.stager.quarantine(&misfit).and_then(|()| within_limit(load.stager.quarantined(), limit));
-        if kept.is_err() {
-            self.open = None;
-        }
-        kept
+        self.state.during(|load| load.stager.quarantine(&misfit, load.request.max_quarantined))
     }
 
     fn commit(&mut self, read: u64) -> Result<Counts> {
-        self.open()?;
-        let Some(load) = self.open.take() else { unreachable!("checked above") };
+        let load = self.state.end()?;
         let (table, load_id) = (load.table.clone(), load.request.load_id.clone());
         self.finish(*load, read).or_else(|error| match find(&self.options.stage, &table, &load_id) {
             // Another attempt at the same load was faster, and has taken our files away.

@@ -13,9 +13,9 @@ use super::sql::{CopyFrom, LOADS, LoadSql, QUARANTINE};
 use super::transaction::{Outcome, Work, look_up};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::conserve::within_limit;
 use crate::load::retry::Pauses;
 use crate::load::stage::{LINES_FILE, StageRequest, Staged, Stager};
+use crate::load::state::State;
 use crate::load::target::{Begun, Counts, Encode, Prepared, Refused, Target};
 use crate::load::{LoadRequest, Mode};
 use crate::plan::{Dialect, TableName, identifier};
@@ -40,27 +40,8 @@ pub struct RedshiftTarget {
     endpoint: Endpoint,
     options: RedshiftOptions,
     records: Option<u64>,
-    state: State,
+    state: State<Box<Session>, Load>,
     refused: Vec<Refused>,
-}
-
-enum State {
-    Connected(Box<Session>),
-    Open(Box<Load>),
-    /// The load was committed, or was there before.
-    Done,
-    Failed,
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            State::Connected(_) => "Connected",
-            State::Open(_) => "Open",
-            State::Done => "Done",
-            State::Failed => "Failed",
-        })
-    }
 }
 
 /// A load between `begin` and `commit`. No transaction is open meanwhile.
@@ -92,15 +73,8 @@ impl RedshiftTarget {
             return Err(Error::new(ErrorKind::Unsupported, "the server is not Amazon Redshift")
                 .with_hint("write postgres:// for a Postgres server"));
         }
-        let (state, refused) = (State::Connected(Box::new(session)), Vec::new());
+        let (state, refused) = (State::Waiting(Box::new(session)), Vec::new());
         Ok(RedshiftTarget { endpoint, options, records: None, state, refused })
-    }
-
-    fn open(&mut self) -> Result<&mut Load> {
-        match &mut self.state {
-            State::Open(load) => Ok(load),
-            _ => Err(Error::config("there is no open load: it failed before, or was not begun")),
-        }
     }
 }
 
@@ -110,9 +84,7 @@ impl Target for RedshiftTarget {
     }
 
     fn begin(&mut self, schema: &Schema, request: &LoadRequest) -> Result<Begun> {
-        let State::Connected(mut session) = std::mem::replace(&mut self.state, State::Failed) else {
-            return Err(Error::config("a target takes one load: connect again for the next"));
-        };
+        let mut session = self.state.begin()?;
         let table = catalog::resolve(&mut session, table_name(request)?)?;
         create_surroundings(&mut session, &table)?;
         let exists = catalog::exists(&mut session, &table)?;
@@ -152,31 +124,15 @@ impl Target for RedshiftTarget {
     }
 
     fn write(&mut self, rows: Prepared) -> Result<()> {
-        let written = match rows {
-            Prepared::Batch(batch) => self.open()?.stager.write(&batch),
-            Prepared::Bytes { .. } => Err(Error::new(ErrorKind::Unsupported, "staging takes batches, not bytes")),
-        };
-        if written.is_err() {
-            self.state = State::Failed;
-        }
-        written
+        self.state.during(|load| load.stager.take(rows))
     }
 
     fn quarantine(&mut self, misfit: Misfit) -> Result<()> {
-        let load = self.open()?;
-        let limit = load.request.max_quarantined;
-        let kept = load.stager.quarantine(&misfit).and_then(|()| within_limit(load.stager.quarantined(), limit));
-        if kept.is_err() {
-            self.state = State::Failed;
-        }
-        kept
+        self.state.during(|load| load.stager.quarantine(&misfit, load.request.max_quarantined))
     }
 
     fn commit(&mut self, read: u64) -> Result<Counts> {
-        self.open()?;
-        let State::Open(mut load) = std::mem::replace(&mut self.state, State::Failed) else {
-            unreachable!("checked above")
-        };
+        let mut load = self.state.end()?;
         let staged = load.stager.finish()?;
         if !load.stager.refused().is_empty() {
             self.refused = load.stager.refused().to_vec();

@@ -33,8 +33,9 @@ use self::store::Store;
 use self::upload::Uploader;
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
+use crate::load::conserve::within_limit;
 use crate::load::folder::{Shape, folder_name, table_folder};
-use crate::load::target::Refused;
+use crate::load::target::{Prepared, Refused};
 use crate::plan::TableName;
 use crate::schema::{Schema, Type};
 
@@ -145,14 +146,17 @@ impl Stager {
         self.format
     }
 
-    /// Records kept aside so far.
-    pub(super) fn quarantined(&self) -> u64 {
-        self.quarantine.rows()
-    }
-
     /// Rows that the warehouse would refuse, by their number; found before anything is sent there.
     pub(super) fn refused(&self) -> &[Refused] {
         &self.refused
+    }
+
+    /// Writes rows that were not encoded.
+    pub(super) fn take(&mut self, rows: Prepared) -> Result<()> {
+        match rows {
+            Prepared::Batch(batch) => self.write(&batch),
+            Prepared::Bytes { .. } => Err(Error::new(ErrorKind::Unsupported, "staging takes batches, not bytes")),
+        }
     }
 
     /// Writes rows.
@@ -169,9 +173,10 @@ impl Stager {
         Ok(())
     }
 
-    /// Keeps a record aside.
-    pub(super) fn quarantine(&mut self, misfit: &Misfit) -> Result<()> {
-        self.quarantine.push(misfit)
+    /// Keeps a record aside, of which there may be `limit`.
+    pub(super) fn quarantine(&mut self, misfit: &Misfit, limit: Option<u64>) -> Result<()> {
+        self.quarantine.push(misfit)?;
+        within_limit(self.quarantine.rows(), limit)
     }
 
     /// Ends all files, looks at each in the store, and writes the manifests.

@@ -104,7 +104,7 @@ fn a_manifest_names_every_file_once_in_its_exact_size() {
     let root = tempfile::tempdir().unwrap();
     let mut stager = open(&options(root.path()), &schema(), None, false);
     stager.write(&batch(0..100)).unwrap();
-    stager.quarantine(&misfit()).unwrap();
+    stager.quarantine(&misfit(), None).unwrap();
     let staged = stager.finish().unwrap();
     for manifest in [staged.manifest.as_ref().unwrap(), staged.quarantine_manifest.as_ref().unwrap()] {
         let text = std::fs::read(manifest.strip_prefix("file://").unwrap()).unwrap();
@@ -131,7 +131,7 @@ fn what_is_given_up_leaves_nothing_in_the_store() {
         for start in (0..300_000).step_by(10_000) {
             stager.write(&batch(start..start + 10_000)).unwrap();
         }
-        stager.quarantine(&misfit()).unwrap();
+        stager.quarantine(&misfit(), None).unwrap();
     }
     assert_eq!(tree(root.path()), Vec::<String>::new());
     let mut stager = open(&options, &schema(), None, false);

@@ -1,6 +1,7 @@
 //! Escapes in JSON strings.
 
 use crate::records::record::Fault;
+use crate::simd::{Job, Vector, dispatch, extend_to_escape};
 
 /// Checks the escapes of a string's bytes (between its quotes): known letters, four hexadecimal digits, whole
 /// surrogate pairs, no NUL.
@@ -50,35 +51,71 @@ fn unit(text: &[u8]) -> Option<u16> {
 /// The string that checked bytes stand for.
 pub(crate) fn unescape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
-    unescape_into(text, &mut out);
+    unescape_part(text, 0, text.len(), &mut out);
     out
 }
 
-/// Appends the string that checked bytes stand for.
-pub(crate) fn unescape_into(text: &[u8], out: &mut Vec<u8>) {
-    let mut rest = text;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        out.extend_from_slice(&rest[..at]);
-        rest = &rest[at..];
-        let (plain, len) = match rest.get(1) {
-            Some(b'u') => {
-                let (character, len) = unicode(rest).unwrap_or((char::REPLACEMENT_CHARACTER, 2));
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = &rest[len..];
-                continue;
+/// Appends the string that checked bytes, `source[from..to]`, stand for; faster if there is more behind them.
+pub(crate) fn unescape_part(source: &[u8], from: usize, to: usize, out: &mut Vec<u8>) {
+    dispatch(Unescape { source, from, to, out });
+}
+
+struct Unescape<'a> {
+    source: &'a [u8],
+    from: usize,
+    to: usize,
+    out: &'a mut Vec<u8>,
+}
+
+impl Job for Unescape<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, vector: impl Vector) {
+        let Unescape { source, from, to, out } = self;
+        let mut at = from;
+        loop {
+            at = extend_to_escape(vector, out, source, at, to);
+            if at == to {
+                return;
             }
-            Some(b'b') => (b'\x08', 2),
-            Some(b'f') => (b'\x0c', 2),
-            Some(b'n') => (b'\n', 2),
-            Some(b'r') => (b'\r', 2),
-            Some(b't') => (b'\t', 2),
-            Some(other) => (*other, 2),
-            None => (b'\\', 1),
-        };
-        out.push(plain);
-        rest = &rest[len..];
+            at += character(&source[at..to], out);
+        }
     }
-    out.extend_from_slice(rest);
+}
+
+/// Appends the character at the front of `text`, which may be an escape; returns how many bytes it takes there.
+#[inline(always)]
+fn character(text: &[u8], out: &mut Vec<u8>) -> usize {
+    let (plain, len) = match text {
+        [b'\\', b'u', ..] => return coded(text, out),
+        [b'\\', letter, ..] => (meant(*letter), 2),
+        [other, ..] => (*other, 1),
+        [] => return 0,
+    };
+    out.push(plain);
+    len
+}
+
+/// What the escape of a letter stands for.
+#[inline]
+fn meant(letter: u8) -> u8 {
+    match letter {
+        b'b' => b'\x08',
+        b'f' => b'\x0c',
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        other => other,
+    }
+}
+
+/// Appends the character that the `\u` escape at the front of `text` stands for; returns how many bytes it takes.
+#[inline(never)]
+fn coded(text: &[u8], out: &mut Vec<u8>) -> usize {
+    let (character, len) = unicode(text).unwrap_or((char::REPLACEMENT_CHARACTER, 2));
+    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    len
 }
 
 /// How many bytes [`unescape`] gives.
@@ -106,10 +143,21 @@ mod tests {
 
     #[test]
     fn escapes_stand_for_what_json_says() {
-        let cases =
-            [(r"a\tb\nc\\d\/e\u0022", "a\tb\nc\\d/e\""), (r"\u00e9\ud83d\ude00", "é😀"), (r"\b\f\r\q", "\x08\x0c\rq")];
+        let cases = [
+            (r"a\tb\nc\\d\/e\u0022", "a\tb\nc\\d/e\""),
+            (r"\u00e9\ud83d\ude00", "é😀"),
+            (r"\b\f\r\q", "\x08\x0c\rq"),
+            ("\n\\n", "\n\n"),
+        ];
         for (escaped, plain) in cases {
             assert_eq!(unescape(escaped.as_bytes()), plain.as_bytes());
+            // In the middle of much text, and at its end.
+            for pad in 0..70 {
+                let source = format!("{}{escaped}{}", "\\".repeat(pad), "n\\".repeat(pad));
+                let mut out = b"before".to_vec();
+                unescape_part(source.as_bytes(), pad, pad + escaped.len(), &mut out);
+                assert_eq!(out, [b"before", plain.as_bytes()].concat());
+            }
             assert_eq!(unescaped_len(escaped.as_bytes()), plain.len());
         }
     }

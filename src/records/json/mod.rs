@@ -10,7 +10,7 @@ mod scan;
 mod walk;
 
 pub(crate) use documents::{DocumentCut, Documents};
-pub(crate) use escape::{unescape, unescape_into, unescaped_len};
+pub(crate) use escape::{unescape, unescape_part, unescaped_len};
 pub(crate) use index::Index;
 pub(crate) use walk::{Walk, WalkState};
 

@@ -30,9 +30,7 @@ const KNOWN: &[&str] = &[
 
 /// What the rows of a file are, one by one.
 pub(crate) fn rows(copy: &Copy, targets: &[TableColumn], bytes: &[u8]) -> Result<Loaded, Refusal> {
-    if let Some((option, _)) = copy.options.iter().find(|(option, _)| !KNOWN.contains(&option.as_str())) {
-        return Err(Refusal::double_lacks(format!("{} of a COPY from CSV", option.to_uppercase())));
-    }
+    copy.within(KNOWN, "CSV")?;
     let one = |option: &str, default: u8| copy.value(option).and_then(|text| text.bytes().next()).unwrap_or(default);
     let skipped: usize = copy.value("ignoreheader").and_then(|n| n.parse().ok()).unwrap_or(0);
     let start = behind_lines(bytes, skipped);

@@ -32,9 +32,7 @@ pub(crate) fn rows(
     bytes: &[u8],
     large: bool,
 ) -> Result<Loaded, Refusal> {
-    if let Some((option, _)) = copy.options.iter().find(|(option, _)| !KNOWN.contains(&option.as_str())) {
-        return Err(Refusal::double_lacks(format!("{} of a COPY from JSON", option.to_uppercase())));
-    }
+    copy.within(KNOWN, "JSON")?;
     if json == Json::NoShred && (targets.len() != 1 || targets[0].ty != Type::Super) {
         return Err(Refusal::internal("COPY JSON noshred needs one SUPER column"));
     }

@@ -72,6 +72,16 @@ impl Copy {
         self.options.iter().find(|(name, _)| name == option)?.1.as_deref()
     }
 
+    /// Refuses a COPY with options that the double does not carry out for this format.
+    pub(crate) fn within(&self, known: &[&str], format: &str) -> Result<(), Refusal> {
+        match self.options.iter().find(|(option, _)| !known.contains(&option.as_str())) {
+            Some((option, _)) => {
+                Err(Refusal::double_lacks(format!("{} of a COPY from {format}", option.to_uppercase())))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// How many errors stop the load; 0 and 1 are both the first.
     pub fn max_errors(&self) -> usize {
         if self.has("ignoreallerrors") {

@@ -14,6 +14,18 @@ use serde_json::Value;
 use crate::conformance::Warehouse;
 use crate::places::Redshift;
 
+/// What goes wrong at a warehouse whatever the batch does to the table.
+pub(crate) const FAULTS: [Fault; 8] = [
+    Fault::SerializationFailure,
+    Fault::CutInCopy,
+    Fault::CutAfterCopy,
+    Fault::CutBeforeCommit,
+    Fault::CutAfterCommit,
+    Fault::MissingObject,
+    Fault::OverwrittenObject,
+    Fault::DuplicateEntry,
+];
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/drift").join(name)
 }
@@ -138,20 +150,13 @@ fn the_drift_stream_ends_the_same_when_the_warehouse_fails() {
         code: code.to_owned(),
         message: message.to_owned(),
     };
-    let faults = [
-        Fault::SerializationFailure,
-        Fault::CutInCopy,
-        Fault::CutAfterCopy,
-        Fault::CutBeforeCommit,
-        Fault::CutAfterCommit,
-        Fault::MissingObject,
-        Fault::OverwrittenObject,
-        Fault::DuplicateEntry,
+    let mut faults = FAULTS.to_vec();
+    faults.extend([
         Fault::RivalAddsColumn,
         refuse("ADD COLUMN", "42701", "column already exists"),
         refuse("LOCK", "40P01", "deadlock detected"),
         refuse("COPY", "57014", "Query cancelled on user's request"),
-    ];
+    ]);
     for (nth, bytes) in batches(1600).iter().enumerate() {
         place.warehouse.double.faults().inject(faults[nth % faults.len()].clone(), 1);
         load(&place, nth, bytes);

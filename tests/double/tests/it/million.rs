@@ -5,10 +5,9 @@
 mod drift_stream;
 
 use drift_stream::Stream;
-use longshore_redshift_double::Fault;
 use longshore_redshift_double::s3::S3Fault;
 
-use crate::drift::{check, load};
+use crate::drift::{FAULTS, check, load};
 use crate::places::Redshift;
 
 const RECORDS: u64 = 1_000_000;
@@ -25,21 +24,11 @@ fn a_million_records_end_as_the_oracle_says_whatever_fails() {
     let oracle = serde_json::from_slice(&oracle).unwrap();
     let stream = Stream { seed: 1, n: RECORDS };
     let place = Redshift::start();
-    let faults = [
-        Fault::SerializationFailure,
-        Fault::CutInCopy,
-        Fault::CutAfterCopy,
-        Fault::CutBeforeCommit,
-        Fault::CutAfterCommit,
-        Fault::MissingObject,
-        Fault::OverwrittenObject,
-        Fault::DuplicateEntry,
-    ];
     for nth in 0..BATCHES {
         let mut bytes = Vec::new();
         let size = RECORDS / BATCHES;
         (nth * size..(nth + 1) * size).for_each(|record| stream.write(record, &mut bytes));
-        place.warehouse.double.faults().inject(faults[nth as usize % faults.len()].clone(), 1);
+        place.warehouse.double.faults().inject(FAULTS[nth as usize % FAULTS.len()].clone(), 1);
         place.warehouse.double.s3().faults().inject(S3Fault::Refuse(None, 503, "SlowDown"), 2);
         load(&place, nth as usize, &bytes);
     }
