@@ -139,16 +139,10 @@ fn giving_up_again_and_again_does_not_copy_the_rest_each_time() {
     let cut = Box::new(Lines::giving_up(16));
     let options = ChunkOptions { chunk_bytes: 64 << 10, max_record_bytes: 2 << 20 };
     let mut found = Pieces::new(Source::bytes(text).open(0).unwrap(), cut, 0, options);
-    let (mut sum, mut moves, mut start) = (0, 0, 0);
-    while let Some(piece) = found.next() {
-        sum += if let Ok(Piece::Records(chunk)) = piece { chunk.len() } else { 0 };
-        // What is left begins further back with every cut, unless it was moved to the front.
-        moves += usize::from(found.window.start <= start);
-        start = found.window.start;
-    }
-    assert_eq!(sum, 3 << 20);
-    // 65,536 cuts; moving 2 MiB for each would be 128 GiB. It is once for every chunk's size.
-    assert!((1..=50).contains(&moves), "{moves}");
+    let lens = found.by_ref().map(|piece| if let Ok(Piece::Records(chunk)) = piece { chunk.len() } else { 0 });
+    assert_eq!(lens.sum::<usize>(), 3 << 20);
+    // 65,536 cuts; moving 2 MiB for each would be 128 GiB.
+    assert!(found.moved < 256 << 20, "{}", found.moved);
 }
 
 #[test]
