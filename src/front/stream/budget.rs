@@ -61,8 +61,7 @@ fn is_overflow_path(path: &Path) -> bool {
 /// Whether a column of the table holds the field of a column of the data.
 fn holds(have: &ExistingColumn, column: &Column) -> bool {
     match have.comment.as_deref().and_then(path_of_comment) {
-        // A number by which two paths of one text are told apart is for reading only.
-        Some(path) => path.written() == column.path.written(),
+        Some(path) => path == column.path,
         None => {
             let spelled = |name: &str| have.name.eq_ignore_ascii_case(name);
             spelled(&column.name) || spelled(&column.path.to_string())
