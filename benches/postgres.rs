@@ -2,15 +2,15 @@
 //!
 //! `cargo bench --bench postgres --features postgres -- --size 64 --rounds 5`. Both go into the same throwaway server, in
 //! alternation: longshore infers the schema, makes the table and loads it, in a process of its own; `psql` copies a file
-//! of COPY's binary form into a ready-made table of the same types. The third is a stream in batches of 10,000 records,
-//! each committed. Needs Postgres' server programs and `psql`.
+//! of COPY's binary form into a ready-made table of the same types. The third is a stream that commits a batch of 10,000
+//! records with each write. Needs Postgres' server programs and `psql`.
 
 #[path = "support/mod.rs"]
 #[allow(dead_code, reason = "the loads take two of the inputs")]
 mod support;
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -25,7 +25,7 @@ use support::{CLICKSTREAM, FLIGHTS, Shape};
 type Failure = Box<dyn std::error::Error>;
 
 /// Records of a stream's batch.
-const BATCH: usize = 10_000;
+const BATCH: u64 = 10_000;
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,26 +52,28 @@ fn load(url: &str, file: &str) -> Result<(), Failure> {
 
 /// What a child does: one stream.
 fn stream(url: &str, file: &str) -> Result<(), Failure> {
-    let bytes = std::fs::read(file)?;
-    let (mut options, mut read) = (StreamOptions::default(), ReadOptions::default());
-    let mut records = bytes.as_slice();
-    if !records.starts_with(b"{") {
-        let end = memchr::memchr(b'\n', records).ok_or("a file without a line")?;
-        let columns = std::str::from_utf8(&records[..end])?.split(',');
-        (options, records) = (options.csv_columns(columns), &records[end + 1..]);
+    let mut records = BufReader::with_capacity(1 << 20, File::open(file)?);
+    let (mut options, mut read) = (StreamOptions::default().max_rows(BATCH), ReadOptions::default());
+    if !records.fill_buf()?.starts_with(b"{") {
+        let mut header = String::new();
+        records.read_line(&mut header)?;
+        options = options.csv_columns(header.trim_end().split(','));
         read = read.format(FormatOptions { kind: Some(Kind::Csv), ..FormatOptions::default() });
     }
     let mut loader = Loader::new(url).table("streamed").read(read).open_with(options)?;
-    let (mut start, mut lines) = (0, 0);
-    let ends = memchr::memchr_iter(b'\n', records).map(|at| at + 1).chain([records.len()]);
-    for end in ends {
-        lines += 1;
-        if lines == BATCH || end == records.len() {
-            loader.write(&records[start..end], Offset::new("file", end as u64))?;
-            loader.commit()?;
-            (start, lines) = (end, 0);
+    let (mut batch, mut position) = (Vec::new(), 0);
+    loop {
+        batch.clear();
+        for _ in 0..BATCH {
+            records.read_until(b'\n', &mut batch)?;
         }
+        if batch.is_empty() {
+            break;
+        }
+        position += batch.len() as u64;
+        loader.write(&batch, Offset::new("file", position))?;
     }
+    loader.commit()?;
     Ok(())
 }
 

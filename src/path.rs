@@ -49,6 +49,39 @@ impl Path {
         self.nth
     }
 
+    /// The keys as a JSON array, then `#n` for the nth of several: text that no other path has.
+    pub(crate) fn written(&self) -> String {
+        let keys = serde_json::Value::from(self.keys.clone());
+        match self.nth {
+            1 => keys.to_string(),
+            nth => format!("{keys} #{nth}"),
+        }
+    }
+
+    /// Reads what [`written`](Path::written) wrote.
+    pub(crate) fn of_written(text: &str) -> Option<Path> {
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<Vec<String>>();
+        let path = Path::new(values.next()?.ok()?);
+        match &text[values.byte_offset()..] {
+            "" => Some(path),
+            tail => Some(path.nth(tail.strip_prefix(" #")?.parse().ok()?)),
+        }
+    }
+
+    /// The path as a key of its own: its text, or, where another path has the same text, as it is [`written`](Path::written).
+    pub(crate) fn as_key(&self) -> String {
+        let plain = |key: &String| !key.contains('.') && !key.starts_with('[') && !key.ends_with("[]");
+        match self.nth == 1 && !self.keys.is_empty() && self.keys.iter().all(plain) {
+            true => self.keys.join("."),
+            false => self.written(),
+        }
+    }
+
+    /// Reads what [`as_key`](Path::as_key) gave.
+    pub(crate) fn of_key(text: &str) -> Path {
+        Path::of_written(text).unwrap_or_else(|| Path::new(text.split('.')))
+    }
+
     /// The keys, outermost first.
     pub fn keys(&self) -> &[String] {
         &self.keys
@@ -72,6 +105,8 @@ impl fmt::Display for Path {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -79,5 +114,19 @@ mod tests {
         assert_eq!(Path::new(["order", "items", "[]", "sku"]).to_string(), "order.items[].sku");
         assert_eq!(Path::new(["a"]).nth(2).to_string(), "a#2");
         assert_eq!(Path::new([""]).to_string(), "");
+    }
+
+    #[test]
+    fn a_path_is_its_own_key_unless_another_one_has_its_text() {
+        let keys = [Path::new(["a", "b"]), Path::new(["a.b"]), Path::new(["a"]).nth(2), Path::new(["a#2"])];
+        assert_eq!(keys.map(|path| path.as_key()), ["a.b", r#"["a.b"]"#, r#"["a"] #2"#, "a#2"]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_path_reads_back_from_its_key(keys in prop::collection::vec("[a.\\[\\]\"# ]{0,4}|\\PC*", 0..4), nth in 1..4u32) {
+            let path = Path::new(keys).nth(nth);
+            prop_assert_eq!(Path::of_key(&path.as_key()), path);
+        }
     }
 }

@@ -164,16 +164,19 @@ fn a_batch_closes_by_itself_at_its_limits() {
     for position in 1..=7 {
         by_rows.write("{\"a\":1}", Offset::new("rows", position)).unwrap();
     }
+    assert_eq!(by_rows.committed("rows").unwrap(), Some(6), "what is on its way is waited for");
     assert_eq!((by_rows.totals().commits, rows(&mut client).len()), (2, 6));
     let mut by_bytes = limited(StreamOptions::default().max_bytes(15));
     for position in 1..=5 {
         by_bytes.write("{\"a\":1}\n", Offset::new("bytes", position)).unwrap();
     }
+    assert_eq!(by_bytes.committed("bytes").unwrap(), Some(4), "what is on its way is waited for");
     assert_eq!((by_bytes.totals().commits, rows(&mut client).len()), (2, 10));
     let mut by_age = limited(StreamOptions::default().max_age(Duration::from_millis(50)));
     by_age.write("{\"a\":1}\n", Offset::new("age", 1)).unwrap();
     std::thread::sleep(Duration::from_millis(60));
     by_age.write("{\"a\":1}\n", Offset::new("age", 2)).unwrap();
+    assert_eq!(by_age.committed("age").unwrap(), Some(1));
     assert_eq!((by_age.totals().commits, rows(&mut client).len()), (1, 11));
     // What is not committed is given up with the loader.
     drop((by_rows, by_bytes, by_age));

@@ -9,6 +9,7 @@ use longshore::{Dialect, Encoding, Policy, ReadOptions, Result, Sample, Watch};
 
 use crate::load::Load;
 use crate::log;
+use crate::promote::Promote;
 use crate::quarantine::QuarantineArgs;
 use crate::stage::Stage;
 use crate::stream::Stream;
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     /// Load what comes, for as long as it comes: Kafka topics, files that grow, standard input
     #[command(after_help = EXIT_CODES)]
     Stream(Box<Stream>),
+    /// Make columns of fields that share the column `_overflow`
+    #[command(after_help = EXIT_CODES)]
+    Promote(Promote),
     /// List, show and replay the records that did not become rows
     #[command(after_help = EXIT_CODES)]
     Quarantine(QuarantineArgs),
@@ -75,6 +79,7 @@ impl Command {
             Command::Stage(args) => args.loading.output,
             Command::Merge(args) => args.output,
             Command::Stream(args) => args.output,
+            Command::Promote(args) => args.output,
             Command::Quarantine(args) => args.output(),
         }
     }

@@ -5,8 +5,8 @@ use longshore::plan::Statement;
 use longshore::records::{Dialect as Separators, Escape, Format, LineEnd};
 use longshore::schema::Undecided;
 use longshore::{
-    ColumnReport, Dialect, Error, ErrorKind, Explanation, LoadReport, Path, Plan, Quarantined, ReplayReport, Schema,
-    Sketch, StreamTotals,
+    ColumnReport, Dialect, Error, ErrorKind, Explanation, LoadReport, Path, Plan, Promotion, Quarantined, ReplayReport,
+    Schema, Sketch, StreamTotals,
 };
 use serde::Serialize;
 
@@ -267,6 +267,32 @@ pub(crate) fn stream(totals: &StreamTotals, stopped: bool) -> String {
     let Counts { read, loaded, quarantined, deduplicated } = totals.counts;
     let (batches, skipped) = (totals.commits, totals.skipped);
     text(&StreamJson { read, loaded, quarantined, deduplicated, batches, skipped, stopped })
+}
+
+#[derive(Serialize)]
+struct PromotionJson<'a> {
+    path: &'a str,
+    column: &'a str,
+    r#type: String,
+    rows: u64,
+    altered: &'a [String],
+}
+
+#[derive(Serialize)]
+struct PromotionsJson<'a> {
+    promoted: Vec<PromotionJson<'a>>,
+}
+
+pub(crate) fn promote(paths: &[String], promoted: &[Promotion]) -> String {
+    let both = paths.iter().zip(promoted);
+    let promoted = both.map(|(path, Promotion { column, ty, rows, altered })| PromotionJson {
+        path,
+        column,
+        r#type: ty.to_string(),
+        rows: *rows,
+        altered,
+    });
+    text(&PromotionsJson { promoted: promoted.collect() })
 }
 
 #[derive(Serialize)]

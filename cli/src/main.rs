@@ -13,6 +13,7 @@ mod log;
 mod merge;
 mod output;
 mod progress;
+mod promote;
 mod quarantine;
 mod stage;
 mod staging;
@@ -51,6 +52,7 @@ fn run(command: &Command) -> Result<Done, Failure> {
         Command::Stage(args) => stage::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Stream(args) => stream::run(args),
+        Command::Promote(args) => promote::run(args),
         Command::Quarantine(args) => quarantine::run(args),
     }
 }

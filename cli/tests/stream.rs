@@ -213,6 +213,7 @@ fn metrics_and_logs_tell_what_is_done_and_hold_no_value_and_no_secret() {
     let log = String::from_utf8(output.stderr).unwrap();
     let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let batch = events.iter().find(|event| event["message"] == "batch committed").expect("a batch is logged");
+    assert_eq!((&batch["span"]["name"], &batch["span"]["table"]), (&json!("batch"), &json!("t")));
     assert_eq!((&batch["table"], &batch["loaded"], &batch["quarantined"]), (&json!("t"), &json!(1), &json!(1)));
     for text in [text.as_str(), &log, &String::from_utf8_lossy(&output.stdout)] {
         assert!(!text.contains("marker-value") && !text.contains("marker-secret"), "{text}");
@@ -248,6 +249,48 @@ fn a_quarantine_is_listed_shown_and_replayed() {
     let again = longshore(&[&["quarantine", "replay"], &into[..]].concat());
     assert_eq!(again.code, 3, "what was left does not fit any better");
     assert_eq!(longshore(&[&["quarantine", "show", "999"], &into[..]].concat()).code, 66);
+}
+
+#[test]
+fn records_go_into_tables_by_the_value_of_a_field_and_their_arrays_into_tables_of_their_own() {
+    let (url, mut client) = database();
+    let input =
+        b"{\"type\":\"sale\",\"items\":[{\"sku\":1},{\"sku\":2}],\"tags\":[7]}\n{\"type\":\"visit\"}\n{\"items\":[]}\n";
+    let args = ["stream", "-", "--to", &url, "--table", "t", "--route", "type", "--unrouted", "quarantine"];
+    let run = longshore_with(&[&args[..], &["--max-tables", "1", "--child-tables=items", "--json"]].concat(), input);
+    assert_eq!((run.code, &run.json()["quarantined"]), (0, &json!(2)), "{}", run.stderr);
+    assert_eq!(number(&mut client, "SELECT sum(sku)::bigint FROM t_sale__items"), 3);
+    assert_eq!(number(&mut client, "SELECT count(tags) FROM t_sale"), 1, "not among the paths, and so whole");
+    let all = ["stream", "-", "--to", &url, "--table", "u", "--child-tables"];
+    assert_eq!(longshore_with(&all, input).code, 0);
+    assert_eq!(number(&mut client, "SELECT count(*) FROM u__items a, u__tags b"), 2);
+    let run = longshore_with(&[&all[..], &["--key", "type"]].concat(), input);
+    assert_eq!(run.code, 64, "child tables are not merged: {}", run.stderr);
+    assert_eq!(longshore(&["stream", "x", "--to", &url, "--unrouted", "table"]).code, 64, "there is no route");
+}
+
+#[test]
+fn fields_past_the_budget_are_promoted_by_the_names_that_they_have_there() {
+    let (url, mut client) = database();
+    let input = b"{\"a\":1,\"c\":{\"e\":1,\"d\":3},\"c.d\":2}\n{\"a\":1,\"c\":{\"e\":1}}\n{\"a\":1,\"c\":{\"e\":1},\"c.d\":4}\n";
+    let into = ["--to", &url, "--table", "t"];
+    let stream = [&["stream", "-", "--max-columns", "3"], &into[..]].concat();
+    let run = longshore_with(&stream, input);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let keys = "SELECT count(*) FROM t WHERE _overflow ? '[\"c.d\"]' AND _overflow -> 'c.d' = '3'";
+    assert_eq!(number(&mut client, keys), 1, "two fields of one text are two keys");
+    let run = longshore(&[&["promote", "--json", "[\"c.d\"]", "c.d"], &into[..]].concat());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let promoted = &run.json()["promoted"];
+    assert_eq!((&promoted[0]["rows"], &promoted[1]["rows"]), (&json!(2), &json!(1)));
+    let columns = [&promoted[0], &promoted[1]].map(|one| one["column"].as_str().unwrap().to_owned());
+    let [dotted, nested] = columns.map(|name| format!("SELECT sum(\"{name}\")::bigint FROM t"));
+    assert_eq!((number(&mut client, &dotted), number(&mut client, &nested)), (6, 3));
+    // What comes from here on goes into the column.
+    assert_eq!(longshore_with(&stream, input).code, 0);
+    assert_eq!(number(&mut client, &nested), 6);
+    let run = longshore(&[&["promote", "nothing"], &into[..]].concat());
+    assert_eq!(run.code, 2, "{}", run.stderr);
 }
 
 #[test]

@@ -43,8 +43,6 @@ pub struct Decoder {
     /// Values in the overflow column, and those of the present record.
     overflowed: (u64, u64),
     overflow: Vec<u8>,
-    /// The keys in the present record's overflow.
-    overflow_keys: HashSet<String>,
     room: Box<Room>,
     /// Where the cells of the present tile go to, for its memory.
     tile_columns: Vec<usize>,
@@ -107,7 +105,6 @@ impl Decoder {
             pending: Vec::new(),
             overflowed: (0, 0),
             overflow: Vec::new(),
-            overflow_keys: HashSet::new(),
             room: Box::default(),
             tile_columns: Vec::new(),
             plain: false,
@@ -164,7 +161,6 @@ impl Decoder {
     /// Takes the fields of a record into row `self.rows`. On an error some columns may have been written to.
     fn row(&mut self, paths: &PathTable, record: &Record<'_>) -> Result<(), (Option<String>, String)> {
         self.overflow.clear();
-        self.overflow_keys.clear();
         self.pending.clear();
         self.overflowed.1 = 0;
         // Fields inside one that went into a column whole come right behind it.
@@ -264,20 +260,16 @@ impl Decoder {
         if is_nothing(field) {
             return Ok(());
         }
-        let mut path = paths.path(field.node);
+        let path = paths.path(field.node);
         if self.schema.overflow.is_none() {
             return Err((Some(path.to_string()), "a field that the schema does not have".into()));
         }
         if let Err(found) = parse::json_in_record(record.source_text(field), field.kind) {
             return Err((Some(path.to_string()), format!("expected {}, found {found}", Type::Json)));
         }
-        // Of two equal keys in one object a warehouse would keep only the last.
-        while !self.overflow_keys.insert(path.to_string()) {
-            path = path.marked();
-        }
         self.overflowed.1 += 1;
         self.overflow.push(if self.overflow.is_empty() { b'{' } else { b',' });
-        push_json_text(&mut self.overflow, &path.to_string());
+        push_json_text(&mut self.overflow, &path.as_key());
         self.overflow.push(b':');
         match field.kind {
             FieldKind::Cell | FieldKind::Quoted | FieldKind::EscapedQuoted => {

@@ -188,6 +188,8 @@ impl Loader {
         fault::point("schema.resolve")?;
         let schema = self.policy.resolve(&inference.sketch)?;
         let mut request = self.request(&source, &inference);
+        let (table, load_id) = (request.table.clone(), request.load_id.clone());
+        let _span = tracing::info_span!("load", table, load_id).entered();
         let begun = Instant::now();
         let mut pauses = Pauses::new(PAUSES.0, PAUSES.1);
         let mut left_out = LeftOut::default();
@@ -211,14 +213,14 @@ impl Loader {
         };
         let Loaded { counts, schema, already_loaded, first_quarantined } = loaded;
         let Counts { read, loaded, quarantined, deduplicated } = counts;
-        let (table, load_id, bytes) = (request.table.as_str(), request.load_id.as_str(), inference.stored_bytes);
+        let bytes = inference.stored_bytes;
         tracing::info!(table, load_id, read, loaded, quarantined, deduplicated, bytes, already_loaded, "loaded");
         Ok(LoadReport {
             counts,
             bytes: inference.stored_bytes,
             seconds: started.elapsed().as_secs_f64(),
-            table: request.table,
-            load_id: request.load_id,
+            table,
+            load_id,
             already_loaded,
             schema,
             sketch: inference.sketch,

@@ -20,28 +20,14 @@ pub(super) const ON_TABLE: &str = "longshore table: column comments hold source 
 /// assert_eq!(path_of_comment(&comment_of(&path)), Some(path));
 /// ```
 pub fn comment_of(path: &Path) -> String {
-    let keys = serde_json::Value::from(path.keys().to_vec());
-    match path.ordinal() {
-        1 => format!("{PREFIX}{keys}"),
-        nth => format!("{PREFIX}{keys} #{nth}"),
-    }
+    format!("{PREFIX}{}", path.written())
 }
 
 /// The path that a comment keeps, if it is one of ours.
 ///
 /// Other lines of the comment are the user's own and are passed over.
 pub fn path_of_comment(comment: &str) -> Option<Path> {
-    comment.lines().find_map(path_of_line)
-}
-
-fn path_of_line(line: &str) -> Option<Path> {
-    let text = line.trim_end().strip_prefix(PREFIX)?;
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Vec<String>>();
-    let path = Path::new(values.next()?.ok()?);
-    match &text[values.byte_offset()..] {
-        "" => Some(path),
-        tail => Some(path.nth(tail.strip_prefix(" #")?.parse().ok()?)),
-    }
+    comment.lines().find_map(|line| Path::of_written(line.trim_end().strip_prefix(PREFIX)?))
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use super::classify::observe;
 use super::evidence::{Class, Evidence, Position};
+use super::memo::Memo;
 use super::merge::{BadRecords, FieldEvidence, Sketch, SourceEvidence};
 use super::quick::Measures;
-use super::tile::{Column, Memo, Room};
+use super::tile::{Column, Room};
 use crate::records::{Bad, Field, Format, PathTable, ROOT, Record, Sink, Tile, csv_paths};
 
 /// Collects the evidence of one reader's records. One per thread; the sketches of all threads are merged at the end.

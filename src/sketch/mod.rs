@@ -8,6 +8,7 @@ mod classify;
 mod collect;
 mod evidence;
 mod json;
+mod memo;
 mod merge;
 mod quick;
 mod tile;

@@ -5,78 +5,11 @@
 
 use super::classify::observe;
 use super::evidence::{Class, Evidence, Position, Range};
+use super::memo::{Memo, Run, Trial};
 use super::watch::{WATCHED, is_text, is_watched};
 use crate::records::{PAD, Tile};
 use crate::simd::{self, Integers, LANES, Lengths, Word, Words};
 use crate::value;
-
-/// What is remembered of a column from one tile to the next. It makes work faster and never changes what comes of it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Memo {
-    trial: Trial,
-    /// Classes of which something was seen.
-    known: u32,
-    /// A short word for "no value", its last byte in the highest place, and its number.
-    word: (u64, u8),
-    /// Whether there were negative numbers.
-    signed: bool,
-    /// Whether numbers had more than four bytes.
-    long: bool,
-    day: Day,
-}
-
-/// A day as it is written, and its seconds since 1970.
-#[derive(Debug, Clone, Copy, Default)]
-struct Day {
-    text: (u64, u16),
-    seconds: i64,
-}
-
-impl Day {
-    /// The day at the front of a text, in seconds since 1970. Days that follow each other are often equal.
-    #[inline]
-    fn read(&mut self, text: &[u8]) -> Option<i64> {
-        let day = text.first_chunk::<10>()?;
-        let text = (u64::from_le_bytes(*day.first_chunk()?), u16::from_le_bytes([day[8], day[9]]));
-        if text != self.text {
-            *self = Day { text, seconds: i64::from(value::date(day)?) * 86_400 };
-        }
-        Some(self.seconds)
-    }
-}
-
-/// What cells are tried as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Trial {
-    /// Nothing: each cell is looked at.
-    #[default]
-    Each,
-    /// Whole numbers of at most eight digits.
-    Integers,
-    /// Numbers with a point among at most 15 digits.
-    Fractions,
-    /// Text that is certainly nothing else.
-    Text,
-    /// Days, and days with a time.
-    Times,
-    /// true and false.
-    Booleans,
-}
-
-impl Trial {
-    /// What to try after a cell of this class; `None` if it says nothing.
-    fn after(class: Class) -> Option<Trial> {
-        match class {
-            Class::Null | Class::NullWord => None,
-            Class::Int16 | Class::Int32 => Some(Trial::Integers),
-            Class::Frac => Some(Trial::Fractions),
-            Class::Text => Some(Trial::Text),
-            Class::Date | Class::Timestamp => Some(Trial::Times),
-            Class::Boolean => Some(Trial::Booleans),
-            _ => Some(Trial::Each),
-        }
-    }
-}
 
 /// Room to work in, used again for each column.
 #[derive(Debug, Default)]
@@ -390,29 +323,5 @@ impl Column<'_> {
         }
         self.count(known, Class::Null, nulls.count, || nulls.first);
         self.measure(known, Class::Boolean, found.count, found.lens, || found.first);
-    }
-}
-
-/// Values of one class in a tile.
-#[derive(Clone, Copy)]
-struct Run {
-    count: u64,
-    first: usize,
-    /// Bytes of the shortest and of the longest.
-    lens: (u64, u64),
-}
-
-impl Default for Run {
-    fn default() -> Self {
-        Run { count: 0, first: usize::MAX, lens: (u64::MAX, 0) }
-    }
-}
-
-impl Run {
-    #[inline(always)]
-    fn add(&mut self, row: usize, len: u64) {
-        self.count += 1;
-        self.first = self.first.min(row);
-        self.lens = (self.lens.0.min(len), self.lens.1.max(len));
     }
 }

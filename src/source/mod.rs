@@ -4,6 +4,7 @@
 //! an [`Input`] is one of them decompressed and decoded, [`Pieces`] cuts it, and [`ordered_map`] puts all cores to
 //! work on the pieces while their order is kept.
 
+mod buffers;
 mod chunk;
 mod decompress;
 mod encoding;
@@ -18,6 +19,7 @@ mod stored;
 #[cfg(test)]
 mod testing;
 
+pub use buffers::Buffers;
 pub(crate) use chunk::{BACK_PAD, FRONT_PAD};
 pub use chunk::{Chunk, Cut, Gap, Notes, Piece};
 pub use decompress::Compression;
@@ -27,5 +29,5 @@ pub use input::{Input, InputEnd};
 pub use kafka::{KafkaOptions, OnGap};
 pub use list::{Progress, Source};
 pub use parallel::ordered_map;
-pub use pieces::{Buffers, ChunkOptions, Pieces};
+pub use pieces::{ChunkOptions, Pieces};
 pub use sample::Sample;

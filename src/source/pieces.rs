@@ -1,10 +1,9 @@
 //! An input in pieces: chunks of whole records, and gaps where a record was too long to hold.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use crate::error::Result;
 
-use super::chunk::{BACK_PAD, Chunk, Cut, FRONT_PAD, Gap, Notes, Piece};
+use super::buffers::Buffers;
+use super::chunk::{BACK_PAD, Chunk, Cut, FRONT_PAD, Gap, Piece};
 use super::input::{Input, InputEnd};
 use super::sample::{Sample, Spread};
 
@@ -27,55 +26,6 @@ impl Default for ChunkOptions {
 
 /// How much of a gap is kept.
 const GAP_HEAD: usize = 64 << 10;
-/// How many buffers wait for their next use.
-const SPARE: usize = 64;
-
-/// Chunk buffers that go round between the reader and the workers, so that their memory is mapped once. Clones share
-/// the same buffers.
-#[derive(Debug, Clone)]
-pub struct Buffers {
-    spare: Arc<Mutex<Spare>>,
-    /// Larger ones, grown for one long record, are freed.
-    largest: usize,
-}
-
-#[derive(Debug, Default)]
-struct Spare {
-    bytes: Vec<Vec<u8>>,
-    notes: Vec<Notes>,
-}
-
-impl Buffers {
-    /// Makes an empty stock for chunks of this size.
-    pub fn new(options: &ChunkOptions) -> Self {
-        Buffers { spare: Arc::default(), largest: options.chunk_bytes.saturating_mul(2) + FRONT_PAD + BACK_PAD }
-    }
-
-    /// Takes back the buffer of a chunk that has been worked through.
-    pub fn recycle(&self, chunk: Chunk) {
-        let mut spare = self.lock();
-        let Chunk { buffer, notes, .. } = chunk;
-        if spare.bytes.len() < SPARE && (1..=self.largest).contains(&buffer.capacity()) {
-            spare.bytes.push(buffer);
-        }
-        if spare.notes.len() < SPARE && (1..=self.largest / 64).contains(&notes.blocks.capacity()) {
-            spare.notes.push(Notes { filled: false, ..notes });
-        }
-    }
-
-    fn take(&self) -> Vec<u8> {
-        self.lock().bytes.pop().unwrap_or_default()
-    }
-
-    fn take_notes(&self) -> Notes {
-        self.lock().notes.pop().unwrap_or_default()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Spare> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Cuts an [`Input`] into [`Piece`]s, in order.
 ///
 /// Where it cuts depends on the bytes, the cutter and [`ChunkOptions`] only, never on how the bytes arrived; which
@@ -103,6 +53,9 @@ pub struct Pieces {
     /// Where a sample ends or jumps.
     stop: Option<u64>,
     spread: Option<Spread>,
+    /// Bytes that were moved to make room.
+    #[cfg(test)]
+    moved: usize,
 }
 
 impl Pieces {
@@ -130,6 +83,8 @@ impl Pieces {
             state,
             stop: None,
             spread: None,
+            #[cfg(test)]
+            moved: 0,
         }
     }
 
@@ -225,6 +180,10 @@ impl Pieces {
         if self.window.buffer.is_empty() {
             self.window = Window::over(self.buffers.take());
         }
+        #[cfg(test)]
+        {
+            self.moved += if self.window.lacks_room(want) { self.window.len() } else { 0 };
+        }
         self.window.make_room(want, self.options.chunk_bytes);
         while self.window.len() < want && !self.ended {
             let n = self.input.read_some(self.window.room(want))?;
@@ -288,7 +247,7 @@ impl Pieces {
             if found.is_some() {
                 break;
             }
-            if self.window.len() == 0 && self.window.buffer.capacity() > self.buffers.largest {
+            if self.window.len() == 0 && self.window.buffer.capacity() > self.buffers.largest() {
                 self.window = Window::over(Vec::new());
             }
             self.fill(self.options.chunk_bytes)?;
@@ -409,10 +368,15 @@ impl Window {
         }
     }
 
+    /// Whether the buffer does not hold `want` bytes from `start` on.
+    fn lacks_room(&self, want: usize) -> bool {
+        self.start + want + BACK_PAD > self.buffer.len()
+    }
+
     /// Makes the buffer hold `want` bytes from `start` on. Past a chunk's size it gets a chunk's size to spare, so that
     /// when a long stretch is cut into small pieces it is moved once per `chunk` bytes and not once per piece.
     fn make_room(&mut self, want: usize, chunk: usize) {
-        if self.start + want + BACK_PAD <= self.buffer.len() {
+        if !self.lacks_room(want) {
             return;
         }
         if self.start > FRONT_PAD {

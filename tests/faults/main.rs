@@ -20,6 +20,7 @@ mod drifting;
 mod inputs;
 mod kills;
 mod known;
+mod memory;
 mod network;
 mod refusals;
 mod resources;

@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use longshore::{ErrorKind, Loader, Source};
+use longshore::{ErrorKind, Loader, Source, StreamObserver, StreamOptions};
 
 use crate::child::{Work, child};
 use crate::server::Server;
@@ -11,6 +14,7 @@ use crate::support::{count, database, exists};
 use crate::{is_full, known};
 
 /// A small file system of its own, if this user may make one.
+#[derive(Debug)]
 struct Small {
     folder: tempfile::TempDir,
 }
@@ -109,7 +113,7 @@ fn a_full_disk_under_a_folder_leaves_the_loads_before_and_nothing_of_this_one() 
 }
 
 #[test]
-fn a_full_disk_on_the_servers_side_rolls_back_and_the_load_goes_through_once_there_is_room() {
+fn a_full_disk_on_the_servers_side_rolls_back_and_is_tried_again_until_there_is_room() {
     let Some(small) = Small::new("2m") else { return };
     let server = Server::start();
     let mut client = server.client();
@@ -119,15 +123,32 @@ fn a_full_disk_on_the_servers_side_rolls_back_and_the_load_goes_through_once_the
     std::fs::set_permissions(small.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     client.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{}'", place.display())).unwrap();
     client.batch_execute("CREATE TABLE t (a bigint, s text, late bigint) TABLESPACE small").unwrap();
-    let mut loader = known::open(server.url());
+    let open = |options| Loader::new(server.url()).table("t").open_with(options).unwrap();
+    let mut loader = open(StreamOptions::default().retry_for(Duration::ZERO));
     known::feed(&mut loader, 1_000).unwrap();
     let error = known::feed(&mut loader, 90_000).unwrap_err();
     assert!(error.message().contains("(SQLSTATE 53100)") && error.hint().is_some(), "{error}");
     assert_eq!(count(&mut client, "t"), 989, "nothing of the batch");
-    small.grow("64m");
-    client.batch_execute("VACUUM t").unwrap();
-    known::feed(&mut loader, 90_000).unwrap();
+    drop(loader);
+    let makes_room = Arc::new(MakesRoom { small, done: AtomicBool::new(false) });
+    known::feed(&mut open(StreamOptions::default().observer(makes_room.clone())), 90_000).unwrap();
+    assert!(makes_room.done.load(Ordering::Relaxed), "the disk was not full");
     known::check(&mut client, 90_000);
+}
+
+/// Somebody who looks after a full disk when the stream says that it tries again.
+#[derive(Debug)]
+struct MakesRoom {
+    small: Small,
+    done: AtomicBool,
+}
+
+impl StreamObserver for MakesRoom {
+    fn retrying(&self, _: &longshore::Error, _: Duration) {
+        if !self.done.swap(true, Ordering::Relaxed) {
+            self.small.grow("64m");
+        }
+    }
 }
 
 /// The same command under limits that the shell sets.

@@ -1,5 +1,6 @@
 //! A row that the table itself refuses is quarantined alone: all others of its batch load.
 
+use longshore::load::{Counts, MergeKeys, Mode};
 use longshore::{ErrorKind, Loader, Offset, Source, StreamOptions};
 use postgres::Client;
 
@@ -155,6 +156,58 @@ fn a_stream_goes_on_with_care_behind_a_refused_row() {
     let row = client.query_one(sql, &[]).unwrap();
     assert_eq!((row.get::<_, &str>(0), row.get::<_, i64>(1), row.get::<_, i64>(2)), ("s@10", 1, 0));
     nothing_is_left(&mut client);
+}
+
+#[test]
+fn a_record_that_the_table_refuses_while_merging_is_kept_aside_and_one_that_lost_to_it_goes_in() {
+    let (url, mut client) = database();
+    let made = "CREATE TABLE t (id bigint, v bigint CHECK (v <> 13), u text UNIQUE); \
+                INSERT INTO t VALUES (9, 1, 'taken'), (5, 1, 'old')";
+    client.batch_execute(made).unwrap();
+    let by_id = Mode::Merge(MergeKeys::new(["id"]));
+    let mut loader = Loader::new(&url).table("t").mode(by_id.clone()).open().unwrap();
+    let input = "{\"id\":1,\"v\":1,\"u\":\"a\"}\n{\"id\":1,\"v\":13,\"u\":\"b\"}\n{\"id\":2,\"v\":2,\"u\":\"taken\"}\n\
+                 {\"id\":5,\"v\":2,\"u\":\"new\"}\n{\"id\":3,\"v\":3,\"u\":\"c\"}\n{\"id\":3,\"v\":4,\"u\":\"d\"}\n";
+    loader.write(input, Offset::new("s", 6)).unwrap();
+    let Counts { read, loaded, quarantined, deduplicated } = loader.commit().unwrap().counts;
+    assert_eq!((read, loaded, quarantined, deduplicated), (6, 3, 2, 1));
+    let rows = "SELECT string_agg(concat_ws(' ', id, v, u), ', ' ORDER BY id) FROM t";
+    assert_eq!(client.query_one(rows, &[]).unwrap().get::<_, &str>(0), "1 1 a, 3 4 d, 5 2 new, 9 1 taken");
+    let kept = "SELECT string_agg(concat_ws(' ', line, path, substring(reason FROM 'SQLSTATE .....')), ', ' ORDER BY line) \
+                FROM _longshore_quarantine";
+    let kept = client.query_one(kept, &[]).unwrap();
+    assert_eq!(kept.get::<_, &str>(0), "2 SQLSTATE 23514, 3 SQLSTATE 23505");
+
+    // A load does the same, with every tenth row refused; and nothing but the rows that are fine.
+    client.batch_execute("CREATE TABLE big (a bigint PRIMARY KEY CHECK (a % 10 <> 0), s text)").unwrap();
+    let merging = Loader::new(&url).table("big").mode(Mode::Merge(MergeKeys::new(["a"])));
+    let report = merging.load(Source::bytes(records(500))).unwrap();
+    assert_eq!((report.counts.loaded, report.counts.quarantined), (450, 50));
+    assert_eq!(count(&mut client, "big"), 450);
+}
+
+#[test]
+fn a_record_is_kept_aside_with_all_its_elements_if_the_table_refuses_one_row_of_it() {
+    let (url, mut client) = database();
+    let options = StreamOptions::default().child_tables(longshore::ChildTables::All);
+    let mut loader = Loader::new(&url).table("t").open_with(options).unwrap();
+    let record = |id: i64, n: i64| format!("{{\"id\":{id},\"items\":[{{\"n\":{id}}},{{\"n\":{n}}}]}}\n");
+    loader.write(record(1, 2), Offset::new("s", 1)).unwrap();
+    loader.commit().unwrap();
+    client.batch_execute("ALTER TABLE t ADD CHECK (id <> 3); ALTER TABLE t__items ADD CHECK (n <> 13)").unwrap();
+    let input = [record(2, 13), record(3, 4), "{broken\n".to_owned(), record(4, 5), record(5, 13)].concat();
+    loader.write(input, Offset::new("s", 6)).unwrap();
+    let receipt = loader.commit().unwrap();
+    assert_eq!((receipt.counts.read, receipt.counts.loaded, receipt.counts.quarantined), (5, 1, 4));
+    let rows =
+        "SELECT string_agg(t.id || ':' || i.n, ' ' ORDER BY i.n) FROM t JOIN t__items i ON i._parent_id = t._row_id";
+    assert_eq!(client.query_one(rows, &[]).unwrap().get::<_, &str>(0), "1:1 1:2 4:4 4:5");
+    assert_eq!((count(&mut client, "t"), count(&mut client, "t__items")), (2, 4), "no element is without its record");
+    let kept = "SELECT string_agg(convert_from(raw, 'UTF8') || coalesce(path, ''), ' ' ORDER BY line) FROM _longshore_quarantine";
+    let kept: String = client.query_one(kept, &[]).unwrap().get(0);
+    let line = |id, n| record(id, n).trim_end().to_owned();
+    let expected = [line(2, 13) + "items[]", line(3, 4), "{broken".to_owned(), line(5, 13) + "items[]"];
+    assert_eq!(kept, expected.join(" "));
 }
 
 #[test]

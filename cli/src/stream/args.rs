@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use longshore::load::{Contract, MergeKeys, Mode, OnChange};
 use longshore::records::{FormatOptions, Kind};
-use longshore::{ReadOptions, StreamOptions};
+use longshore::{ChildTables, ReadOptions, Route, StreamOptions, Unrouted};
 
 use crate::args::{Meaning, Output, Quote, delimiter, quote};
 
@@ -35,6 +35,8 @@ pub(crate) struct Stream {
     pub(crate) changes: Changes,
     #[command(flatten)]
     pub(crate) by: MergeBy,
+    #[command(flatten)]
+    pub(crate) tables: Tables,
     #[command(flatten)]
     pub(crate) batches: Batches,
     /// Serve metrics for Prometheus at an address such as 127.0.0.1:9464, or write them to a file
@@ -174,6 +176,56 @@ impl MergeBy {
     }
 }
 
+/// Into which tables records go.
+#[derive(Debug, Args)]
+pub(crate) struct Tables {
+    /// Send each record into a table by the value of a field: TABLE_VALUE
+    #[arg(long, value_name = "PATH")]
+    route: Option<String>,
+    /// With `--route`: how many such tables there may be, besides TABLE
+    #[arg(long, value_name = "N", requires = "route", default_value_t = 64)]
+    max_tables: usize,
+    /// With `--route`: what becomes of records without such a table
+    #[arg(long, value_enum, requires = "route", default_value_t = UnroutedArg::Table)]
+    unrouted: UnroutedArg,
+    /// Make tables of arrays, a row for each element: all of them, or those at these paths
+    #[arg(
+        long,
+        value_name = "PATH,…",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        value_delimiter = ',',
+        conflicts_with = "keys"
+    )]
+    child_tables: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum UnroutedArg {
+    /// They go into TABLE
+    Table,
+    /// They are quarantined
+    Quarantine,
+}
+
+impl Tables {
+    fn options(&self, mut options: StreamOptions) -> StreamOptions {
+        if let Some(path) = &self.route {
+            let unrouted = match self.unrouted {
+                UnroutedArg::Table => Unrouted::OwnTable,
+                UnroutedArg::Quarantine => Unrouted::Quarantine,
+            };
+            options = options.route(Route::field(path).max_tables(self.max_tables).unrouted(unrouted));
+        }
+        match self.child_tables.as_deref() {
+            None => options,
+            Some([all]) if all.is_empty() => options.child_tables(ChildTables::All),
+            Some(paths) => options.child_tables(ChildTables::paths(paths)),
+        }
+    }
+}
+
 /// When a batch is committed.
 #[derive(Debug, Args)]
 pub(crate) struct Batches {
@@ -205,7 +257,7 @@ impl Stream {
     pub(crate) fn options(&self) -> StreamOptions {
         let Batches { max_rows, max_bytes, max_age, retry_for, .. } = self.batches;
         let options = StreamOptions::default().max_rows(max_rows).max_bytes(max_bytes).max_age(max_age);
-        let options = options.retry_for(retry_for).contract(self.changes.contract());
+        let options = self.tables.options(options.retry_for(retry_for).contract(self.changes.contract()));
         match &self.records.columns {
             Some(columns) => options.csv_columns(columns),
             None => options,

@@ -6,6 +6,7 @@ use super::buffer::Buffer;
 use super::lines::Lines;
 use super::part::{Part, Stretch};
 use super::pieces::Piece;
+use super::shared::Shared;
 use super::split::{Split, Splitter};
 use super::tables::Tables;
 use crate::batch::Misfit;
@@ -24,14 +25,15 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Sorts everything by tables. New tables that records are routed to are added to `tables`.
-    pub(super) fn new(
-        buffer: &'a Buffer,
-        format: &'a Format,
-        settings: &'a Loader,
-        tables: &mut Tables,
-    ) -> Result<Self> {
-        let mut batch = Batch { buffer, format, settings, parts: BTreeMap::new() };
+    /// Takes up a batch again that was sorted by tables before.
+    pub(super) fn of(buffer: &'a Buffer, shared: &'a Shared, parts: BTreeMap<usize, Part>) -> Self {
+        Batch { buffer, format: &shared.format, settings: &shared.settings, parts }
+    }
+
+    /// Sorts everything by tables. New tables that records are routed to are added to those of the stream.
+    pub(super) fn sort(buffer: &'a Buffer, shared: &'a Shared) -> Result<Self> {
+        let Shared { format, settings, tables, .. } = shared;
+        let mut batch = Batch::of(buffer, shared, BTreeMap::new());
         let own = batch.parts.entry(0).or_default();
         own.misfits.extend(buffer.asides());
         let pieces = buffer.pieces(format, &settings.read.limits);
@@ -45,7 +47,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Takes pieces apart by the tables that their records are routed to.
-    fn split(&mut self, pieces: Vec<Piece>, tables: &mut Tables) -> Result<()> {
+    fn split(&mut self, pieces: Vec<Piece>, tables: &Tables) -> Result<()> {
         let Some(route) = tables.route().cloned() else { return Ok(()) };
         let threads = threads(pieces.len(), self.settings.read.threads);
         let worker = || Reader::new(self.settings.read.limits);
@@ -75,6 +77,11 @@ impl<'a> Batch<'a> {
         let misfits = misfits.into_iter().map(|misfit| self.buffer.locate(misfit));
         self.parts.entry(0).or_default().misfits.extend(misfits);
         Ok(())
+    }
+
+    /// What goes into the tables, apart from where it comes from.
+    pub(super) fn into_parts(self) -> BTreeMap<usize, Part> {
+        self.parts
     }
 
     /// The numbers of the tables, the stream's own first.

@@ -55,7 +55,7 @@ impl Buffer {
         Some(source.writes.last().map(|write| write.position).or(source.committed))
     }
 
-    /// The committed positions of the sources that have one.
+    /// Where the buffered writes of the sources begin, of those that have such a position.
     #[cfg(feature = "kafka")]
     pub(super) fn positions(&self) -> impl Iterator<Item = (String, u64)> {
         self.sources.iter().filter_map(|source| Some((source.name.clone(), source.committed?)))
@@ -228,6 +228,14 @@ impl Buffer {
         })
     }
 
+    /// Takes out what is buffered, to be committed by others. What is written from here on goes on behind it.
+    pub(super) fn take(&mut self) -> Buffer {
+        let sources = self.sources.iter_mut().filter(|source| !source.writes.is_empty()).map(Source::take).collect();
+        let taken = Buffer { sources, ..*self };
+        self.count();
+        taken
+    }
+
     /// Empties the buffer after a commit that took its sources along these steps.
     pub(super) fn committed(&mut self, steps: &[Step]) {
         for step in steps {
@@ -283,6 +291,20 @@ impl Source {
     /// Bytes held, those that were set aside included.
     fn held(&self) -> u64 {
         self.bytes.len() as u64 + self.asides.iter().map(|aside| aside.raw.len() as u64).sum::<u64>()
+    }
+
+    /// Takes out the writes; the position of the last counts as committed from here on.
+    fn take(&mut self) -> Source {
+        let (to, lines) = self.writes.last().map_or((self.committed, 0), |last| (Some(last.position), last.lines));
+        let behind = Source {
+            name: self.name.clone(),
+            committed: to,
+            bytes: Vec::new(),
+            writes: Vec::new(),
+            asides: Vec::new(),
+            passed: (self.passed.0 + self.bytes.len() as u64, self.passed.1 + lines),
+        };
+        std::mem::replace(self, behind)
     }
 
     /// Lines, and what was set aside.
@@ -372,6 +394,22 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert_eq!(buffer.move_on(&buffer.steps(), &[Some(9)]).unwrap(), 1);
         assert!(buffer.is_empty() && buffer.since().is_none());
+    }
+
+    #[test]
+    fn what_is_written_behind_a_batch_goes_on_where_it_ends() {
+        let mut buffer = buffer(&[("a", "{}\n", 1), ("b", "{}\n{}", 10)]);
+        buffer.push_aside("b", b"raw", "no value".into(), 11);
+        let taken = buffer.take();
+        assert_eq!(taken.steps(), [step("a", None, 1), step("b", None, 11)]);
+        assert_eq!((taken.lines(), taken.bytes(), taken.asides().count()), (4, 3 + 5 + 3, 1));
+        assert!(buffer.is_empty() && buffer.since().is_none() && buffer.steps().is_empty());
+        assert_eq!((buffer.lines(), buffer.bytes(), buffer.position("b")), (0, 0, Some(Some(11))));
+        buffer.push("b", b"{}\nx", 30, 0);
+        assert_eq!(buffer.steps(), [step("b", Some(11), 30)]);
+        let pieces = buffer.pieces(&Format::Ndjson, &Limits::default());
+        let chunk = buffer.chunk(&pieces[0]);
+        assert_eq!((chunk.offset, chunk.first_line), (6, 3));
     }
 
     #[test]

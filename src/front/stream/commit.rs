@@ -1,16 +1,21 @@
 //! From the buffer into the tables: one batch, one transaction.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashSet;
 
 use super::batch::Batch;
-use super::children::{Families, Refused};
+use super::buffer::Buffer;
+use super::children::Refused;
+use super::reading::Reading;
 use super::resolve::Resolver;
-use super::{ChildTables, Offset, Receipt, StreamLoader, TableReceipt};
-use crate::error::Result;
-use crate::load::{Counts, LoadRequest, Mode, Step, StreamBegun};
-use crate::plan::TableName;
+use super::retry;
+use super::shared::Shared;
+use super::{ChildTables, Offset, Receipt, TableReceipt};
+use crate::error::{Error, Result};
+use crate::load::{Counts, LoadRequest, Mode, PostgresStream, Step, StreamBegun};
 use crate::schema::Schema;
 use crate::sketch::Sketch;
 
@@ -18,19 +23,96 @@ use crate::sketch::Sketch;
 /// without care a batch that has one is loaded twice.
 const ISOLATING: u32 = 20;
 
-impl StreamLoader {
-    pub(super) fn commit_once(&mut self) -> Result<Receipt> {
+/// Takes batches into the tables, one at a time. It has the connection, and what is known of the tables.
+pub(super) struct Committer {
+    shared: Arc<Shared>,
+    /// What all loads of the stream have in common.
+    request: LoadRequest,
+    pub(super) stream: PostgresStream,
+    /// By their numbers, the tables that were loaded.
+    known: BTreeMap<usize, Known>,
+    /// A batch that was sent whole, and whose commit may have gone through without our knowing.
+    in_doubt: Option<Receipt>,
+    /// Of the batch with this load id, the records that tables have refused a row of, by the table of the records.
+    left_out: (String, BTreeMap<usize, Refused>),
+    /// For how many more batches rows that the table refuses are looked for from the beginning.
+    isolating: u32,
+}
+
+/// What is known of a table.
+#[derive(Default)]
+struct Known {
+    /// The evidence of all batches that were committed here.
+    seen: Sketch,
+    /// As the last batch was loaded.
+    schema: Schema,
+}
+
+impl Committer {
+    pub(super) fn new(shared: Arc<Shared>, request: LoadRequest, stream: PostgresStream) -> Self {
+        Committer {
+            shared,
+            request,
+            stream,
+            known: BTreeMap::new(),
+            in_doubt: None,
+            left_out: Default::default(),
+            isolating: 0,
+        }
+    }
+
+    /// Commits a batch: tries until it works, fails for good, or has taken too long. `failed` is what the first try came
+    /// to, if it was made already.
+    pub(super) fn commit(
+        &mut self,
+        buffer: &mut Buffer,
+        started: Instant,
+        mut failed: Option<Error>,
+    ) -> Result<Receipt> {
+        let seed = load_id(&buffer.steps());
+        self.patiently(&seed, |committer| match failed.take() {
+            Some(error) => Err(error),
+            None => committer.attempt(buffer, started, None),
+        })
+    }
+
+    /// Tries until it works, fails for good, or has taken too long. `seed` keeps loaders apart that failed together.
+    pub(super) fn patiently<T>(&mut self, seed: &str, mut work: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+        let (shared, table) = (self.shared.clone(), self.request.table.clone());
+        retry::patiently(&shared.options, &table, seed, || work(self))
+    }
+
+    /// Asks the server, once, which schema the stream's own table is in.
+    pub(super) fn know_own_table(&mut self) -> Result<()> {
+        if !self.shared.tables.is_ready() {
+            let own = self.stream.resolve(None)?;
+            self.shared.tables.number(own);
+        }
+        Ok(())
+    }
+
+    /// Tries to commit a batch that was closed at `started`, and has been read if there is a `reading` of it.
+    pub(super) fn attempt(
+        &mut self,
+        buffer: &mut Buffer,
+        started: Instant,
+        mut reading: Option<Reading>,
+    ) -> Result<Receipt> {
         loop {
-            let steps = self.buffer.steps();
+            let steps = buffer.steps();
             if steps.is_empty() {
-                return Ok(Receipt { schema: self.own_schema(), ..Receipt::default() });
+                let schema = self.known.get(&0).map(|own| own.schema.clone()).unwrap_or_default();
+                return Ok(Receipt { schema, ..Receipt::default() });
             }
-            match self.load(&steps) {
+            let load_id = load_id(&steps);
+            let _span = tracing::info_span!("batch", table = self.request.table, load_id).entered();
+            match self.load(buffer, (load_id, &steps), reading.take()) {
                 // The batch goes once more, with such rows looked for one by one, and so do some batches behind it.
                 Err(error) if error.is_refused_row() && self.isolating == 0 => self.isolating = ISOLATING,
                 Err(error) => return Err(error),
                 Ok(Some(receipt)) => {
                     self.isolating = self.isolating.saturating_sub(1);
+                    self.report(&receipt, started.elapsed());
                     return Ok(receipt);
                 }
                 Ok(None) => {}
@@ -38,36 +120,39 @@ impl StreamLoader {
         }
     }
 
-    /// The columns of the stream's own table, as it was last loaded.
-    fn own_schema(&self) -> Schema {
-        if self.tables.is_ready() { self.tables.get(0).schema.clone() } else { Schema::default() }
-    }
-
-    /// Loads the batch. `None` if its sources were found elsewhere; the buffer then holds what is left to do.
-    fn load(&mut self, steps: &[Step]) -> Result<Option<Receipt>> {
+    /// Loads the batch. `None` if it is to be done again, with what is left in the buffer: its sources were found elsewhere, or
+    /// tables have refused rows of records that are now known.
+    fn load(
+        &mut self,
+        buffer: &mut Buffer,
+        (load_id, steps): (String, &[Step]),
+        reading: Option<Reading>,
+    ) -> Result<Option<Receipt>> {
         self.know_own_table()?;
-        let load_id = load_id(steps);
-        // A record and the rows of its elements go in together, so none of them can be left out by itself.
-        let alone = self.options.child_tables == ChildTables::None;
-        self.request.isolate_rows = alone && self.isolating > 0;
-        let sources = self.buffer.names();
-        let mut batch = Batch::new(&self.buffer, &self.format, &self.settings, &mut self.tables)?;
-        let families = Families::split(&mut batch, &self.options.child_tables, &mut self.tables)?;
-        let mut order = batch.tables();
-        // The server's locks too are taken in one order by all who write to the same tables.
-        order[1..].sort_by_key(|table| self.tables.get(*table).name.quoted());
-        let mut seen: BTreeMap<usize, Sketch> = BTreeMap::new();
-        for table in &order {
-            let new = batch.part(*table).sketch(&sources)?;
-            seen.insert(*table, self.tables.get(*table).seen.clone().merge(new));
+        let shared = self.shared.clone();
+        let Reading { parts, families, evidence } = match reading {
+            Some(reading) => reading,
+            None => Reading::of(buffer, &shared)?,
+        };
+        self.request.isolate_rows = self.isolating > 0;
+        if self.left_out.0 != load_id {
+            self.left_out = (load_id.clone(), BTreeMap::new());
         }
-        let others: Vec<TableName> = order[1..].iter().map(|table| self.tables.get(*table).name.clone()).collect();
+        let mut order: Vec<_> = parts.keys().map(|table| (*table, shared.tables.name(*table))).collect();
+        // The server's locks too are taken in one order by all who write to the same tables.
+        order[1..].sort_by_key(|(_, name)| name.quoted());
+        let seen = |(table, new): (usize, Sketch)| {
+            let before = self.known.get(&table).map(|known| known.seen.clone()).unwrap_or_default();
+            (table, before.merge(new))
+        };
+        let mut seen: BTreeMap<usize, Sketch> = evidence.into_iter().map(seen).collect();
+        let others: Vec<_> = order[1..].iter().map(|(_, name)| name.clone()).collect();
         let mut open = match self.stream.begin(&load_id, steps, &others)? {
             StreamBegun::Moved(positions, counts) => {
                 match self.in_doubt.take_if(|doubt| counts.is_some() && doubt.load_id.as_ref() == Some(&load_id)) {
                     // It was our own commit that moved them.
-                    Some(receipt) => return Ok(Some(self.done(steps, receipt, seen))),
-                    None => self.totals.skipped += self.buffer.move_on(steps, &positions)?,
+                    Some(receipt) => return Ok(Some(self.done(buffer, steps, receipt, seen))),
+                    None => shared.totals().skipped += buffer.move_on(steps, &positions)?,
                 }
                 return Ok(None);
             }
@@ -77,32 +162,38 @@ impl StreamLoader {
             Mode::Merge(by) => by.paths().collect(),
             _ => Vec::new(),
         };
-        let resolver = Resolver { policy: &self.settings.policy, keys: &keys };
+        let resolver = Resolver { policy: &shared.settings.policy, keys: &keys };
         let mut schemas = BTreeMap::new();
-        for (nth, table) in order.iter().enumerate() {
+        for (nth, (table, _)) in order.iter().enumerate() {
             let seen = seen.entry(*table).or_default();
             let schema = open.prepare(nth, &self.request.mode, &mut |have| resolver.resolve(seen, have))?;
             schemas.insert(*table, schema);
         }
-        Refused::check(&mut batch, &families, &schemas)?;
-        let (names, content_hash) = (self.buffer.write_names(), self.buffer.content_hash());
+        let mut batch = Batch::of(buffer, &shared, parts);
+        Refused::check(&mut batch, &families, &schemas, &self.left_out.1)?;
+        let (sources, names, content_hash) = (buffer.names(), buffer.write_names(), buffer.content_hash());
         let mut receipts = Vec::new();
-        for (nth, table) in order.iter().enumerate() {
+        for (nth, (table, name)) in order.iter().enumerate() {
             let part = batch.part(*table);
             let request = LoadRequest {
-                table: self.tables.get(*table).name.quoted(),
+                table: name.quoted(),
                 load_id: load_id.clone(),
                 sources: sources.clone(),
                 content_hash: content_hash.clone(),
-                bytes: if order.len() == 1 { self.buffer.bytes() } else { part.bytes() },
+                bytes: if order.len() == 1 { buffer.bytes() } else { part.bytes() },
                 ..self.request.clone()
             };
             let mut opened = open.open(nth, &request, &names)?;
-            let sent = part.send(&mut opened)?;
+            let sent = part.send(&mut opened, shared.options.child_tables == ChildTables::None)?;
+            if !sent.refused.is_empty() {
+                // A record and the rows of its elements go in together, so the batch goes once more without them.
+                Refused::add_refused(&mut self.left_out.1, &families, *table, sent.refused);
+                return Ok(None);
+            }
             let (schema, altered) = (opened.schema.clone(), std::mem::take(&mut opened.altered));
             let settled = open.close(opened, sent.read)?;
             receipts.push(TableReceipt {
-                child_of: families.parent(*table).map(|parent| self.tables.get(parent).name.quoted()),
+                child_of: families.parent(*table).map(|parent| shared.tables.name(parent).quoted()),
                 table: request.table,
                 counts: settled.counts,
                 values_quarantined: settled.values,
@@ -111,29 +202,61 @@ impl StreamLoader {
                 schema,
             });
         }
-        let receipt = receipt(load_id, self.buffer.bytes(), steps, receipts);
+        let receipt = receipt(load_id, buffer.bytes(), steps, receipts);
         self.in_doubt = Some(receipt.clone());
         open.commit()?;
         self.in_doubt = None;
-        Ok(Some(self.done(steps, receipt, seen)))
+        Ok(Some(self.done(buffer, steps, receipt, seen)))
     }
 
     /// Takes note of a batch that is committed.
-    fn done(&mut self, steps: &[Step], receipt: Receipt, seen: BTreeMap<usize, Sketch>) -> Receipt {
-        self.buffer.committed(steps);
+    fn done(
+        &mut self,
+        buffer: &mut Buffer,
+        steps: &[Step],
+        receipt: Receipt,
+        seen: BTreeMap<usize, Sketch>,
+    ) -> Receipt {
+        buffer.committed(steps);
         for (table, seen) in seen {
-            let table = self.tables.get_mut(table);
-            let name = table.name.quoted();
+            let name = self.shared.tables.name(table).quoted();
+            let known = self.known.entry(table).or_default();
             if let Some(loaded) = receipt.tables.iter().find(|loaded| loaded.table == name) {
-                table.schema = loaded.schema.clone();
+                known.schema = loaded.schema.clone();
             }
-            table.seen = of_columns(seen, &table.schema);
+            known.seen = of_columns(seen, &known.schema);
         }
-        self.totals.commits += 1;
-        add(&mut self.totals.counts, receipt.counts);
-        self.totals.values_quarantined += receipt.values_quarantined;
-        self.totals.overflowed += receipt.overflowed;
+        let mut totals = self.shared.totals();
+        totals.commits += 1;
+        add(&mut totals.counts, receipt.counts);
+        totals.values_quarantined += receipt.values_quarantined;
+        totals.overflowed += receipt.overflowed;
         receipt
+    }
+
+    /// Tells the log and the observer of a batch. Neither sees a record.
+    fn report(&self, receipt: &Receipt, took: Duration) {
+        let Counts { read, loaded, quarantined, deduplicated } = receipt.counts;
+        let (table, load_id) = (self.request.table.as_str(), receipt.load_id.as_deref());
+        let (altered, bytes, seconds) = (receipt.altered.len(), receipt.bytes, took.as_secs_f64());
+        tracing::info!(
+            table,
+            load_id,
+            read,
+            loaded,
+            quarantined,
+            deduplicated,
+            bytes,
+            altered,
+            seconds,
+            "batch committed"
+        );
+        for statement in &receipt.altered {
+            tracing::debug!(table, load_id, statement, "table changed");
+        }
+        if let Some(observer) = &self.shared.options.observer {
+            observer.committed(receipt, took);
+        }
     }
 }
 

@@ -44,7 +44,7 @@ const LINES: u32 = 64;
 impl Feed {
     /// Makes a feed for a source whose next byte stands at `position`. Format and limits are those of the loader.
     pub fn new(loader: &StreamLoader, source: impl Into<String>, position: u64) -> Self {
-        let records = Splitter::new(&loader.format, &loader.settings.read.limits);
+        let records = Splitter::new(&loader.shared.format, &loader.shared.settings.read.limits);
         Feed { source: source.into(), position, records }
     }
 

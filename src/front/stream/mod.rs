@@ -1,5 +1,6 @@
 //! A long-lived loader: writes are gathered to batches, and each batch is one transaction.
 
+mod ahead;
 mod arrow;
 mod batch;
 mod budget;
@@ -13,16 +14,20 @@ mod options;
 mod part;
 mod pieces;
 mod promote;
+mod reading;
 mod receipt;
 mod records;
 mod refuse;
 mod resolve;
 mod retry;
 mod route;
+mod shared;
 mod split;
 mod tables;
+mod turns;
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 pub use self::children::ChildTables;
 pub use self::feed::Feed;
@@ -32,21 +37,29 @@ pub use self::receipt::{Receipt, StreamTotals, TableReceipt};
 pub use self::records::StreamRecords;
 pub use self::route::{Route, Unrouted};
 
+use self::ahead::{Ahead, Closed};
 use self::buffer::Buffer;
+use self::commit::Committer;
 use self::records::Payload;
 pub(super) use self::resolve::resolve;
-use self::tables::Tables;
-use super::loader::Loader;
+use self::shared::Shared;
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::{Counts, LoadRequest, PostgresStream};
+use crate::load::Step;
+#[cfg(feature = "kafka")]
 use crate::records::Format;
 
 /// A loader that stays open: it takes records as they come, and commits them in batches, each exactly once.
 ///
 /// Made by [`Loader::open`]. A batch is one transaction: the changes that its data needs of the table, its rows, its
 /// quarantined records, its row in the ledger `_longshore_loads`, and the offsets of its sources in
-/// `_longshore_offsets`. It is committed by [`commit`](StreamLoader::commit), or by
-/// [`write`](StreamLoader::write) when it has grown to a limit of the [`StreamOptions`].
+/// `_longshore_offsets`. It is committed by [`commit`](StreamLoader::commit), or when it has grown to a limit of the
+/// [`StreamOptions`].
+///
+/// **One batch ahead.** The [`write`](StreamLoader::write) that fills a batch sends it on its way to the server, by a thread
+/// of the loader's own, and returns: while that batch is committed, the next is gathered and read for its evidence. There is
+/// never more than one on its way, and batches are committed in their order. What becomes of it is told by
+/// [`totals`](StreamLoader::totals) and the [`StreamObserver`]; its error by the next `write`, `tick`, `commit` or
+/// `committed`. `commit` returns when everything is committed.
 ///
 /// **Exactly once.** An [`Offset`] names a source and the position behind the bytes of a write. After a restart,
 /// [`committed`](StreamLoader::committed) says from where to go on; writes at or before that position are skipped, so
@@ -68,7 +81,7 @@ use crate::records::Format;
 ///
 /// **Failures.** What may pass by itself (a lost connection, a deadlock, a server that starts) is tried again, with
 /// growing pauses. An error leaves the batch in the buffer, so that `commit` can be called again. Dropping the loader
-/// gives up what is not committed.
+/// gives up what is not committed; a batch that is on its way is waited for.
 ///
 /// [`Contract`]: crate::load::Contract
 ///
@@ -86,19 +99,16 @@ use crate::records::Format;
 /// # Ok::<(), longshore::Error>(())
 /// ```
 pub struct StreamLoader {
-    settings: Loader,
-    options: StreamOptions,
-    format: Format,
-    /// What all loads of the stream have in common.
-    request: LoadRequest,
-    stream: PostgresStream,
+    shared: Arc<Shared>,
+    /// What is gathered, behind all that was closed.
     buffer: Buffer,
-    tables: Tables,
-    totals: StreamTotals,
-    /// A batch that was sent whole, and whose commit may have gone through without our knowing.
-    in_doubt: Option<Receipt>,
-    /// For how many more batches rows that the table refuses are looked for from the beginning.
-    isolating: u32,
+    /// A batch that was on its way and came back: it goes before all others.
+    front: Option<Closed>,
+    /// Away with a batch that is on its way.
+    committer: Option<Box<Committer>>,
+    /// How far the batch takes its sources that is on its way.
+    under_way: Vec<Step>,
+    ahead: Ahead,
 }
 
 impl std::fmt::Debug for StreamLoader {
@@ -106,8 +116,8 @@ impl std::fmt::Debug for StreamLoader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let buffered = (self.buffer.lines(), self.buffer.bytes());
         let mut shown = f.debug_struct("StreamLoader");
-        shown.field("stream", &self.stream).field("options", &self.options).field("totals", &self.totals);
-        shown.field("buffered_lines_and_bytes", &buffered).finish_non_exhaustive()
+        shown.field("loader", &self.shared.settings).field("options", &self.shared.options);
+        shown.field("totals", &self.totals()).field("buffered_lines_and_bytes", &buffered).finish_non_exhaustive()
     }
 }
 
@@ -119,8 +129,9 @@ impl StreamLoader {
     /// [`StreamOptions::csv_columns`]. No bytes at all just move the position. A write at or before a position that is
     /// committed or buffered is skipped, and counted in [`StreamTotals::skipped`].
     ///
-    /// If the batch has reached a limit, it is committed; the limits on rows and bytes are looked at before and after
-    /// taking the bytes in, that on age before. So memory holds at most `max_bytes` and one write.
+    /// If the batch has reached a limit, it is sent on its way, when the one before has arrived; the limits on rows and bytes
+    /// are looked at before and after taking the bytes in, that on age before. So memory holds at most two batches, each of
+    /// `max_bytes` and a write.
     ///
     /// # Errors
     ///
@@ -144,17 +155,19 @@ impl StreamLoader {
     pub fn set_aside(&mut self, raw: impl AsRef<[u8]>, reason: impl Into<String>, offset: Offset) -> Result<()> {
         if self.admit(&offset)? {
             self.buffer.push_aside(&offset.source, raw.as_ref(), reason.into(), offset.position);
-            if self.is_full() {
-                self.commit()?;
-            }
+            self.send_if_full()?;
         }
         Ok(())
     }
 
     /// Gives up what is buffered of a source, and what is known of its position: somebody else goes on with it. Its
-    /// next write here asks the table again. Returns how many writes were dropped.
+    /// next write here asks the table again. Returns how many writes were dropped. A batch that is on its way is waited for;
+    /// what has arrived is committed.
     pub fn forget(&mut self, source: &str) -> u64 {
-        self.buffer.forget(source)
+        self.wait();
+        let front = self.front.as_mut().map_or(0, |front| front.buffer.forget(source));
+        self.front.take_if(|front| front.buffer.is_empty());
+        front + self.buffer.forget(source)
     }
 
     /// Commits the batch if its first write is as old as [`StreamOptions::max_age`], and says what was done.
@@ -165,6 +178,7 @@ impl StreamLoader {
     ///
     /// As [`commit`](StreamLoader::commit).
     pub fn tick(&mut self) -> Result<Option<Receipt>> {
+        self.look()?;
         if self.is_old() { self.commit().map(Some) } else { Ok(None) }
     }
 
@@ -175,15 +189,16 @@ impl StreamLoader {
             return Err(Error::config("an offset that the ledger cannot hold")
                 .with_hint("positions go up to 2^63 - 1, and a source's name holds no U+0000"));
         }
+        self.look()?;
         if self.is_full() || self.is_old() {
-            self.commit()?;
+            self.send()?;
         }
         if self.buffer.position(source).is_none() {
             let committed = self.committed(source)?;
             self.buffer.add_source(source, committed);
         }
         let is_new = self.buffer.position(source).flatten().is_none_or(|there| *position > there);
-        self.totals.skipped += u64::from(!is_new);
+        self.shared.totals().skipped += u64::from(!is_new);
         Ok(is_new)
     }
 
@@ -203,11 +218,11 @@ impl StreamLoader {
         Ok(())
     }
 
-    /// Takes records into the buffer, and commits if that makes it full.
+    /// Takes records into the buffer, and sends them on if that makes it full.
     fn take(&mut self, records: StreamRecords<'_>, offset: &Offset, table: usize) -> Result<()> {
         match records.0 {
             Payload::Bytes(bytes) => self.buffer.push(&offset.source, &bytes, offset.position, table),
-            Payload::Batch(_) if self.options.child_tables != ChildTables::None => {
+            Payload::Batch(_) if self.shared.options.child_tables != ChildTables::None => {
                 let message = "record batches cannot be taken apart into child tables";
                 return Err(Error::new(ErrorKind::Unsupported, message).with_hint("write records as JSON"));
             }
@@ -216,27 +231,19 @@ impl StreamLoader {
                 self.buffer.push_declared(&offset.source, &lines, declared, offset.position, table);
             }
         }
-        if self.is_full() { self.commit().map(drop) } else { Ok(()) }
+        self.send_if_full()
     }
 
     /// The number of a table that the caller names.
     fn table_number(&mut self, text: &str) -> Result<usize> {
-        if let Some(number) = self.tables.named(text) {
+        if let Some(number) = self.shared.tables.named(text) {
             return Ok(number);
         }
         let name = tables::parse(text)?;
-        self.patiently(Self::know_own_table)?;
-        let name = self.patiently(|loader| loader.stream.resolve(Some(&name)))?;
-        Ok(self.tables.call(text, name))
-    }
-
-    /// Asks the server, once, which schema the stream's own table is in.
-    fn know_own_table(&mut self) -> Result<()> {
-        if !self.tables.is_ready() {
-            let own = self.stream.resolve(None)?;
-            self.tables.number(own);
-        }
-        Ok(())
+        let committer = self.idle()?;
+        committer.patiently(text, Committer::know_own_table)?;
+        let name = committer.patiently(text, |committer| committer.stream.resolve(Some(&name)))?;
+        Ok(self.shared.tables.call(text, name))
     }
 
     /// Commits what is buffered: rows, quarantine, changes to the table, ledger and offsets in one transaction.
@@ -253,48 +260,23 @@ impl StreamLoader {
     /// and all of it is still buffered. Only after an error while committing, which says so, the batch may be there
     /// already; then the next commit finds that out.
     pub fn commit(&mut self) -> Result<Receipt> {
-        let started = Instant::now();
-        let receipt = self.patiently(Self::commit_once)?;
-        if receipt.load_id.is_some() {
-            self.report(&receipt, started.elapsed());
-        }
-        Ok(receipt)
+        self.idle()?;
+        self.commit_front()?;
+        let committer = self.committer.as_mut().ok_or_else(turns::lost)?;
+        committer.commit(&mut self.buffer, Instant::now(), None)
     }
 
     /// Commits as [`commit`](StreamLoader::commit) does, without trying again after a temporary error.
     #[cfg(feature = "kafka")]
     pub(crate) fn commit_impatiently(&mut self) -> Result<Receipt> {
-        let started = Instant::now();
-        let receipt = self.commit_once()?;
-        if receipt.load_id.is_some() {
-            self.report(&receipt, started.elapsed());
+        self.wait();
+        let committer = self.committer.as_mut().ok_or_else(turns::lost)?;
+        if let Some(front) = &mut self.front {
+            front.failed = None;
+            committer.attempt(&mut front.buffer, front.started, None)?;
+            self.front = None;
         }
-        Ok(receipt)
-    }
-
-    /// Tells the log and the observer of a batch. Neither sees a record.
-    fn report(&self, receipt: &Receipt, took: Duration) {
-        let Counts { read, loaded, quarantined, deduplicated } = receipt.counts;
-        let (table, load_id) = (self.request.table.as_str(), receipt.load_id.as_deref());
-        let (altered, bytes, seconds) = (receipt.altered.len(), receipt.bytes, took.as_secs_f64());
-        tracing::info!(
-            table,
-            load_id,
-            read,
-            loaded,
-            quarantined,
-            deduplicated,
-            bytes,
-            altered,
-            seconds,
-            "batch committed"
-        );
-        for statement in &receipt.altered {
-            tracing::debug!(table, load_id, statement, "table changed");
-        }
-        if let Some(observer) = &self.options.observer {
-            observer.committed(receipt, took);
-        }
+        committer.attempt(&mut self.buffer, Instant::now(), None)
     }
 
     /// How far a source is committed: the position of the last write that is in the table, `None` if there is none.
@@ -303,18 +285,18 @@ impl StreamLoader {
     ///
     /// Those of the server, after temporary ones have been tried again.
     pub fn committed(&mut self, source: &str) -> Result<Option<u64>> {
-        self.patiently(|loader| loader.stream.committed(source))
+        self.idle()?.patiently(source, |committer| committer.stream.committed(source))
     }
 
     /// What was done since the loader was opened.
     pub fn totals(&self) -> StreamTotals {
-        self.totals
+        *self.shared.totals()
     }
 
     /// Whether records are rows of CSV.
     #[cfg(feature = "kafka")]
     pub(crate) fn is_csv(&self) -> bool {
-        matches!(self.format, Format::Csv(_))
+        matches!(self.shared.format, Format::Csv(_))
     }
 
     /// How far a source is, what is buffered included; asks the table where it is not known here.
@@ -329,22 +311,24 @@ impl StreamLoader {
     /// The committed positions of the sources that are known here.
     #[cfg(feature = "kafka")]
     pub(crate) fn positions(&self) -> std::collections::BTreeMap<String, u64> {
-        self.buffer.positions().collect()
+        let mut positions: std::collections::BTreeMap<_, _> = self.buffer.positions().collect();
+        let front = self.front.iter().flat_map(|front| front.buffer.steps());
+        for Step { source, from, .. } in self.under_way.iter().cloned().chain(front) {
+            match from {
+                Some(from) => positions.insert(source, from),
+                None => positions.remove(&source),
+            };
+        }
+        positions
     }
 
     fn is_full(&self) -> bool {
-        self.buffer.lines() >= self.options.max_rows || self.buffer.bytes() >= self.options.max_bytes
+        let options = &self.shared.options;
+        self.buffer.lines() >= options.max_rows || self.buffer.bytes() >= options.max_bytes
     }
 
     fn is_old(&self) -> bool {
         let age = self.buffer.since().map(|since| since.elapsed());
-        self.options.max_age.is_some_and(|limit| age.is_some_and(|age| age >= limit))
-    }
-
-    /// Tries until it works, fails for good, or has taken too long.
-    fn patiently<T>(&mut self, mut work: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
-        let (options, table) = (self.options.clone(), self.request.table.clone());
-        let seed = commit::load_id(&self.buffer.steps());
-        retry::patiently(&options, &table, &seed, || work(self))
+        self.shared.options.max_age.is_some_and(|limit| age.is_some_and(|age| age >= limit))
     }
 }

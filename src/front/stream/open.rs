@@ -1,8 +1,12 @@
 //! Opening a stream.
 
+use std::sync::Arc;
+
+use super::ahead::Ahead;
 use super::buffer::Buffer;
-use super::tables::Tables;
-use super::{StreamLoader, StreamOptions, StreamTotals};
+use super::commit::Committer;
+use super::shared::Shared;
+use super::{StreamLoader, StreamOptions};
 use crate::error::{Error, Result};
 use crate::front::loader::Loader;
 use crate::load::{LoadRequest, Mode, PostgresStream};
@@ -44,18 +48,10 @@ impl Loader {
             isolate_rows: false,
         };
         let stream = PostgresStream::connect(&self.url, &request, options.contract.clone(), options.postgres.clone())?;
-        Ok(StreamLoader {
-            tables: Tables::new(options.route.clone()),
-            settings: self,
-            options,
-            format,
-            request,
-            stream,
-            buffer: Buffer::default(),
-            totals: StreamTotals::default(),
-            in_doubt: None,
-            isolating: 0,
-        })
+        let shared = Arc::new(Shared::new(self, options, format));
+        let committer = Some(Box::new(Committer::new(shared.clone(), request, stream)));
+        let (buffer, under_way, ahead) = (Buffer::default(), Vec::new(), Ahead::start()?);
+        Ok(StreamLoader { shared, buffer, front: None, committer, under_way, ahead })
     }
 
     fn streamed_table(&self) -> Result<String> {

@@ -47,9 +47,9 @@ pub struct StreamOptions {
     pub route: Option<Route>,
     /// Which arrays become tables of their own. Default: none.
     pub child_tables: ChildTables,
-    /// A batch with so many lines is committed. Default: 100,000.
+    /// A batch with so many lines is sent on its way. Default: 100,000.
     pub max_rows: u64,
-    /// A batch with so many bytes is committed. Default: 64 MiB.
+    /// A batch with so many bytes is sent on its way. Default: 64 MiB.
     pub max_bytes: u64,
     /// A batch whose first write is so old is committed by the next write, or by
     /// [`tick`](crate::StreamLoader::tick). Default: `None`, at any age.
@@ -64,7 +64,8 @@ pub struct StreamOptions {
     pub observer: Option<Arc<dyn StreamObserver>>,
 }
 
-/// Who is told what a stream does, as it does it. Called on the thread that writes or commits, so it should be quick.
+/// Who is told what a stream does, as it does it. Called on the thread that commits, which is the caller's own or, for a
+/// batch that a write has filled, one of the loader's; the next batch waits meanwhile, so it should be quick.
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
@@ -83,7 +84,7 @@ pub struct StreamOptions {
 /// assert_eq!(rows.0.load(Ordering::Relaxed), 0);
 /// ```
 pub trait StreamObserver: Debug + Send + Sync {
-    /// A batch was committed; `took` is the time from its first statement to the answer, tries included.
+    /// A batch was committed; `took` is the time from its closing to the answer, tries included.
     fn committed(&self, receipt: &Receipt, took: Duration) {
         let _ = (receipt, took);
     }

@@ -45,12 +45,15 @@ impl Stretch {
 }
 
 /// What was read of a part.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Sent {
     /// Records.
     pub(super) read: u64,
     /// Values that went into the overflow column.
     pub(super) overflowed: u64,
+    /// The records of rows that the table refused, placed in their sources: where a record is more than one row, it is
+    /// not for one of them alone to be left out.
+    pub(super) refused: Vec<Misfit>,
 }
 
 impl PartOf<'_> {
@@ -114,11 +117,12 @@ impl PartOf<'_> {
         sketches
     }
 
-    /// Decodes, encodes and sends everything.
-    pub(super) fn send(&self, table: &mut OpenTable) -> Result<Sent> {
+    /// Decodes, encodes and sends everything. Records whose rows the table refuses are quarantined, or given back where rows
+    /// are not each a record `alone`.
+    pub(super) fn send(&self, table: &mut OpenTable, alone: bool) -> Result<Sent> {
         let mut sent = match table.keyless.clone() {
             Some(path) => self.refuse(&path, table)?,
-            None => self.decode(table)?,
+            None => self.decode(table, alone)?,
         };
         for misfit in &self.part.misfits {
             sent.read += 1;
@@ -127,7 +131,7 @@ impl PartOf<'_> {
         Ok(sent)
     }
 
-    fn decode(&self, table: &mut OpenTable) -> Result<Sent> {
+    fn decode(&self, table: &mut OpenTable, alone: bool) -> Result<Sent> {
         let (schema, encoder) = (Arc::new(table.schema.clone()), table.encoder());
         let worker = || (Reader::new(self.settings.read.limits), Decoder::new(schema.clone()));
         let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
@@ -139,7 +143,7 @@ impl PartOf<'_> {
                 _ => Some(Encode::encode(&encoder, &batch)?),
             };
             let (misfits, values) = (self.placed(stretch, misfits), self.placed(stretch, values));
-            Ok((rows, misfits, values, Sent { read, overflowed }))
+            Ok((rows, misfits, values, (read, overflowed)))
         };
         let (mut sent, mut rows_sent) = (Sent::default(), Vec::new());
         let stretches = self.part.stretches.iter().map(Ok);
@@ -148,28 +152,33 @@ impl PartOf<'_> {
             self.threads(),
             worker,
             work,
-            |(rows, misfits, values, of): (_, Vec<_>, Vec<_>, Sent)| {
-                sent.read += of.read;
-                sent.overflowed += of.overflowed;
+            |(rows, misfits, values, (read, overflowed)): (_, Vec<_>, Vec<_>, _)| {
+                sent.read += read;
+                sent.overflowed += overflowed;
                 rows_sent.push(rows.as_ref().map_or(0, Prepared::rows));
                 rows.map_or(Ok(()), |rows| table.write(rows))?;
                 misfits.iter().try_for_each(|misfit| table.quarantine(misfit))?;
                 values.iter().try_for_each(|value| table.quarantine_value(value))
             },
         )?;
-        self.keep_isolated(&schema, &IsolatedRows::new(table.isolated()?, &rows_sent), table)?;
+        sent.refused = self.isolated(&schema, &IsolatedRows::new(table.isolated()?, &rows_sent));
+        if alone {
+            let refused = std::mem::take(&mut sent.refused).into_iter();
+            refused.map(|misfit| self.buffer.locate(misfit)).try_for_each(|misfit| table.quarantine(&misfit))?;
+        }
         Ok(sent)
     }
 
-    /// Keeps the records aside whose rows the table refused.
-    fn keep_isolated(&self, schema: &Arc<Schema>, isolated: &IsolatedRows, table: &mut OpenTable) -> Result<()> {
+    /// The records whose rows the table refused, placed in their sources.
+    fn isolated(&self, schema: &Arc<Schema>, isolated: &IsolatedRows) -> Vec<Misfit> {
+        let mut records = Vec::new();
         for nth in isolated.pieces() {
             let Some(stretch) = self.part.stretches.get(nth) else { continue };
             let how = (self.format(stretch), self.settings.read.limits);
-            let records = isolated.records(nth, how, &mut self.chunk(stretch), schema);
-            self.placed(stretch, records).iter().try_for_each(|misfit| table.quarantine(misfit))?;
+            let of_piece = isolated.records(nth, how, &mut self.chunk(stretch), schema).into_iter();
+            records.extend(of_piece.map(|misfit| self.in_source(stretch, misfit)));
         }
-        Ok(())
+        records
     }
 
     /// Quarantines every record, for want of a value at `path`.

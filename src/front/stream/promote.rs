@@ -28,7 +28,8 @@ impl StreamLoader {
     /// Makes a column of a field whose values are in the column `_overflow`, since it was past the column budget, and moves
     /// its values there, in one transaction. From then on the field's values go into the column.
     ///
-    /// `field` is its key in `_overflow`; of an object that is there whole, the object's. The type is the narrowest that gives back every value there is; a hint of the
+    /// `field` is its key in `_overflow`: its path, or, where a key in that holds a dot, the keys as a JSON array (`["a.b"]`); of
+    /// an object that is there whole, the object's. The type is the narrowest that gives back every value there is; a hint of the
     /// policy comes first. The budget does not count here. What the table's JSON does not keep apart (`1.50` and
     /// `1.5` in a `jsonb` that holds both as numbers) is as the JSON has it. Promoting again moves what has come since.
     ///
@@ -41,15 +42,15 @@ impl StreamLoader {
         let table = match table {
             Some(text) => {
                 let name = tables::parse(text)?;
-                self.patiently(|loader| loader.stream.resolve(Some(&name)))?
+                self.idle()?.patiently(field, |committer| committer.stream.resolve(Some(&name)))?
             }
-            None => self.patiently(|loader| loader.stream.resolve(None))?,
+            None => self.idle()?.patiently(field, |committer| committer.stream.resolve(None))?,
         };
-        let path = Path::new(field.split('.'));
-        let policy = self.settings.policy.clone();
-        let promoted = self.patiently(|loader| {
-            let mut values = Values::new(&policy, field, &path);
-            loader.stream.promote(&table, &Path::new([OVERFLOW]), field, &path, &mut values)
+        let path = Path::of_key(field);
+        let policy = self.shared.settings.policy.clone();
+        let promoted = self.idle()?.patiently(field, |committer| {
+            let mut values = Values::new(&policy, &path);
+            committer.stream.promote(&table, &Path::new([OVERFLOW]), field, &path, &mut values)
         })?;
         tracing::info!(%table, field, rows = promoted.rows, "field promoted");
         Ok(Promotion { column: promoted.name, ty: promoted.ty, rows: promoted.rows, altered: promoted.statements })
@@ -59,7 +60,6 @@ impl StreamLoader {
 /// The values of a field, as evidence.
 struct Values<'a> {
     policy: &'a Policy,
-    field: &'a str,
     path: &'a Path,
     reader: Reader,
     collector: Collector,
@@ -73,9 +73,9 @@ const CHUNK: usize = 256 << 10;
 const KEY: &str = "value";
 
 impl<'a> Values<'a> {
-    fn new(policy: &'a Policy, field: &'a str, path: &'a Path) -> Self {
+    fn new(policy: &'a Policy, path: &'a Path) -> Self {
         let (reader, collector) = (Reader::new(crate::records::Limits::default()), Collector::new(&[KEY]));
-        Values { policy, field, path, reader, collector, lines: Vec::new(), sequence: 0 }
+        Values { policy, path, reader, collector, lines: Vec::new(), sequence: 0 }
     }
 
     fn read(&mut self) {
@@ -107,7 +107,7 @@ impl Decide for Values<'_> {
         // Objects stay whole: taken apart, they would be more fields than one.
         let schema = Policy::default().flatten(false).resolve(&seen)?;
         let found = schema.column(KEY).map_or(Type::Null, |column| column.ty);
-        let ty = self.policy.hint_for(self.field).map_or(found, |hint| hint.ty);
+        let ty = self.policy.hint_for(&self.path.to_string()).map_or(found, |hint| hint.ty);
         let naming: Naming = self.policy.naming;
         let name = assign(std::slice::from_ref(self.path), naming, 63, true).remove(0);
         Ok(Column::new(self.path.clone(), name, if found == Type::Null { found } else { ty }))

@@ -1,36 +1,31 @@
 //! The tables of a stream.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::children::MAX_CHILD_TABLES;
 use super::route::{Route, Unrouted, joined_name};
 use crate::error::Result;
 use crate::plan::{Dialect, TableName};
-use crate::schema::Schema;
-use crate::sketch::Sketch;
 
-/// All tables that a stream has written to, by number; its own has the number 0.
+/// All tables that a stream has written to, by number; its own has the number 0. A batch that is read gives numbers while
+/// the one before it is still committed.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    all: Vec<Table>,
     route: Option<Route>,
+    numbers: Mutex<Numbers>,
+}
+
+#[derive(Debug, Default)]
+struct Numbers {
+    /// The tables' names, with their schemas.
+    names: Vec<TableName>,
     /// The numbers of the tables that values of the routing field lead to.
     by_value: BTreeMap<String, usize>,
     /// The numbers of child tables, by that of their parent and the keys that lead to them.
     by_keys: BTreeMap<(usize, Vec<String>), usize>,
     /// The numbers of the tables that the caller has named, by what it called them.
     by_name: BTreeMap<String, usize>,
-}
-
-/// One table, and what is known of it.
-#[derive(Debug)]
-pub(super) struct Table {
-    /// With its schema.
-    pub(super) name: TableName,
-    /// The evidence of all batches that were committed here.
-    pub(super) seen: Sketch,
-    /// As the last batch was loaded.
-    pub(super) schema: Schema,
 }
 
 impl Tables {
@@ -43,75 +38,85 @@ impl Tables {
         self.route.as_ref()
     }
 
-    pub(super) fn get(&self, number: usize) -> &Table {
-        &self.all[number]
+    fn numbers(&self) -> MutexGuard<'_, Numbers> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn get_mut(&mut self, number: usize) -> &mut Table {
-        &mut self.all[number]
+    /// A table's name, with its schema.
+    pub(super) fn name(&self, number: usize) -> TableName {
+        self.numbers().names[number].clone()
     }
 
     /// Whether the stream's own table is known.
     pub(super) fn is_ready(&self) -> bool {
-        !self.all.is_empty()
+        !self.numbers().names.is_empty()
     }
 
     /// The number of a table, which is added if it is new.
-    pub(super) fn number(&mut self, name: TableName) -> usize {
-        let known = self.all.iter().position(|table| table.name == name);
-        known.unwrap_or_else(|| {
-            self.all.push(Table { name, seen: Sketch::default(), schema: Schema::default() });
-            self.all.len() - 1
-        })
+    pub(super) fn number(&self, name: TableName) -> usize {
+        self.numbers().number(name)
     }
 
     /// The number of a table that the caller names, if it was named like this before.
     pub(super) fn named(&self, text: &str) -> Option<usize> {
-        self.by_name.get(text).copied()
+        self.numbers().by_name.get(text).copied()
     }
 
     /// Notes what the caller calls a table.
-    pub(super) fn call(&mut self, text: &str, name: TableName) -> usize {
-        let number = self.number(name);
-        self.by_name.insert(text.to_owned(), number);
+    pub(super) fn call(&self, text: &str, name: TableName) -> usize {
+        let mut numbers = self.numbers();
+        let number = numbers.number(name);
+        numbers.by_name.insert(text.to_owned(), number);
         number
     }
 
     /// The number of a child table, given that of its parent and the keys of its array; `None` past the bound.
-    pub(super) fn child(&mut self, parent: usize, keys: &[String]) -> Option<usize> {
+    pub(super) fn child(&self, parent: usize, keys: &[String]) -> Option<usize> {
+        let mut numbers = self.numbers();
         let place = (parent, keys.to_vec());
-        if let Some(number) = self.by_keys.get(&place) {
+        if let Some(number) = numbers.by_keys.get(&place) {
             return Some(*number);
         }
-        if self.by_keys.len() >= MAX_CHILD_TABLES {
+        if numbers.by_keys.len() >= MAX_CHILD_TABLES {
             return None;
         }
-        let parent = &self.all[parent].name;
+        let parent = &numbers.names[parent];
         let name = TableName { schema: parent.schema.clone(), name: child_name(&parent.name, keys) };
-        let number = self.number(name);
-        self.by_keys.insert(place, number);
+        let number = numbers.number(name);
+        numbers.by_keys.insert(place, number);
         Some(number)
     }
 
     /// The number of the table that a value of the routing field leads to; `None` if its records are to be quarantined.
-    pub(super) fn routed(&mut self, value: Option<&str>) -> Option<usize> {
+    pub(super) fn routed(&self, value: Option<&str>) -> Option<usize> {
         let route = self.route.as_ref()?;
         let otherwise = match route.unrouted {
             Unrouted::OwnTable => Some(0),
             Unrouted::Quarantine => None,
         };
         let Some(value) = value else { return otherwise };
-        if let Some(number) = self.by_value.get(value) {
+        let mut numbers = self.numbers();
+        if let Some(number) = numbers.by_value.get(value) {
             return Some(*number);
         }
-        if self.by_value.len() >= route.max_tables {
+        if numbers.by_value.len() >= route.max_tables {
             return otherwise;
         }
-        let own = &self.all[0].name;
+        let own = &numbers.names[0];
         let name = TableName { schema: own.schema.clone(), name: route.table_for(&own.name, value) };
-        let number = self.number(name);
-        self.by_value.insert(value.to_owned(), number);
+        let number = numbers.number(name);
+        numbers.by_value.insert(value.to_owned(), number);
         Some(number)
+    }
+}
+
+impl Numbers {
+    fn number(&mut self, name: TableName) -> usize {
+        let known = self.names.iter().position(|known| *known == name);
+        known.unwrap_or_else(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        })
     }
 }
 
@@ -147,12 +152,12 @@ mod tests {
     #[test]
     fn values_lead_to_tables_up_to_the_bound_and_then_stay_or_go() {
         for (unrouted, past) in [(Unrouted::OwnTable, Some(0)), (Unrouted::Quarantine, None)] {
-            let mut tables = Tables::new(Some(Route::field("type").max_tables(2).unrouted(unrouted)));
+            let tables = Tables::new(Some(Route::field("type").max_tables(2).unrouted(unrouted)));
             tables.number(TableName { schema: Some("s".into()), name: "events".into() });
             let found: Vec<_> = ["a", "b", "a", "c", "b"].into_iter().map(|value| tables.routed(Some(value))).collect();
             assert_eq!(found, [Some(1), Some(2), Some(1), past, Some(2)]);
             assert_eq!(tables.routed(None), past);
-            assert_eq!(tables.get(2).name.quoted(), "\"s\".\"events_b\"");
+            assert_eq!(tables.name(2).quoted(), "\"s\".\"events_b\"");
         }
     }
 }

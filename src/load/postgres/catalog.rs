@@ -1,5 +1,6 @@
 //! The table as the server's catalog has it.
 
+use ::postgres::Row;
 use ::postgres::types::Type as SqlType;
 
 use super::error::failed;
@@ -9,7 +10,7 @@ use crate::plan::{ExistingColumn, ExistingTable, PgType, TableName};
 
 /// A column cannot be altered while a view's rule, a policy, a trigger, another column's generation expression or the
 /// partition key uses it.
-const COLUMNS: &str = "
+pub(super) const COLUMNS: &str = "
 SELECT a.attname::text, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod), a.attnotnull,
     (a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '', a.attgenerated <> '',
     col_description(a.attrelid, a.attnum),
@@ -26,16 +27,18 @@ FROM pg_attribute a
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum";
 
+/// A relation's number and kind, by schema and name.
+pub(super) const FIND: &str = "SELECT c.oid, c.relkind::text FROM pg_class c \
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
+
 /// A table's number in the catalog, if it is there.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Conflict`] if the name is taken by something that rows cannot be loaded into.
 pub(super) fn find(client: &mut Client, table: &TableName) -> Result<Option<u32>> {
-    let sql = "SELECT c.oid, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname = $1 AND c.relname = $2";
     let schema = table.schema.as_deref().unwrap_or_default();
-    let row = client.query_typed_opt(sql, &[(&schema, SqlType::TEXT), (&table.name, SqlType::TEXT)]);
+    let row = client.query_typed_opt(FIND, &[(&schema, SqlType::TEXT), (&table.name, SqlType::TEXT)]);
     let Some(row) = row.map_err(unreadable)? else { return Ok(None) };
     let kind = match row.get::<_, &str>(1) {
         "r" | "p" => return Ok(Some(row.get(0))),
@@ -53,7 +56,18 @@ pub(super) fn find(client: &mut Client, table: &TableName) -> Result<Option<u32>
 /// Reads a table. The caller holds a lock on it, so that it stays as it is read.
 pub(super) fn read(client: &mut Client, oid: u32, table: &TableName) -> Result<ExistingTable> {
     let rows = client.query_typed(COLUMNS, &[(&oid, SqlType::OID)]).map_err(unreadable)?;
-    let columns = rows.iter().map(|row| ExistingColumn {
+    let rest = client.query_typed_one(&rest_of(table), &[(&oid, SqlType::OID)]).map_err(unreadable)?;
+    Ok(table_of(&rows, &rest))
+}
+
+/// What is to be known of a table besides its columns, by its number.
+pub(super) fn rest_of(table: &TableName) -> String {
+    format!("SELECT relnatts, EXISTS (SELECT FROM {}) FROM pg_class WHERE oid = $1", table.quoted())
+}
+
+/// A table out of the answers to [`COLUMNS`] and [`rest_of`].
+pub(super) fn table_of(columns: &[Row], rest: &Row) -> ExistingTable {
+    let columns = columns.iter().map(|row| ExistingColumn {
         name: row.get(0),
         ty: pg_type(row.get(1), row.get(2), row.get(3)),
         not_null: row.get(4),
@@ -62,12 +76,8 @@ pub(super) fn read(client: &mut Client, oid: u32, table: &TableName) -> Result<E
         comment: row.get(7),
         used_by_view: row.get(8),
     });
-    let columns = columns.collect();
-    let sql = "SELECT relnatts FROM pg_class WHERE oid = $1";
-    let slots: i16 = client.query_typed_one(sql, &[(&oid, SqlType::OID)]).map_err(unreadable)?.get(0);
-    let sql = format!("SELECT EXISTS (SELECT FROM {})", table.quoted());
-    let has_rows = client.query_typed_one(&sql, &[]).map_err(unreadable)?.get(0);
-    Ok(ExistingTable { columns, slots: usize::try_from(slots).unwrap_or_default(), has_rows })
+    let slots = usize::try_from(rest.get::<_, i16>(0)).unwrap_or_default();
+    ExistingTable { columns: columns.collect(), slots, has_rows: rest.get(1) }
 }
 
 /// Bytes of a table on the disk, without its indexes; those of all its partitions.

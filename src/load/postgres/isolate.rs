@@ -17,6 +17,15 @@ use crate::load::target::Refused;
 /// Refused rows past which it is the table that is wrong, and not the rows.
 const MOST: usize = 1_000_000;
 
+/// Why so many refused rows are an error.
+pub(super) fn within_most(refused: usize) -> Result<()> {
+    if refused <= MOST {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Conflict, format!("the table refuses more than {MOST} rows"))
+        .with_hint("look at the table's constraints and triggers, and at the first rows in question"))
+}
+
 /// Copies pieces of rows, and keeps those that were refused.
 pub(super) struct Isolation<'a> {
     sink: &'a Sink,
@@ -66,10 +75,7 @@ impl<'a> Isolation<'a> {
     }
 
     fn keep(&mut self, refusal: Refusal, row: u64) -> Result<()> {
-        if self.refused.len() == MOST {
-            return Err(Error::new(ErrorKind::Conflict, format!("the table refuses more than {MOST} rows"))
-                .with_hint("look at the table's constraints and triggers, and at the first rows in question"));
-        }
+        within_most(self.refused.len() + 1)?;
         let at = |name: &String| self.sink.columns.iter().position(|column| column == name);
         self.refused.push(Refused { row, column: refusal.column.as_ref().and_then(at), reason: refusal.reason });
         Ok(())

@@ -139,18 +139,21 @@ impl<'a> Ledger<'a> {
         if !exists(client, &self.table)? {
             return Ok(None);
         }
-        let sql = format!(
+        let rows = client.query_typed(&self.query(), &self.parameters());
+        Ok(counts_of(&rows.map_err(|error| failed("reading the ledger", &error))?))
+    }
+
+    /// The query for the counts of the load that [`parameters`](Ledger::parameters) name.
+    fn query(&self) -> String {
+        format!(
             "SELECT read, loaded, quarantined, deduplicated FROM {} \
              WHERE table_name = $1 AND load_id = $2 AND replaced_by IS NULL",
             self.table
-        );
-        let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
-            [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)];
-        let row = client.query_typed_opt(&sql, &parameters).map_err(|error| failed("reading the ledger", &error))?;
-        Ok(row.map(|row| {
-            let count = |i| u64::try_from(row.get::<_, i64>(i)).unwrap_or_default();
-            Counts { read: count(0), loaded: count(1), quarantined: count(2), deduplicated: count(3) }
-        }))
+        )
+    }
+
+    fn parameters(&self) -> [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] {
+        [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)]
     }
 
     /// Whether some load's rows should be in the table. If the table is not there, they went with it.
@@ -240,6 +243,12 @@ impl<'a> Ledger<'a> {
     }
 }
 
+fn counts_of(rows: &[::postgres::Row]) -> Option<Counts> {
+    let row = rows.first()?;
+    let count = |i| u64::try_from(row.get::<_, i64>(i)).unwrap_or_default();
+    Some(Counts { read: count(0), loaded: count(1), quarantined: count(2), deduplicated: count(3) })
+}
+
 /// The columns of the table of this (quoted) name; none if it does not exist.
 fn columns_of(client: &mut Client, table: &str) -> Result<Vec<String>> {
     let sql =
@@ -284,7 +293,7 @@ fn printable(text: &str) -> String {
 /// Commits, and makes sure that it was a commit.
 ///
 /// The client library drops the tag that would tell COMMIT from the ROLLBACK that a failed transaction ends with. So
-/// the ledger is read afterwards: on the same session, or, if it was lost together with the answer, on a new one.
+/// the ledger is read behind it: on the same session, or, if it was lost together with the answer, on a new one.
 ///
 /// Returns the session to go on with.
 pub(super) fn commit(
@@ -294,10 +303,11 @@ pub(super) fn commit(
     counts: Counts,
 ) -> Result<(Client, Counts)> {
     fault::point("commit.send")?;
-    let (client, found) = match client.batch_execute("COMMIT") {
-        Ok(()) => match fault::point("commit.answer").and_then(|()| Ledger::new(key).look_up(&mut client)) {
-            Ok(found) => (client, found),
-            Err(_) => recover(endpoint, key)?,
+    let ledger = Ledger::new(key);
+    let (client, found) = match client.commit_and_query(&ledger.query(), &ledger.parameters()) {
+        Ok(rows) => match (fault::point("commit.answer"), rows) {
+            (Ok(()), Ok(rows)) => (client, counts_of(&rows)),
+            _ => recover(endpoint, key)?,
         },
         Err(error) if outcome_is_unknown(&error) => recover(endpoint, key)?,
         // The server refused: a constraint that is checked at the end. It has rolled back.
@@ -345,10 +355,9 @@ fn recover(endpoint: &Endpoint, key: &LoadKey) -> Result<(Client, Option<Counts>
 
 /// Takes a lock that is held until the transaction ends.
 pub(super) fn lock(client: &mut Client, number: i64, timeout: Duration) -> Result<()> {
-    set_lock_timeout(client, timeout)?;
-    let locked = client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&number, SqlType::INT8)]);
-    match locked {
-        Ok(_) => Ok(()),
+    let sql = format!("{}; SELECT pg_advisory_xact_lock({number})", lock_timeout_is(timeout));
+    match client.batch_execute(&sql) {
+        Ok(()) => Ok(()),
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
             let waited = timeout.as_secs_f64();
             let message = format!("another load into the table is still running after {waited} s of waiting");
@@ -362,10 +371,15 @@ pub(super) fn lock(client: &mut Client, number: i64, timeout: Duration) -> Resul
 
 /// Limits how long statements of this transaction wait for a lock.
 pub(super) fn set_lock_timeout(client: &mut Client, timeout: Duration) -> Result<()> {
+    let sql = lock_timeout_is(timeout);
+    client.batch_execute(&sql).map_err(|error| failed("setting up the session", &error))
+}
+
+/// The statement that limits how long those behind it wait for a lock.
+pub(super) fn lock_timeout_is(timeout: Duration) -> String {
     // Zero would mean no limit.
     let millis = timeout.as_millis().clamp(1, i32::MAX as u128);
-    let sql = format!("SET LOCAL lock_timeout = {millis}");
-    client.batch_execute(&sql).map_err(|error| failed("setting up the session", &error))
+    format!("SET LOCAL lock_timeout = {millis}")
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 //! UPDATE and INSERT, and neither ON CONFLICT nor MERGE: these need a unique index, or a later server, and this works on
 //! any table. Loads into one table take turns, so nobody adds a key in between.
 
+use std::ops::RangeInclusive;
+
 use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
 
 use super::catalog;
-use super::error::failed;
+use super::error::{failed, refused_row};
 use super::ledger::LoadKey;
 use super::session::Client;
 use crate::error::{Error, ErrorKind, Location, Result};
@@ -20,15 +22,18 @@ const INDEX_COMMENT: &str = "longshore merge key";
 /// A merge under way. Names are quoted.
 pub(super) struct Merge {
     target: TableName,
-    stage: TableName,
+    pub(super) stage: TableName,
     /// The staging table's own column, which numbers the rows as they came.
-    nth: String,
+    pub(super) nth: String,
     keys: Vec<String>,
     order: Option<String>,
     columns: Vec<String>,
     /// Columns of fields that these records do not have.
     absent: Vec<String>,
 }
+
+/// Rows of the staging table, by what numbers them.
+pub(super) type Numbers = RangeInclusive<i64>;
 
 /// What became of the rows of a merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,11 +114,6 @@ impl Merge {
         Ok(merge)
     }
 
-    /// Where the rows are to be copied.
-    pub(super) fn stage(&self) -> &TableName {
-        &self.stage
-    }
-
     fn create_stage(&self, client: &mut Client, columns: &[Fitted]) -> Result<()> {
         let definitions = self.columns.iter().zip(columns).map(|(name, fitted)| format!("{name} {}, ", fitted.sql));
         let sql = format!(
@@ -140,37 +140,60 @@ impl Merge {
 
     /// Merges the rows of the staging table, whose COPY has ended.
     pub(super) fn apply(&self, client: &mut Client) -> Result<Merged> {
-        let refused = |error: ::postgres::Error| failed("merging the rows", &error);
-        client.batch_execute(&format!("ANALYZE {} ({})", self.stage, self.keys.join(", "))).map_err(refused)?;
-        let losers = client.execute_typed(&self.drop_losers(), &[]).map_err(refused)?;
-        let stale = match self.drop_stale() {
-            Some(sql) => client.execute_typed(&sql, &[]).map_err(refused)?,
-            None => 0,
-        };
-        let loaded = self.put_in_place(client)?;
-        Ok(Merged { loaded, deduplicated: losers + stale })
-    }
-
-    /// Updates and adds rows. A key that is too long for the index that we made costs the index, not the row.
-    fn put_in_place(&self, client: &mut Client) -> Result<u64> {
-        let refused = |error: ::postgres::Error| failed("merging the rows", &error);
-        client.batch_execute("SAVEPOINT longshore_merge").map_err(refused)?;
-        match self.update_and_insert(client) {
-            Ok(rows) => Ok(rows),
-            Err(error) if error.code() == Some(&SqlState::PROGRAM_LIMIT_EXCEEDED) => {
-                client.batch_execute("ROLLBACK TO SAVEPOINT longshore_merge").map_err(refused)?;
-                if !self.drop_index(client)? {
-                    return Err(refused(error));
-                }
-                self.update_and_insert(client).map_err(refused)
-            }
-            Err(error) => Err(refused(error)),
+        self.analyze(client)?;
+        let deduplicated = self.drop_duplicates(client)?;
+        match self.put_in_place(client, None)? {
+            Ok(loaded) => Ok(Merged { loaded, deduplicated }),
+            Err(error) => Err(refused(&error).with_refused_row(true)),
         }
     }
 
-    fn update_and_insert(&self, client: &mut Client) -> Result<u64, ::postgres::Error> {
-        let updated: i64 = client.query_typed_one(&self.update(), &[])?.get(0);
-        let inserted = client.execute_typed(&self.insert(), &[])?;
+    pub(super) fn analyze(&self, client: &mut Client) -> Result<()> {
+        let sql = format!("ANALYZE {} ({})", self.stage, self.keys.join(", "));
+        client.batch_execute(&sql).map_err(|error| refused(&error))
+    }
+
+    /// Drops the rows that lose to another one; returns how many they are.
+    pub(super) fn drop_duplicates(&self, client: &mut Client) -> Result<u64> {
+        let losers = client.execute_typed(&self.drop_losers(), &[]).map_err(|error| refused(&error))?;
+        let stale = match self.drop_stale() {
+            Some(sql) => client.execute_typed(&sql, &[]).map_err(|error| refused(&error))?,
+            None => 0,
+        };
+        Ok(losers + stale)
+    }
+
+    /// Updates and adds all rows, or those with these numbers; the inner error is the table's that refuses one of them, with
+    /// the transaction as it was before. A key that is too long for the index that we made costs the index, not the row.
+    pub(super) fn put_in_place(
+        &self,
+        client: &mut Client,
+        numbers: Option<&Numbers>,
+    ) -> Result<Result<u64, ::postgres::Error>> {
+        loop {
+            client.batch_execute("SAVEPOINT longshore_merge").map_err(|error| refused(&error))?;
+            let error = match self.update_and_insert(client, numbers) {
+                Ok(rows) => {
+                    client.batch_execute("RELEASE longshore_merge").map_err(|error| refused(&error))?;
+                    return Ok(Ok(rows));
+                }
+                Err(error) if refused_row(&error, &[]).is_some() => error,
+                Err(error) => return Err(refused(&error)),
+            };
+            let back = "ROLLBACK TO longshore_merge; RELEASE longshore_merge";
+            client.batch_execute(back).map_err(|error| refused(&error))?;
+            if error.code() != Some(&SqlState::PROGRAM_LIMIT_EXCEEDED) || !self.drop_index(client)? {
+                return Ok(Err(error));
+            }
+        }
+    }
+
+    fn update_and_insert(&self, client: &mut Client, numbers: Option<&Numbers>) -> Result<u64, ::postgres::Error> {
+        let of = numbers.map_or(String::new(), |numbers| {
+            format!(" AND s.{} BETWEEN {} AND {}", self.nth, numbers.start(), numbers.end())
+        });
+        let updated: i64 = client.query_typed_one(&self.update(&of), &[])?.get(0);
+        let inserted = client.execute_typed(&self.insert(&of), &[])?;
         Ok(updated.cast_unsigned() + inserted)
     }
 
@@ -210,30 +233,34 @@ impl Merge {
     }
 
     /// Counts records, not rows: a table without our index may hold a key twice.
-    fn update(&self) -> String {
+    fn update(&self, of: &str) -> String {
         let Merge { stage, target, nth, .. } = self;
         let present = self.columns.iter().map(|column| format!("{column} = s.{column}"));
         let absent = self.absent.iter().map(|column| format!("{column} = NULL"));
         let set = present.chain(absent).collect::<Vec<_>>().join(", ");
         let same = self.same_key();
         format!(
-            "WITH updated AS (UPDATE {target} AS t SET {set} FROM {stage} s WHERE {same} RETURNING s.{nth} AS nth) \
+            "WITH updated AS (UPDATE {target} AS t SET {set} FROM {stage} s WHERE {same}{of} RETURNING s.{nth} AS nth) \
              SELECT count(DISTINCT nth) FROM updated"
         )
     }
 
-    fn insert(&self) -> String {
+    fn insert(&self, of: &str) -> String {
         let Merge { stage, target, nth, .. } = self;
         let (columns, same) = (self.columns.join(", "), self.same_key());
         format!(
             "INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {stage} s \
-             WHERE NOT EXISTS (SELECT FROM {target} t WHERE {same}) ORDER BY {nth}"
+             WHERE NOT EXISTS (SELECT FROM {target} t WHERE {same}){of} ORDER BY {nth}"
         )
     }
 
     fn same_key(&self) -> String {
         self.keys.iter().map(|key| format!("t.{key} = s.{key}")).collect::<Vec<_>>().join(" AND ")
     }
+}
+
+pub(super) fn refused(error: &::postgres::Error) -> Error {
+    failed("merging the rows", error)
 }
 
 /// The table's columns of other fields than these, which a record that takes a row's place does not have.

@@ -3,9 +3,11 @@
 mod catalog;
 mod contract;
 mod copy;
+mod familiar;
 mod isolate;
 mod ledger;
 mod merge;
+mod merge_isolated;
 mod offsets;
 mod open;
 mod promote;
@@ -82,7 +84,7 @@ impl Default for PostgresOptions {
 /// makes, the key has a unique index; on others it needs none, and is the faster for one.
 ///
 /// A row that the table's own constraints refuse ends the load, unless [`LoadRequest::isolate_rows`] is set: then it is
-/// given back by [`Target::isolated`], except where rows are merged. The server is Postgres 12 or later.
+/// given back by [`Target::isolated`]. The server is Postgres 12 or later.
 #[derive(Debug)]
 pub struct PostgresTarget {
     endpoint: Endpoint,

@@ -1,5 +1,6 @@
 //! How far each source of a stream has been loaded into a table.
 
+use ::postgres::Row;
 use ::postgres::types::Type as SqlType;
 
 use super::error::failed;
@@ -31,6 +32,12 @@ pub(crate) struct Step {
     pub(crate) to: u64,
 }
 
+/// The positions out of the answer to [`Offsets::query`].
+pub(super) fn positions(rows: &[Row]) -> Vec<Option<u64>> {
+    let position = |row: &Row| row.get::<_, Option<i64>>(0).and_then(|at| u64::try_from(at).ok());
+    rows.iter().map(position).collect()
+}
+
 /// The offsets beside one table.
 pub(super) struct Offsets<'a> {
     key: &'a LoadKey,
@@ -42,19 +49,23 @@ impl<'a> Offsets<'a> {
         Offsets { key, table: key.beside(OFFSETS).quoted() }
     }
 
-    /// The positions of these sources, in their order.
-    pub(super) fn read(&self, client: &mut Client, sources: &[&str]) -> Result<Vec<Option<u64>>> {
-        if !exists(client, &self.table)? {
+    /// The positions of these sources, in their order. Whether there is a table of offsets is looked up unless it `is_there`.
+    pub(super) fn read(&self, client: &mut Client, sources: &[&str], is_there: bool) -> Result<Vec<Option<u64>>> {
+        if !is_there && !exists(client, &self.table)? {
             return Ok(vec![None; sources.len()]);
         }
-        let sql = format!(
+        let sql = self.query();
+        let rows = client.query_typed(&sql, &[(&self.key.target.name, SqlType::TEXT), (&sources, SqlType::TEXT_ARRAY)]);
+        Ok(positions(&rows.map_err(|error| failed("reading the offsets", &error))?))
+    }
+
+    /// The query for the positions of sources: of the table `$1`, of those in the array `$2`.
+    pub(super) fn query(&self) -> String {
+        format!(
             "SELECT o.position FROM unnest($2::text[]) WITH ORDINALITY AS s (source, nth) \
              LEFT JOIN {} o ON o.table_name = $1 AND o.source = s.source ORDER BY nth",
             self.table
-        );
-        let rows = client.query_typed(&sql, &[(&self.key.target.name, SqlType::TEXT), (&sources, SqlType::TEXT_ARRAY)]);
-        let position = |row: &::postgres::Row| row.get::<_, Option<i64>>(0).and_then(|at| u64::try_from(at).ok());
-        Ok(rows.map_err(|error| failed("reading the offsets", &error))?.iter().map(position).collect())
+        )
     }
 
     /// Moves the offsets on, each only from where its step believes it to be.

@@ -20,7 +20,7 @@ use crate::schema::Schema;
 /// Settings last as long as the transaction, so that they are also right behind a pooler. The isolation level matters:
 /// after waiting for a lock, a statement has to see what the holder committed. The keepalives have the server notice within two
 /// minutes that we are gone without a word, and free the locks.
-const BEGIN: &str = "
+pub(super) const BEGIN: &str = "
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL TimeZone = 'UTC';
 SET LOCAL DateStyle = 'ISO, YMD';

@@ -22,6 +22,8 @@ pub(super) struct Load {
     encoder: CopyEncoder,
     rows: Rows,
     merge: Option<Merge>,
+    /// What the merge has done, if it was done before the end to find the rows that the table refuses.
+    merged: Option<Merged>,
     sent: u64,
     spool: Spool,
 }
@@ -77,12 +79,12 @@ impl Load {
         let rows = if columns.is_empty() {
             Rows::Counted { client, create: deferred }
         } else {
-            let into = merge.as_ref().map_or(&key.target, Merge::stage);
+            let into = merge.as_ref().map_or(&key.target, |merge| &merge.stage);
             Rows::Stream(CopyStream::start(*client, into, &columns, request.isolate_rows)?)
         };
         let fitted = decoded(&columns, schema);
         let spool = Spool::new(&key, names, &schema_version(&columns));
-        Ok((Load { key, request, columns, encoder, rows, merge, sent: 0, spool }, fitted))
+        Ok((Load { key, request, columns, encoder, rows, merge, merged: None, sent: 0, spool }, fitted))
     }
 
     /// What turns batches into rows for this load.
@@ -107,11 +109,19 @@ impl Load {
         }
     }
 
-    /// Ends the COPY, and returns the rows that the table refused.
+    /// Ends the COPY, and returns the rows that the table refused; where they are to be isolated, merging too.
     pub(super) fn isolated(&mut self) -> Result<Vec<Refused>> {
         match std::mem::replace(&mut self.rows, Rows::Failed) {
             Rows::Stream(stream) => {
-                let (client, loaded, refused) = stream.finish()?;
+                let (mut client, mut loaded, mut refused) = stream.finish()?;
+                if let (Some(merge), true) = (&self.merge, self.request.isolate_rows) {
+                    let columns: Vec<String> = self.columns.iter().map(|fitted| fitted.column.name.clone()).collect();
+                    let (merged, more) = merge.apply_isolated(&mut client, &refused, &columns)?;
+                    loaded -= more.len() as u64;
+                    refused.extend(more);
+                    refused.sort_by_key(|refused| refused.row);
+                    self.merged = Some(merged);
+                }
                 self.rows = Rows::Stored { client: Box::new(client), loaded, refused: refused.len() as u64 };
                 Ok(refused)
             }
@@ -156,7 +166,7 @@ impl Load {
         }
         // Refused rows that nobody asked for are missed by the check of conservation.
         self.isolated()?;
-        let Load { key, request, columns, rows, merge, mut sent, mut spool, .. } = self;
+        let Load { key, request, columns, rows, merge, merged, mut sent, mut spool, .. } = self;
         let (mut client, stored) = match rows {
             Rows::Stored { client, loaded, refused } => {
                 sent -= refused;
@@ -169,9 +179,10 @@ impl Load {
             }
         };
         let done = (|| {
-            let merged = match &merge {
-                Some(merge) => merge.apply(&mut client)?,
-                None => Merged { loaded: stored, deduplicated: 0 },
+            let merged = match (merged, &merge) {
+                (Some(merged), _) => merged,
+                (None, Some(merge)) => merge.apply(&mut client)?,
+                (None, None) => Merged { loaded: stored, deduplicated: 0 },
             };
             let kept = spool.copy_into(&mut client, &key.target)?;
             let values = spool.values();

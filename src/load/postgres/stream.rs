@@ -1,7 +1,7 @@
 //! One connection for a stream of batches. A batch is one transaction over any number of tables, with the offsets that it
 //! takes its sources to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::contract::evolve_within;
 use super::error::failed;
@@ -12,7 +12,7 @@ use super::open::{self, Ready};
 use super::rows::{self, Load, Settled};
 use super::session::{Client, Endpoint};
 use super::variant::{self, View};
-use super::{PostgresOptions, catalog};
+use super::{PostgresOptions, catalog, familiar};
 use crate::batch::Misfit;
 use crate::error::{Error, Result};
 use crate::load::copy_binary::CopyEncoder;
@@ -24,9 +24,14 @@ use crate::schema::Schema;
 pub(crate) struct PostgresStream {
     endpoint: Endpoint,
     client: Option<Client>,
-    /// The stream's own table: beside it stand the offsets.
+    /// The stream's own table: beside it stand the offsets. Once the server was asked, it has its schema.
     table: TableName,
     contract: Contract,
+    /// The schemas in which the last batch found longshore's own tables. Any failure forgets them, so that what others have
+    /// dropped is noticed by the next try.
+    furnished: BTreeSet<String>,
+    /// The number of the stream's own table, if the last batch has filled that one and no other. Forgotten likewise.
+    familiar: Option<u32>,
 }
 
 /// What a batch meets at its beginning.
@@ -50,6 +55,12 @@ pub(crate) struct OpenBatch<'a> {
     steps: &'a [Step],
     /// What the load into the stream's own table has done.
     own: Option<Settled>,
+    /// The schemas in which the batch before found longshore's own tables.
+    furnished: BTreeSet<String>,
+    /// The stream's own table with its number, where the beginning has read it already.
+    known: Option<(u32, ExistingTable)>,
+    /// The number of the stream's own table, once that is ready, if it was there before.
+    oid: Option<u32>,
 }
 
 /// One table of a batch, being filled.
@@ -76,7 +87,8 @@ impl PostgresStream {
     ) -> Result<Self> {
         let endpoint = Endpoint::parse(url, options)?;
         let table = open::table_name(request)?;
-        let mut stream = PostgresStream { endpoint, client: None, table, contract };
+        let mut stream =
+            PostgresStream { endpoint, client: None, table, contract, furnished: BTreeSet::new(), familiar: None };
         stream.client = Some(stream.session()?);
         Ok(stream)
     }
@@ -87,6 +99,9 @@ impl PostgresStream {
         let mut client = self.session()?;
         let resolved = open::resolve(&mut client, name.unwrap_or(&self.table).clone())?;
         self.client = Some(client);
+        if name.is_none() {
+            self.table = resolved.clone();
+        }
         Ok(resolved)
     }
 
@@ -98,7 +113,7 @@ impl PostgresStream {
             catalog::find(&mut client, &key.target)?.is_none() && Ledger::new(&key).counts_on_rows(&mut client)?;
         let position = match gone {
             true => None,
-            false => Offsets::new(&key).read(&mut client, &[source])?.into_iter().next().flatten(),
+            false => Offsets::new(&key).read(&mut client, &[source], false)?.into_iter().next().flatten(),
         };
         self.client = Some(client);
         Ok(position)
@@ -113,22 +128,57 @@ impl PostgresStream {
         others: &[TableName],
     ) -> Result<StreamBegun<'a>> {
         let mut client = self.session()?;
-        match self.prepare(&mut client, load_id, steps, others) {
+        let furnished = std::mem::take(&mut self.furnished);
+        if let (Some(oid), [], Some(_)) = (self.familiar.take(), others, &self.table.schema) {
+            let key = LoadKey { target: self.table.clone(), load_id: load_id.to_owned() };
+            match familiar::begin(&mut client, &self.endpoint.options, &key, oid, steps) {
+                Ok(Some(table)) => {
+                    let known = Some((oid, table));
+                    return Ok(StreamBegun::Open(self.open_batch(client, vec![key], steps, furnished, known)));
+                }
+                Ok(None) => {
+                    client.batch_execute("ROLLBACK").map_err(|error| failed("beginning a batch again", &error))?;
+                }
+                Err(error) => {
+                    self.put_back(client);
+                    return Err(error);
+                }
+            }
+        }
+        match self.prepare(&mut client, load_id, steps, others, &furnished) {
             Ok(Prepare::Moved(positions, counts)) => {
                 client.batch_execute("ROLLBACK").map_err(|error| failed("closing the transaction", &error))?;
                 self.client = Some(client);
                 Ok(StreamBegun::Moved(positions, counts))
             }
-            Ok(Prepare::Ready(keys)) => {
-                let client = Some(client);
-                let ready = keys.iter().map(|_| None).collect();
-                Ok(StreamBegun::Open(Box::new(OpenBatch { stream: self, client, keys, ready, steps, own: None })))
-            }
+            Ok(Prepare::Ready(keys)) => Ok(StreamBegun::Open(self.open_batch(client, keys, steps, furnished, None))),
             Err(error) => {
                 self.put_back(client);
                 Err(error)
             }
         }
+    }
+
+    fn open_batch<'a>(
+        &'a mut self,
+        client: Client,
+        keys: Vec<LoadKey>,
+        steps: &'a [Step],
+        furnished: BTreeSet<String>,
+        known: Option<(u32, ExistingTable)>,
+    ) -> Box<OpenBatch<'a>> {
+        let ready = keys.iter().map(|_| None).collect();
+        Box::new(OpenBatch {
+            stream: self,
+            client: Some(client),
+            keys,
+            ready,
+            steps,
+            own: None,
+            furnished,
+            known,
+            oid: None,
+        })
     }
 
     /// Takes back a session in whose transaction something failed. The locks go at once this way; a session that is of no
@@ -140,7 +190,14 @@ impl PostgresStream {
     }
 
     /// Opens the transaction, takes the locks of all its tables and looks where the sources are.
-    fn prepare(&self, client: &mut Client, load_id: &str, steps: &[Step], others: &[TableName]) -> Result<Prepare> {
+    fn prepare(
+        &self,
+        client: &mut Client,
+        load_id: &str,
+        steps: &[Step],
+        others: &[TableName],
+        furnished: &BTreeSet<String>,
+    ) -> Result<Prepare> {
         let options = &self.endpoint.options;
         open::begin(client)?;
         let key = |target: TableName| LoadKey { target, load_id: load_id.to_owned() };
@@ -158,14 +215,14 @@ impl PostgresStream {
         let sources: Vec<&str> = steps.iter().map(|step| step.source.as_str()).collect();
         let positions = match gone {
             true => vec![None; steps.len()],
-            false => Offsets::new(own).read(client, &sources)?,
+            false => Offsets::new(own).read(client, &sources, furnished.contains(own.schema()))?,
         };
         if steps.iter().zip(&positions).any(|(step, position)| step.from != *position) {
             let counts = if gone { None } else { Ledger::new(own).look_up(client)? };
             return Ok(Prepare::Moved(positions, counts));
         }
         let by_schema: BTreeMap<&str, &LoadKey> = keys.iter().rev().map(|key| (key.schema(), key)).collect();
-        for key in by_schema.values() {
+        for key in by_schema.values().filter(|key| !furnished.contains(key.schema())) {
             open::create_surroundings(client, &self.endpoint, key, key.schema() == own.schema())?;
         }
         if gone {
@@ -175,33 +232,48 @@ impl PostgresStream {
     }
 
     /// Makes one table ready for its rows.
-    fn adapt(&self, client: &mut Client, key: LoadKey, mode: &Mode, resolve: &mut Resolve<'_>) -> Result<Adapted> {
+    fn adapt(
+        &self,
+        client: &mut Client,
+        key: LoadKey,
+        known: Option<(u32, ExistingTable)>,
+        mode: &Mode,
+        resolve: &mut Resolve<'_>,
+    ) -> Result<Adapted> {
         let options = &self.endpoint.options;
-        set_lock_timeout(client, options.lock_timeout)?;
         let keyless = |columns: &[plan::Fitted]| match mode {
             Mode::Merge(by) => merge::missing(columns, by).map(str::to_owned),
             _ => None,
         };
         let nothing = |key| Ready { key, columns: Vec::new(), deferred: Vec::new(), done: Vec::new(), created: false };
-        let Some(oid) = catalog::find(client, &key.target)? else {
+        let found = match known {
+            Some(known) => Some(known),
+            None => {
+                set_lock_timeout(client, options.lock_timeout)?;
+                match catalog::find(client, &key.target)? {
+                    Some(oid) => Some((oid, open::occupy(client, oid, &key, &Mode::Append)?)),
+                    None => None,
+                }
+            }
+        };
+        let Some((oid, existing)) = found else {
             let schema = resolve(None)?;
             if let Some(path) = keyless(&plan::fitted(&schema, options.json)) {
-                return Ok(Adapted { ready: nothing(key), schema: Schema::default(), keyless: Some(path) });
+                return Ok(Adapted { oid: None, ready: nothing(key), schema: Schema::default(), keyless: Some(path) });
             }
             let ready = open::create(client, key, &schema, options.json)?;
-            return Ok(Adapted { ready, schema, keyless: None });
+            return Ok(Adapted { oid: None, ready, schema, keyless: None });
         };
-        let existing = open::occupy(client, oid, &key, &Mode::Append)?;
         let (mut schema, evolution, view) = self.evolve(client, oid, &key.target, existing, resolve)?;
         if let Some(path) = keyless(&evolution.columns) {
-            return Ok(Adapted { ready: nothing(key), schema: Schema::default(), keyless: Some(path) });
+            return Ok(Adapted { oid: None, ready: nothing(key), schema: Schema::default(), keyless: Some(path) });
         }
         schema.columns = evolution.columns.iter().map(|fitted| fitted.column.clone()).collect();
         let mut ready = open::adapt(client, key, evolution)?;
         if let Some(view) = view {
             ready.done.extend(view.create(client, oid)?);
         }
-        Ok(Adapted { ready, schema, keyless: None })
+        Ok(Adapted { oid: Some(oid), ready, schema, keyless: None })
     }
 
     /// Plans the changes to a table that is there. If there is a view to be made when they are done, that is told too.
@@ -277,6 +349,8 @@ enum Prepare {
 
 /// A table that is ready, and what to decode under.
 struct Adapted {
+    /// The table's number, if it was there before.
+    oid: Option<u32>,
     ready: Ready,
     schema: Schema,
     keyless: Option<String>,
@@ -287,9 +361,13 @@ impl OpenBatch<'_> {
     pub(crate) fn prepare(&mut self, nth: usize, mode: &Mode, resolve: &mut Resolve<'_>) -> Result<Schema> {
         let mut client = self.client.take().ok_or_else(lost)?;
         let key = self.keys.get(nth).cloned().ok_or_else(lost)?;
-        match self.stream.adapt(&mut client, key, mode, resolve) {
+        let known = self.known.take_if(|_| nth == 0);
+        match self.stream.adapt(&mut client, key, known, mode, resolve) {
             Ok(adapted) => {
                 self.client = Some(client);
+                if nth == 0 {
+                    self.oid = adapted.oid;
+                }
                 let schema = rows::decoded(&adapted.ready.columns, &adapted.schema);
                 self.ready[nth] = Some(adapted);
                 Ok(schema)
@@ -305,7 +383,7 @@ impl OpenBatch<'_> {
     /// [`Misfit::source`] is an index into.
     pub(crate) fn open(&mut self, nth: usize, request: &LoadRequest, names: &[String]) -> Result<OpenTable> {
         let client = self.client.take().ok_or_else(lost)?;
-        let Adapted { ready, schema, keyless } = self.ready.get_mut(nth).and_then(Option::take).ok_or_else(lost)?;
+        let Adapted { ready, schema, keyless, .. } = self.ready.get_mut(nth).and_then(Option::take).ok_or_else(lost)?;
         let altered = ready.done.clone();
         let (load, schema) = Load::start(Box::new(client), ready, &schema, request.clone(), names)?;
         Ok(OpenTable { load, schema, altered, keyless })
@@ -331,6 +409,9 @@ impl OpenBatch<'_> {
         }
         let (client, _) = ledger::commit(client, &self.stream.endpoint, key, own.counts)?;
         self.stream.client = Some(client);
+        self.furnished.extend(self.keys.iter().map(|key| key.schema().to_owned()));
+        self.stream.furnished = self.furnished;
+        self.stream.familiar = self.oid.filter(|_| self.keys.len() == 1);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use ::postgres::types::{ToSql, Type as SqlType};
 use ::postgres::{Error, Row, SimpleQueryMessage};
 use bytes::Bytes;
 use futures_util::SinkExt;
+use futures_util::future::{join, try_join, try_join4};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Connection, CopyInSink};
@@ -146,6 +147,38 @@ impl Client {
         parameters: Parameters<'_>,
     ) -> Result<Option<Row>, Error> {
         self.line.wait(self.session.query_typed_opt(sql, parameters))
+    }
+
+    /// Runs statements without parameters and queries behind them, all sent at once; returns the first error, or the queries'
+    /// rows.
+    pub(in crate::load) fn query_behind(
+        &mut self,
+        sql: &str,
+        [a, b, c, d]: [(&str, Parameters<'_>); 4],
+    ) -> Result<[Vec<Row>; 4], Error> {
+        let session = &self.session;
+        let query = |(sql, parameters)| session.query_typed(sql, parameters);
+        let queries = try_join4(query(a), query(b), query(c), query(d));
+        let (_, (a, b, c, d)) = self.line.wait(try_join(session.batch_execute(sql), queries))?;
+        Ok([a, b, c, d])
+    }
+
+    /// Commits, and runs a query behind that, both sent at once.
+    ///
+    /// # Errors
+    ///
+    /// The commit's; that of the query is inside.
+    pub(in crate::load) fn commit_and_query(
+        &mut self,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Result<Vec<Row>, Error>, Error> {
+        let session = &self.session;
+        let both = join(session.batch_execute("COMMIT"), session.query_typed(sql, parameters));
+        self.line.wait(async {
+            let (committed, rows) = both.await;
+            committed.map(|()| rows)
+        })
     }
 
     /// Begins a `COPY … FROM STDIN`.

@@ -106,3 +106,52 @@ impl Cut for RowCut {
         self.dialect.terminator()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::simd::Index;
+
+    proptest! {
+        /// The reader gets the same index from the notes as from the bytes, and lines are counted.
+        #[test]
+        fn what_is_noted_of_a_chunk_is_what_its_reader_would_find(
+            cells in proptest::collection::vec("(|x|12.5|\"\"|\"a,b\"|\"a\"\"b\"|\"c\n\"|\"c\r\nd\"|é|\u{0}|x\"y)(,|,|\n|\r\n)", 1..60),
+            view in 1usize..200,
+        ) {
+            let text = cells.concat().into_bytes();
+            let dialect = Dialect::default();
+            let of = separators(&dialect).unwrap();
+            let (mut cut, mut notes) = (RowCut::new(dialect, 1 << 20), Notes::default());
+            let (mut at, mut size) = (0, view);
+            while at + size < text.len() {
+                let found = cut.cut(&text[at..at + size], false);
+                cut.note(&mut notes);
+                if found == 0 {
+                    size *= 2;
+                    continue;
+                }
+                let chunk = &text[at..at + found];
+                if let Some(look) = noted(&notes) {
+                    let (mut loaded, mut filled) = (Index::default(), Index::default());
+                    loaded.load(look, &mut notes.blocks, found);
+                    filled.fill(chunk, of);
+                    prop_assert_eq!(&loaded.ends, &filled.ends);
+                    prop_assert!(filled.look.regular && !filled.look.open);
+                    // A look that has gone further may only have seen more.
+                    prop_assert!(filled.look.ascii || !look.ascii);
+                    prop_assert!(look.nul || !filled.look.nul);
+                    prop_assert!(look.returns || !filled.look.returns);
+                    prop_assert!(look.quoted || !filled.look.quoted);
+                    prop_assert_eq!(notes.lines, chunk.iter().filter(|byte| **byte == b'\n').count() as u64);
+                }
+                (at, size) = (at + found, view);
+            }
+            prop_assert_eq!(cut.cut(&text[at..], true), text.len() - at);
+            cut.note(&mut notes);
+            prop_assert!(noted(&notes).is_none(), "an end is cut off without a look");
+        }
+    }
+}

@@ -1,5 +1,4 @@
 use std::io::{Read, Write};
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -139,12 +138,11 @@ fn giving_up_again_and_again_does_not_copy_the_rest_each_time() {
     let text = vec![b'x'; 3 << 20];
     let cut = Box::new(Lines::giving_up(16));
     let options = ChunkOptions { chunk_bytes: 64 << 10, max_record_bytes: 2 << 20 };
-    let found = Pieces::new(Source::bytes(text).open(0).unwrap(), cut, 0, options);
-    let begin = Instant::now();
-    let sum: usize = found.map(|piece| if let Ok(Piece::Records(chunk)) = piece { chunk.len() } else { 0 }).sum();
-    assert_eq!(sum, 3 << 20);
+    let mut found = Pieces::new(Source::bytes(text).open(0).unwrap(), cut, 0, options);
+    let lens = found.by_ref().map(|piece| if let Ok(Piece::Records(chunk)) = piece { chunk.len() } else { 0 });
+    assert_eq!(lens.sum::<usize>(), 3 << 20);
     // 65,536 cuts; moving 2 MiB for each would be 128 GiB.
-    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert!(found.moved < 256 << 20, "{}", found.moved);
 }
 
 #[test]

@@ -7,14 +7,14 @@ use super::super::batch::Batch;
 use super::super::part::Stretch;
 use super::super::refuse::misfit;
 use super::Families;
-use crate::batch::Decoder;
+use crate::batch::{Decoder, Misfit};
 use crate::error::Result;
 use crate::records::Reader;
 use crate::schema::Schema;
 use crate::source::ordered_map;
 
 /// Records that do not go in, by source and place in it, each with the path and the reason that came first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in super::super) struct Refused {
     all: BTreeMap<(u32, u64), (Option<String>, String)>,
 }
@@ -49,14 +49,16 @@ impl Refused {
         }
     }
 
-    /// Decodes everything under the schemas of the tables, and leaves out the records that do not fit.
+    /// Decodes everything under the schemas of the tables, and leaves out the records that do not fit, and those that tables
+    /// have refused before.
     pub(in super::super) fn check(
         batch: &mut Batch<'_>,
         families: &Families,
         schemas: &BTreeMap<usize, Schema>,
+        before: &BTreeMap<usize, Refused>,
     ) -> Result<()> {
         for (parent, children) in &families.all {
-            let mut refused = Refused::default();
+            let mut refused = before.get(parent).cloned().unwrap_or_default();
             refused.decode(batch, *parent, "", schemas)?;
             for (child, path) in children {
                 refused.decode(batch, *child, &format!("{path}."), schemas)?;
@@ -64,6 +66,26 @@ impl Refused {
             refused.leave_out(batch, *parent, children.keys().copied());
         }
         Ok(())
+    }
+
+    /// Adds the records whose rows a table of the families refused.
+    pub(in super::super) fn add_refused(
+        all: &mut BTreeMap<usize, Refused>,
+        families: &Families,
+        table: usize,
+        records: Vec<Misfit>,
+    ) {
+        let parent = families.parent(table).unwrap_or(table);
+        let below = families.all.get(&parent).and_then(|children| children.get(&table));
+        let refused = all.entry(parent).or_default();
+        for misfit in records {
+            // A constraint is of the row, and names no column; the row at least can be named.
+            let path = match (below, misfit.path) {
+                (Some(below), Some(path)) => Some(format!("{below}.{path}")),
+                (below, path) => path.or(below.cloned()),
+            };
+            refused.note((misfit.source, misfit.byte), path, misfit.reason);
+        }
     }
 
     fn decode(

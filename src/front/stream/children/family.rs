@@ -28,7 +28,7 @@ impl Families {
     }
 
     /// Takes the records of all parts of a batch apart.
-    pub(in super::super) fn split(batch: &mut Batch<'_>, which: &ChildTables, tables: &mut Tables) -> Result<Self> {
+    pub(in super::super) fn split(batch: &mut Batch<'_>, which: &ChildTables, tables: &Tables) -> Result<Self> {
         let mut families = Families::default();
         if *which == ChildTables::None {
             return Ok(families);
@@ -46,7 +46,7 @@ fn split_part(
     batch: &mut Batch<'_>,
     parent: usize,
     which: &ChildTables,
-    tables: &mut Tables,
+    tables: &Tables,
 ) -> Result<BTreeMap<usize, String>> {
     let mut refused = Refused::default();
     let mut made: Vec<Made> = Vec::new();

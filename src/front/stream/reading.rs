@@ -1,0 +1,35 @@
+//! The first look at a batch: into which tables its records go, and the evidence of each.
+
+use std::collections::BTreeMap;
+
+use super::batch::Batch;
+use super::buffer::Buffer;
+use super::children::Families;
+use super::part::Part;
+use super::shared::Shared;
+use crate::error::Result;
+use crate::sketch::Sketch;
+
+/// A batch that has been read for its evidence. It depends on what is buffered alone, so it can be made while the batch
+/// before is still on its way.
+pub(super) struct Reading {
+    /// What goes into which table.
+    pub(super) parts: BTreeMap<usize, Part>,
+    pub(super) families: Families,
+    /// The evidence of each table's part.
+    pub(super) evidence: BTreeMap<usize, Sketch>,
+}
+
+impl Reading {
+    /// Reads what is buffered. The stream's own table has its number already.
+    pub(super) fn of(buffer: &Buffer, shared: &Shared) -> Result<Self> {
+        let mut batch = Batch::sort(buffer, shared)?;
+        let families = Families::split(&mut batch, &shared.options.child_tables, &shared.tables)?;
+        let sources = buffer.names();
+        let mut evidence = BTreeMap::new();
+        for table in batch.tables() {
+            evidence.insert(table, batch.part(table).sketch(&sources)?);
+        }
+        Ok(Reading { parts: batch.into_parts(), families, evidence })
+    }
+}

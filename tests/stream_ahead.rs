@@ -1,0 +1,192 @@
+//! One batch is on its way while the next is gathered: whatever becomes of it, nothing is lost, doubled or out of order.
+#![cfg(all(unix, feature = "postgres"))]
+
+#[path = "support/proxy.rs"]
+mod proxy;
+mod support;
+
+use std::time::{Duration, Instant};
+
+use longshore::load::PostgresOptions;
+use longshore::{ErrorKind, Loader, Offset, StreamLoader, StreamOptions};
+use proxy::{Fault, Proxy};
+use support::*;
+
+/// A stream whose batches are two records.
+fn by_twos(url: &str, options: StreamOptions) -> StreamLoader {
+    Loader::new(url).table("t").open_with(options.max_rows(2)).unwrap()
+}
+
+fn write(loader: &mut StreamLoader, positions: std::ops::RangeInclusive<u64>) -> longshore::Result<()> {
+    positions.into_iter().try_for_each(|at| loader.write(format!("{{\"a\":{at}}}"), Offset::new("s", at)))
+}
+
+/// The rows as they stand in the table, which is the order in which they came.
+fn rows(client: &mut postgres::Client) -> Vec<i64> {
+    client.query("SELECT a::bigint FROM t ORDER BY ctid", &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+fn behind(proxy: &Proxy, url: &str) -> String {
+    proxy.url(url.rsplit_once('/').unwrap().1)
+}
+
+#[test]
+fn records_are_gathered_while_a_batch_is_on_its_way() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (a smallint)").unwrap();
+    let mut loader = by_twos(&url, StreamOptions::default());
+    client.batch_execute("BEGIN; LOCK TABLE t").unwrap();
+    write(&mut loader, 1..=3).unwrap();
+    assert_eq!(loader.totals().commits, 0, "the first batch waits for the lock, and the third record is here");
+    client.batch_execute("COMMIT").unwrap();
+    write(&mut loader, 4..=9).unwrap();
+    let receipt = loader.commit().unwrap();
+    assert_eq!((receipt.counts.read, loader.totals().counts.read, loader.totals().commits), (1, 9, 5));
+    assert_eq!(rows(&mut client), Vec::from_iter(1..=9));
+    assert_eq!(loader.committed("s").unwrap(), Some(9));
+}
+
+#[test]
+fn a_batch_on_its_way_that_fails_is_told_once_is_kept_and_goes_first() {
+    let (url, mut client) = database();
+    let forbid = "CREATE TABLE t (b smallint); CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ \
+                  BEGIN RAISE insufficient_privilege; END $$; \
+                  CREATE EVENT TRIGGER forbid ON ddl_command_start EXECUTE FUNCTION forbid()";
+    client.batch_execute(forbid).unwrap();
+    let mut loader = by_twos(&url, StreamOptions::default());
+    write(&mut loader, 1..=2).unwrap();
+    let error = loader.committed("s").unwrap_err();
+    assert!(error.message().contains("(SQLSTATE 42501)") && !error.is_temporary(), "{error}");
+    write(&mut loader, 3..=3).unwrap();
+    assert!(write(&mut loader, 4..=4).is_err(), "what goes first does not go");
+    assert!(loader.commit().is_err());
+    assert_eq!((loader.totals().commits, count(&mut client, "t")), (0, 0));
+    client.batch_execute("DROP EVENT TRIGGER forbid").unwrap();
+    // Taken in before the error: skipped.
+    write(&mut loader, 4..=5).unwrap();
+    loader.commit().unwrap();
+    assert_eq!(rows(&mut client), [1, 2, 3, 4, 5]);
+    assert_eq!((loader.totals().counts.read, loader.totals().skipped), (5, 1));
+}
+
+#[test]
+fn a_batch_on_its_way_is_tried_again_by_the_next_call_for_as_long_as_it_may() {
+    let (url, mut client) = database();
+    let proxy = Proxy::start(None);
+    let mut loader = by_twos(&behind(&proxy, &url), StreamOptions::default().retry_for(Duration::from_millis(300)));
+    write(&mut loader, 1..=2).unwrap();
+    loader.commit().unwrap();
+    proxy.cut();
+    write(&mut loader, 3..=4).unwrap();
+    // Whatever is called next; here what is called while nothing comes.
+    let started = Instant::now();
+    let error = loop {
+        match loader.tick() {
+            Ok(_) => assert!(started.elapsed() < Duration::from_secs(90), "no error comes"),
+            Err(error) => break error,
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(error.is_temporary() && error.kind() == ErrorKind::Database, "{error}");
+    proxy.heal();
+    write(&mut loader, 5..=6).unwrap();
+    assert_eq!(loader.committed("s").unwrap(), Some(6));
+    assert_eq!((rows(&mut client), loader.totals().commits), (vec![1, 2, 3, 4, 5, 6], 3));
+}
+
+#[test]
+fn a_lost_answer_to_the_commit_of_a_batch_on_its_way_is_learnt_and_counted_once() {
+    for (fault, lasts) in [(Fault::AnswerLost, false), (Fault::CommitLost, false), (Fault::AnswerLostForGood, true)] {
+        let (url, mut client) = database();
+        let proxy = Proxy::start(None);
+        let mut postgres = PostgresOptions::default();
+        postgres.recovery_timeout = Duration::from_millis(300);
+        let retry_for = if lasts { Duration::ZERO } else { Duration::from_secs(60) };
+        let options = StreamOptions::default().retry_for(retry_for).postgres(postgres);
+        let mut loader = by_twos(&behind(&proxy, &url), options);
+        write(&mut loader, 1..=2).unwrap();
+        loader.commit().unwrap();
+        proxy.lose(fault);
+        write(&mut loader, 3..=5).unwrap();
+        if lasts {
+            let error = loader.commit().unwrap_err();
+            assert!(error.is_temporary() && error.message().contains("is not known"), "{error}");
+            proxy.heal();
+        }
+        loader.commit().unwrap();
+        assert_eq!(rows(&mut client), [1, 2, 3, 4, 5]);
+        let totals = loader.totals();
+        assert_eq!((totals.commits, totals.counts.read, totals.skipped), (3, 5, 0));
+    }
+}
+
+#[test]
+fn a_source_that_is_given_up_is_dropped_from_both_batches_and_the_others_stay() {
+    let (url, mut client) = database();
+    let proxy = Proxy::start(None);
+    let options = StreamOptions::default().retry_for(Duration::ZERO).max_rows(3);
+    let mut loader = Loader::new(behind(&proxy, &url)).table("t").open_with(options).unwrap();
+    for source in ["s", "kept"] {
+        loader.write("{\"a\":0}", Offset::new(source, 1)).unwrap();
+    }
+    loader.commit().unwrap();
+    proxy.cut();
+    for (source, at) in [("s", 2), ("kept", 2), ("s", 3), ("s", 4), ("kept", 3)] {
+        // The error of the batch on its way may come out of any of these; the second try is then skipped or taken in.
+        let record = format!("{{\"a\":{at}}}");
+        let offset = || Offset::new(source, at);
+        if loader.write(&record, offset()).is_err() {
+            loader.write(&record, offset()).unwrap();
+        }
+    }
+    assert_eq!(loader.forget("s"), 3, "two on their way, and one behind them");
+    proxy.heal();
+    // If nobody was told of the error yet, the first of these is.
+    if loader.commit().is_err() {
+        loader.commit().unwrap();
+    }
+    let sql = "SELECT count(*), sum(a)::bigint FROM t WHERE a > 0";
+    let row = client.query_one(sql, &[]).unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (2, 5));
+    assert_eq!((loader.committed("s").unwrap(), loader.committed("kept").unwrap()), (Some(1), Some(3)));
+}
+
+#[test]
+fn dropping_a_stream_waits_for_the_batch_on_its_way_and_gives_up_the_rest() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (a smallint)").unwrap();
+    let mut loader = by_twos(&url, StreamOptions::default());
+    write(&mut loader, 1..=3).unwrap();
+    drop(loader);
+    assert_eq!(rows(&mut client), [1, 2]);
+    let mut next = by_twos(&url, StreamOptions::default());
+    assert_eq!(next.committed("s").unwrap(), Some(2));
+}
+
+#[test]
+fn what_others_change_between_two_batches_is_noticed_by_the_next() {
+    let (url, mut client) = database();
+    let mut loader = by_twos(&url, StreamOptions::default());
+    write(&mut loader, 1..=4).unwrap();
+    loader.commit().unwrap();
+    // Another type, another column; a table that is put in its place; and another loader of the same source.
+    client.batch_execute("ALTER TABLE t ALTER a TYPE text; ALTER TABLE t ADD other int DEFAULT 7").unwrap();
+    write(&mut loader, 5..=6).unwrap();
+    loader.commit().unwrap();
+    client.batch_execute("ALTER TABLE t RENAME TO old; CREATE TABLE t (a bigint)").unwrap();
+    write(&mut loader, 7..=8).unwrap();
+    loader.commit().unwrap();
+    let mut rival = by_twos(&url, StreamOptions::default());
+    write(&mut rival, 8..=9).unwrap();
+    rival.commit().unwrap();
+    write(&mut loader, 9..=10).unwrap();
+    loader.commit().unwrap();
+    assert_eq!(rows(&mut client), [7, 8, 9, 10]);
+    let old = "SELECT string_agg(a || ':' || other, ' ' ORDER BY ctid) FROM old";
+    assert_eq!(client.query_one(old, &[]).unwrap().get::<_, &str>(0), "1:7 2:7 3:7 4:7 5:7 6:7");
+    client.batch_execute("DROP TABLE _longshore_loads").unwrap();
+    write(&mut loader, 11..=12).unwrap();
+    let (error, _) = (loader.commit(), loader.commit().unwrap());
+    assert!(error.is_err_and(|error| error.message().contains("(SQLSTATE 42P01)")));
+    assert_eq!(rows(&mut client).len(), 6);
+}
