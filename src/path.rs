@@ -20,14 +20,42 @@ pub struct Path {
     keys: Vec<String>,
     /// Which of several equal CSV headers this is, from 1.
     nth: u32,
-    /// Raises the number shown, for a path whose text another path has already.
-    mark: u32,
+    mark: Mark,
+}
+
+/// Raises the number shown, for a path whose text another path has already. It is for the eye: a path names the same field
+/// with and without it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark(u32);
+
+impl PartialEq for Mark {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Mark {}
+
+impl std::hash::Hash for Mark {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
+impl PartialOrd for Mark {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Mark {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
 }
 
 impl Path {
     /// Makes a path from its keys, outermost first. The key `[]` stands for an array's elements.
     pub fn new<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
-        Path { keys: keys.into_iter().map(Into::into).collect(), nth: 1, mark: 0 }
+        Path { keys: keys.into_iter().map(Into::into).collect(), nth: 1, mark: Mark::default() }
     }
 
     /// The path of the `nth` (from 1) of several CSV columns with this header.
@@ -40,7 +68,7 @@ impl Path {
     /// Shows the path under the next number: `a.b` as `a.b#2`. What the path names stays the same.
     #[must_use]
     pub(crate) fn marked(mut self) -> Self {
-        self.mark += 1;
+        self.mark.0 += 1;
         self
     }
 
@@ -96,8 +124,9 @@ impl fmt::Display for Path {
             }
             f.write_str(key)?;
         }
-        if self.nth + self.mark > 1 {
-            write!(f, "#{}", self.nth + self.mark)?;
+        let shown = self.nth + self.mark.0;
+        if shown > 1 {
+            write!(f, "#{shown}")?;
         }
         Ok(())
     }
@@ -114,6 +143,15 @@ mod tests {
         assert_eq!(Path::new(["order", "items", "[]", "sku"]).to_string(), "order.items[].sku");
         assert_eq!(Path::new(["a"]).nth(2).to_string(), "a#2");
         assert_eq!(Path::new([""]).to_string(), "");
+    }
+
+    #[test]
+    fn a_path_that_is_shown_otherwise_is_the_same() {
+        let (path, shown) = (Path::new(["a.b"]), Path::new(["a.b"]).marked());
+        assert_eq!((path.to_string(), shown.to_string()), ("a.b".to_owned(), "a.b#2".to_owned()));
+        assert_eq!(path, shown);
+        assert_eq!(std::collections::HashSet::from([path, shown]).len(), 1);
+        assert_ne!(Path::new(["a"]), Path::new(["a"]).nth(2), "two columns of CSV");
     }
 
     #[test]

@@ -402,3 +402,19 @@ fn fractions_go_into_columns_of_exact_numbers() {
         "1|12.50|1.0;2|7.25|1.5;3|100.00|2.0;9007199254740993|0.10|9007199254740993.0"
     );
 }
+
+#[test]
+fn two_fields_of_one_text_keep_their_columns_load_after_load() {
+    let (url, mut client) = database();
+    for id in 1..=3 {
+        let input = format!("{{\"a\":{{\"b\":{id}}},\"a.b\":\"x{id}\"}}\n");
+        let report = longshore::Loader::new(&url).table("twins").load(longshore::Source::bytes(input)).unwrap();
+        assert_eq!((report.counts, report.schema.columns.len()), (counts(1, 1, 0), 2));
+    }
+    let sql = "SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute
+               WHERE attrelid = 'twins'::regclass AND attnum > 0";
+    let names: String = client.query_one(sql, &[]).unwrap().get(0);
+    let [nested, dotted] = names.split(' ').collect::<Vec<_>>()[..] else { panic!("{names}") };
+    let sql = format!("SELECT string_agg({nested} || '|' || {dotted}, ';' ORDER BY {nested}) FROM twins");
+    assert_eq!(client.query_one(&sql, &[]).unwrap().get::<_, &str>(0), "1|x1;2|x2;3|x3");
+}

@@ -286,9 +286,9 @@ fn fields_past_the_budget_are_promoted_by_the_names_that_they_have_there() {
     let columns = [&promoted[0], &promoted[1]].map(|one| one["column"].as_str().unwrap().to_owned());
     let [dotted, nested] = columns.map(|name| format!("SELECT sum(\"{name}\")::bigint FROM t"));
     assert_eq!((number(&mut client, &dotted), number(&mut client, &nested)), (6, 3));
-    // What comes from here on goes into the column.
+    // What comes from here on goes into the columns.
     assert_eq!(longshore_with(&stream, input).code, 0);
-    assert_eq!(number(&mut client, &nested), 6);
+    assert_eq!((number(&mut client, &dotted), number(&mut client, &nested)), (12, 6));
     let run = longshore(&[&["promote", "nothing"], &into[..]].concat());
     assert_eq!(run.code, 2, "{}", run.stderr);
 }

@@ -122,10 +122,10 @@ fn check_row(leaves: &[Leaf], schema: &Schema, batch: &RecordBatch, row: usize) 
         if is_root || (above && leaf.kind == FieldKind::Object) || is_nothing(leaf, Type::Text) {
             continue;
         }
-        // Whatever has no column is in the overflow, under its path, once.
-        let text = leaf.path.to_string();
-        let named = |(key, value): &(String, Tree)| key.starts_with(&text) && is_value(leaf, value);
-        let Some(found) = surplus.iter().position(named) else { return Err(format!("`{text}` is nowhere")) };
+        // Whatever has no column is in the overflow, under a key that no other field has, once.
+        let wanted = overflow_key(&leaf.path);
+        let named = |(key, value): &(String, Tree)| *key == wanted && is_value(leaf, value);
+        let Some(found) = surplus.iter().position(named) else { return Err(format!("`{wanted}` is nowhere")) };
         surplus.remove(found);
         inside = is_object.then_some(leaf).or(inside);
     }
@@ -135,6 +135,16 @@ fn check_row(leaves: &[Leaf], schema: &Schema, batch: &RecordBatch, row: usize) 
     let stray =
         (0..filled.len()).find(|at| !filled[*at] && schema.overflow != Some(*at) && batch.column(*at).is_valid(row));
     stray.map_or(Ok(()), |at| Err(format!("`{}` has a value from nowhere", schema.columns[at].path)))
+}
+
+/// The path's text, or, where another path could have the same, its keys as JSON.
+fn overflow_key(path: &longshore::Path) -> String {
+    let plain = |key: &String| !key.contains('.') && !key.starts_with('[') && !key.ends_with("[]");
+    match path.ordinal() {
+        1 if !path.keys().is_empty() && path.keys().iter().all(plain) => path.keys().join("."),
+        1 => serde_json::to_string(path.keys()).unwrap(),
+        nth => format!("{} #{nth}", serde_json::to_string(path.keys()).unwrap()),
+    }
 }
 
 /// Infers from the whole input and decodes it; returns the rows and the schema.
