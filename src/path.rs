@@ -106,6 +106,7 @@ impl Path {
     }
 
     /// Reads what [`as_key`](Path::as_key) gave.
+    #[cfg(any(feature = "postgres", test))]
     pub(crate) fn of_key(text: &str) -> Path {
         Path::of_written(text).unwrap_or_else(|| Path::new(text.split('.')))
     }

@@ -126,12 +126,13 @@ fn a_million_records_under_twenty_kills_end_as_the_oracle_says() {
         let before = done(&mut client);
         assert!(before < LINES, "done after {kills} kills");
         let mut running = child(Work::Drift, &url, "10000").spawn().unwrap();
-        // Killed at a random moment behind the first batch that it commits, so that it gets on.
+        // Killed at a random moment behind the first batch that it commits, so that it gets on, and before it could be done.
+        let until = before + 10_000 * (1 + random(&mut seed, 3));
         let waited = Instant::now();
-        while done(&mut client) == before && waited.elapsed().as_secs() < 120 {
-            std::thread::sleep(std::time::Duration::from_millis(20));
+        while done(&mut client) < until && waited.elapsed().as_secs() < 120 {
+            std::thread::sleep(std::time::Duration::from_millis(2));
         }
-        std::thread::sleep(std::time::Duration::from_millis(random(&mut seed, 1_500)));
+        std::thread::sleep(std::time::Duration::from_millis(random(&mut seed, 50)));
         running.kill().unwrap();
         assert!(!running.wait().unwrap().success(), "it was done before it was killed");
         kills += 1;
