@@ -50,7 +50,7 @@ use crate::records::Format;
 
 /// A loader that stays open: it takes records as they come, and commits them in batches, each exactly once.
 ///
-/// Made by [`Loader::open`]. A batch is one transaction: the changes that its data needs of the table, its rows, its
+/// Made by [`Loader::open`](crate::Loader::open). A batch is one transaction: the changes that its data needs of the table, its rows, its
 /// quarantined records, its row in the ledger `_longshore_loads`, and the offsets of its sources in
 /// `_longshore_offsets`. It is committed by [`commit`](StreamLoader::commit), or when it has grown to a limit of the
 /// [`StreamOptions`].
@@ -204,7 +204,7 @@ impl StreamLoader {
 
     /// Takes in whole records that belong into another table than the stream's own.
     ///
-    /// As [`write`](StreamLoader::write) in everything else: the table is named as in [`Loader::table`], and the offset is
+    /// As [`write`](StreamLoader::write) in everything else: the table is named as in [`Loader::table`](crate::Loader::table), and the offset is
     /// the source's, whatever tables its writes go into.
     ///
     /// # Errors
