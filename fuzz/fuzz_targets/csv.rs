@@ -28,6 +28,9 @@ fuzz_target!(|data: &[u8]| {
     let input = support::edited(data, support::TABLE);
     // The independent reader takes a lone carriage return for a line end.
     let plain: Vec<u8> = input.iter().copied().filter(|byte| *byte != b'\r').collect();
+    if support::is_opened(&plain) {
+        return;
+    }
     let columns = 1 + usize::from(head >> 4) % 12;
     let layout = Layout {
         dialect: Dialect { delimiter, quote, header: false, ..Dialect::default() },

@@ -46,13 +46,17 @@ pub(crate) const TABLE: &str = "\
 2013,1,1,554,600,-6,LGA,N668DN,762,2013-01-01T06:00:00Z,plain,x
 ";
 
+/// Whether something opens these bytes before the reader sees them: compressed input, or a byte-order mark.
+pub(crate) fn is_opened(data: &[u8]) -> bool {
+    let marks: [&[u8]; 5] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+    marks.iter().any(|mark| data.starts_with(mark))
+}
+
 /// The bytes as they are, or, if they begin with a NUL, as edits to a text: two bytes for the place, one for what to do,
 /// one to put there.
 pub(crate) fn edited(data: &[u8], base: &str) -> Vec<u8> {
-    // Compressed input would be opened, and a byte-order mark dropped, before the reader sees them.
-    let opened: [&[u8]; 5] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
     let Some(edits) = data.strip_prefix(b"\0") else {
-        return if opened.iter().any(|magic| data.starts_with(magic)) { Vec::new() } else { data.to_vec() };
+        return if is_opened(data) { Vec::new() } else { data.to_vec() };
     };
     let mut text = base.as_bytes().to_vec();
     for edit in edits.chunks_exact(4).take(64) {
@@ -72,7 +76,7 @@ pub(crate) fn edited(data: &[u8], base: &str) -> Vec<u8> {
         }
         text.truncate(16 << 10);
     }
-    text
+    if is_opened(&text) { Vec::new() } else { text }
 }
 
 fn options(format: FormatOptions, threads: usize, chunk_bytes: usize) -> ReadOptions {
