@@ -69,7 +69,7 @@ enum Role {
 /// What became of some records.
 #[derive(Debug)]
 pub struct Decoded {
-    /// The rows. All arrays of a batch share one allocation, so what Arrow gives as the memory of one of them is that of all.
+    /// The rows. Arrays of a batch share one allocation, so what Arrow gives as the memory of one of them is that of all.
     pub batch: RecordBatch,
     /// The records that are no rows.
     pub misfits: Vec<Misfit>,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use arrow_array::StringArray;
-use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
 
 use super::append::extend_short;
 use super::block::{Block, Memory};
@@ -122,27 +122,47 @@ impl Texts {
 
     /// The bytes of a block that they take.
     pub(crate) fn room(&self) -> usize {
-        Block::room(&self.ends) + Block::room(&self.data)
+        Block::room(&self.ends) + if self.data.len() < ALONE { Block::room(&self.data) } else { 0 }
     }
 
-    /// Copies the texts to a block. None are left, and memory past `most` bytes is given back.
+    /// Copies the texts to a block, or moves them if they are many bytes. None are left, and memory past `most` bytes is
+    /// given back.
     pub(crate) fn store(&mut self, block: &mut Block, most: usize) -> StoredTexts {
         let is_text = self.is_utf8 || are_texts(&self.ends, &self.data);
-        let (ends, data) = (block.push(&self.ends), block.push(&self.data));
+        let ends = block.push(&self.ends);
         self.ends.truncate(1);
         self.ends.shrink_to(most / size_of::<i32>());
-        self.data.clear();
-        self.data.shrink_to(most);
+        let data = if self.data.len() < ALONE {
+            let part = block.push(&self.data);
+            self.data.clear();
+            Data::Part(part)
+        } else {
+            // Some more than now, or every other batch would outgrow it.
+            let room = (self.data.len() + self.data.len() / 8).min(most);
+            Data::Alone(std::mem::replace(&mut self.data, Vec::with_capacity(room)).into())
+        };
         self.is_utf8 = true;
         StoredTexts { ends, data, is_text, block: block.number() }
     }
+}
+
+/// Bytes of a column's texts from which on a copy is dearer than memory of their own.
+const ALONE: usize = 64 << 10;
+
+/// The bytes of texts.
+#[derive(Debug)]
+enum Data {
+    /// A part of the block.
+    Part(Range<usize>),
+    /// Memory of their own.
+    Alone(Buffer),
 }
 
 /// Texts in a block.
 #[derive(Debug)]
 pub(crate) struct StoredTexts {
     ends: Range<usize>,
-    data: Range<usize>,
+    data: Data,
     /// Only true if each stretch of `data` between two of `ends` is UTF-8, and the last of these within it.
     is_text: bool,
     /// The number of the block.
@@ -157,14 +177,19 @@ impl StoredTexts {
     /// If a text is no UTF-8, if nulls do not fit, or if this is other memory.
     pub(crate) fn array(self, memory: &Memory, nulls: Option<NullBuffer>) -> StringArray {
         let is_text = self.is_text && self.block == memory.number();
-        let (offsets, data) = (OffsetBuffer::new(memory.values(self.ends)), memory.bytes(self.data));
+        let offsets = OffsetBuffer::new(memory.values(self.ends));
+        let data = match self.data {
+            Data::Part(part) => memory.bytes(part),
+            Data::Alone(data) => data,
+        };
         let nulls_fit = nulls.as_ref().is_none_or(|nulls| nulls.len() + 1 == offsets.len());
         if !nulls_fit || !is_text {
             // Says what is wrong, or finds that nothing is.
             return StringArray::new(offsets, data, nulls);
         }
         // SAFETY: offsets ascend, as the type of the buffer says. `store` has copied `ends` and `data` to these places of
-        // the block with this number; numbers are not used twice, blocks do not change, and nobody else makes a `StoredTexts`.
+        // the block with this number, or has moved `data` here; numbers are not used twice, neither blocks nor buffers
+        // change, and nobody else makes a `StoredTexts`.
         // It set `is_text` if either `are_texts` had seen that the last offset is within the data, that the data up to it
         // is UTF-8 as a whole, and that each offset is where a character begins or the end; or if all of the data was taken
         // from `str`s between places where characters begin, as `is_utf8` says, and each offset is the length that the
@@ -202,7 +227,6 @@ fn are_texts(offsets: &[i32], data: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use arrow_buffer::Buffer;
     use proptest::prelude::*;
 
     use super::*;
@@ -259,13 +283,30 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_the_same_in_a_block_and_in_memory_of_their_own() {
+        for len in [0, 1, ALONE - 1, ALONE, 3 * ALONE] {
+            let mut texts = Texts::new();
+            for _ in 0..2 {
+                let text = "\u{e9}".repeat(len / 2) + &"a".repeat(len % 2);
+                assert!(texts.push(text.as_bytes()) && texts.push(b"b"));
+                let mut block = Block::with_room(texts.room());
+                let stored = texts.store(&mut block, 1 << 10);
+                assert_eq!(matches!(stored.data, Data::Alone(_)), len + 1 >= ALONE);
+                let array = stored.array(&block.finish(), None);
+                assert_eq!(array.iter().flatten().collect::<Vec<_>>(), [text.as_str(), "b"]);
+            }
+        }
+    }
+
+    #[test]
     fn what_is_known_of_texts_does_not_go_for_other_memory() {
         let mut texts = Texts::new();
         assert!(texts.push(b"abc"));
         let mut block = Block::with_room(texts.room());
         let stored = texts.store(&mut block, 1 << 10);
         let mut other = Block::with_room(texts.room());
-        (other.push(&[0, 3]), other.push(b"\xFF\xFF\xFF"));
+        other.push(&[0, 3]);
+        other.push(b"\xFF\xFF\xFF");
         let other = other.finish();
         assert!(std::panic::catch_unwind(|| stored.array(&other, None)).is_err());
     }
