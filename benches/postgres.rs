@@ -3,12 +3,14 @@
 //! `cargo bench --bench postgres --features postgres -- --size 64 --rounds 5`. Both go into the same throwaway server, in
 //! alternation: longshore infers the schema, makes the table and loads it, in a process of its own; `psql` copies a file
 //! of COPY's binary form into a ready-made table of the same types. The third is a stream that commits a batch of 10,000
-//! records with each write. Needs Postgres' server programs and `psql`.
+//! records with each write, and beside it stands what the server takes for that at the least: `psql` with 10,000 of the
+//! encoded rows to a transaction. Needs Postgres' server programs and `psql`.
 
 #[path = "support/mod.rs"]
 #[allow(dead_code, reason = "the loads take two of the inputs")]
 mod support;
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -110,25 +112,31 @@ impl Bench<'_> {
         let bytes = std::fs::metadata(&file)?.len() as f64;
         let encoded = self.encode(client, &file)?;
 
-        let (mut copied, mut loaded, mut streamed) = (Vec::new(), Vec::new(), Vec::new());
+        let whole = format!("\\copy ready from '{}' (format binary)\n", encoded.display());
+        let parts = self.parts(&encoded)?;
+        let (mut copied, mut in_parts, mut loaded, mut streamed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..rounds {
-            client.batch_execute("TRUNCATE ready; CHECKPOINT")?;
-            copied.push(self.copy(&encoded)?);
+            for (script, took) in [(&whole, &mut copied), (&parts, &mut in_parts)] {
+                client.batch_execute("TRUNCATE ready; CHECKPOINT")?;
+                took.push(self.psql(script)?);
+            }
             clear(client)?;
             loaded.push(self.child("--load", &file)?);
             clear(client)?;
             streamed.push(self.child("--stream", &file)?);
         }
-        let [copied, loaded, streamed] = [copied, loaded, streamed].map(median);
+        let [copied, in_parts, loaded, streamed] = [copied, in_parts, loaded, streamed].map(median);
         let rate = |seconds: f64| bytes / 1e6 / seconds;
         let encoded = std::fs::metadata(&encoded)?.len() as f64;
         println!("{}, {:.1} MB, encoded {:.1} MB, medians of {rounds}:", self.shape.name, bytes / 1e6, encoded / 1e6);
         println!("  psql \\copy      {copied:.3} s");
         println!("  longshore load  {loaded:.3} s, {:.1} MB/s: {:.2} times psql", rate(loaded), loaded / copied);
+        println!("  psql by {BATCH} {in_parts:.3} s: {:.0} % of its own rate", 100.0 * copied / in_parts);
         println!(
-            "  stream by {BATCH} {streamed:.3} s, {:.1} MB/s: {:.0} % of the load's rate",
+            "  stream by {BATCH} {streamed:.3} s, {:.1} MB/s: {:.0} % of the load's rate, {:.2} times psql by {BATCH}",
             rate(streamed),
-            100.0 * loaded / streamed
+            100.0 * loaded / streamed,
+            streamed / in_parts
         );
         Ok(())
     }
@@ -139,20 +147,47 @@ impl Bench<'_> {
         self.child("--load", file)?;
         client.batch_execute("DROP TABLE IF EXISTS ready; CREATE TABLE ready (LIKE loaded)")?;
         let encoded = self.folder.join("encoded");
-        self.psql(&format!("\\copy loaded to '{}' (format binary)", encoded.display()))?;
+        self.psql(&format!("\\copy loaded to '{}' (format binary)\n", encoded.display()))?;
         Ok(encoded)
     }
 
-    fn copy(&self, encoded: &Path) -> Result<f64, Failure> {
-        let started = Instant::now();
-        self.psql(&format!("\\copy ready from '{}' (format binary)", encoded.display()))?;
-        Ok(started.elapsed().as_secs_f64())
+    /// Cuts a file of COPY's binary form into files of [`BATCH`] rows. Returns what loads one after the other, each in a
+    /// transaction of its own.
+    fn parts(&self, encoded: &Path) -> Result<String, Failure> {
+        const HEADER: usize = 19;
+        let bytes = std::fs::read(encoded)?;
+        let number = |at: usize| -> Result<i32, Failure> { Ok(i32::from_be_bytes(bytes[at..at + 4].try_into()?)) };
+        let (mut at, mut script) = (HEADER, String::new());
+        for part in 0.. {
+            let from = at;
+            for _ in 0..BATCH {
+                let fields = i16::from_be_bytes(bytes[at..at + 2].try_into()?);
+                if fields < 0 {
+                    break;
+                }
+                at += 2;
+                for _ in 0..fields {
+                    at += 4 + usize::try_from(number(at)?).unwrap_or(0);
+                }
+            }
+            if from == at {
+                break;
+            }
+            let file = self.folder.join(format!("part-{part}"));
+            std::fs::write(&file, [&bytes[..HEADER], &bytes[from..at], &[0xff; 2]].concat())?;
+            writeln!(script, "BEGIN;\n\\copy ready from '{}' (format binary)\nCOMMIT;", file.display())?;
+        }
+        Ok(script)
     }
 
-    fn psql(&self, command: &str) -> Result<(), Failure> {
+    /// Runs a script; returns the seconds that it took.
+    fn psql(&self, script: &str) -> Result<f64, Failure> {
+        let file = self.folder.join("script.sql");
+        std::fs::write(&file, script)?;
+        let started = Instant::now();
         let mut psql = Command::new("psql");
-        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.cluster.url(), "-c", command]);
-        if psql.status()?.success() { Ok(()) } else { Err("psql failed".into()) }
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.cluster.url(), "-f"]).arg(&file);
+        if psql.status()?.success() { Ok(started.elapsed().as_secs_f64()) } else { Err("psql failed".into()) }
     }
 
     fn child(&self, work: &str, file: &Path) -> Result<f64, Failure> {

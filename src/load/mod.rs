@@ -39,7 +39,7 @@ pub use folder::FolderTarget;
 pub use kept::{KeptGroup, KeptRecord, Selection};
 pub use mode::{MergeKeys, Mode};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{Decide, OpenTable, PostgresStream, Step, StreamBegun};
+pub(crate) use postgres::{Decide, OpenBatch, OpenTable, PostgresStream, Step, StreamBegun};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
 #[cfg(feature = "postgres")]

@@ -4,6 +4,9 @@
 //! `scripts/faults --full`, runs every loop at its full length.
 #![cfg(all(unix, feature = "postgres"))]
 
+#[cfg(feature = "tls")]
+#[path = "../support/authority.rs"]
+mod authority;
 #[path = "../support/drift.rs"]
 mod drift;
 #[path = "../support/drift_stream.rs"]

@@ -18,23 +18,30 @@ const RUN: &str = r#""$@" </dev/null & broker=$!; read _; kill $broker; wait $br
 pub(crate) struct Broker {
     child: Child,
     alive: Option<ChildStdin>,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Broker {
     pub(crate) fn start() -> Self {
-        // Another process may take the port between here and there.
-        (0..5).find_map(|_| Broker::try_start()).expect("the broker starts on a free port")
+        Broker::start_with(None, &[])
     }
 
-    fn try_start() -> Option<Self> {
+    /// One that tells its clients to come to another port, and is given more options.
+    pub(crate) fn start_with(advertised: Option<u16>, options: &[&str]) -> Self {
+        // Another process may take the port between here and there.
+        let tries = (0..5).find_map(|_| Broker::try_start(advertised, options));
+        tries.expect("the broker starts on a free port")
+    }
+
+    fn try_start(advertised: Option<u16>, options: &[&str]) -> Option<Self> {
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let url = format!("tcp://127.0.0.1:{port}");
+        let url = |port| format!("tcp://127.0.0.1:{port}");
         let mut child = Command::new("sh")
             .args(["-c", RUN, "broker"])
             .arg(program())
-            .args(["broker", "--storage-engine", "memory://tansu/", "--listener-url", &url])
-            .args(["--advertised-listener-url", &url])
+            .args(["broker", "--storage-engine", "memory://tansu/", "--listener-url", &url(port)])
+            .args(["--advertised-listener-url", &url(advertised.unwrap_or(port))])
+            .args(options)
             .env("CLUSTER_ID", "longshore-tests")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -101,8 +108,21 @@ fn program() -> PathBuf {
 /// One message is one batch: asked for an offset in the middle of a batch, Tansu 0.6 answers with the next batch, and
 /// the rest of that one is lost.
 pub(crate) fn produce<'a>(servers: &str, topic: &str, messages: impl IntoIterator<Item = (i32, Option<&'a [u8]>)>) {
+    produce_with(&[], servers, topic, messages);
+}
+
+/// The same by a client with these properties.
+pub(crate) fn produce_with<'a>(
+    properties: &[(&str, &str)],
+    servers: &str,
+    topic: &str,
+    messages: impl IntoIterator<Item = (i32, Option<&'a [u8]>)>,
+) {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", servers).set("batch.num.messages", "1").set("message.timeout.ms", "30000");
+    properties.iter().for_each(|(key, value)| {
+        config.set(*key, *value);
+    });
     let producer: BaseProducer = config.create().unwrap();
     for (partition, value) in messages {
         let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition).key(b"key".as_slice());

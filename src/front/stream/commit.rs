@@ -8,14 +8,16 @@ use rustc_hash::FxHashSet;
 
 use super::batch::Batch;
 use super::buffer::Buffer;
-use super::children::Refused;
+use super::children::{Families, Refused};
 use super::reading::Reading;
 use super::resolve::Resolver;
 use super::retry;
 use super::shared::Shared;
 use super::{ChildTables, Offset, Receipt, TableReceipt};
+use crate::batch::Misfit;
 use crate::error::{Error, Result};
-use crate::load::{Counts, LoadRequest, Mode, PostgresStream, Step, StreamBegun};
+use crate::load::{Counts, LoadRequest, Mode, OpenBatch, PostgresStream, Step, StreamBegun};
+use crate::plan::TableName;
 use crate::schema::Schema;
 use crate::sketch::Sketch;
 
@@ -158,50 +160,18 @@ impl Committer {
             }
             StreamBegun::Open(open) => open,
         };
-        let keys: Vec<&str> = match &self.request.mode {
-            Mode::Merge(by) => by.paths().collect(),
-            _ => Vec::new(),
-        };
-        let resolver = Resolver { policy: &shared.settings.policy, keys: &keys };
-        let mut schemas = BTreeMap::new();
-        for (nth, (table, _)) in order.iter().enumerate() {
-            let seen = seen.entry(*table).or_default();
-            let schema = open.prepare(nth, &self.request.mode, &mut |have| resolver.resolve(seen, have))?;
-            schemas.insert(*table, schema);
-        }
+        let mut tables = Filling { open: &mut open, request: &self.request, shared: &shared, order: &order };
+        let schemas = tables.prepare(&mut seen)?;
         let mut batch = Batch::of(buffer, &shared, parts);
         Refused::check(&mut batch, &families, &schemas, &self.left_out.1)?;
-        let (sources, names, content_hash) = (buffer.names(), buffer.write_names(), buffer.content_hash());
-        let mut receipts = Vec::new();
-        for (nth, (table, name)) in order.iter().enumerate() {
-            let part = batch.part(*table);
-            let request = LoadRequest {
-                table: name.quoted(),
-                load_id: load_id.clone(),
-                sources: sources.clone(),
-                content_hash: content_hash.clone(),
-                bytes: if order.len() == 1 { buffer.bytes() } else { part.bytes() },
-                ..self.request.clone()
-            };
-            let mut opened = open.open(nth, &request, &names)?;
-            let sent = part.send(&mut opened, shared.options.child_tables == ChildTables::None)?;
-            if !sent.refused.is_empty() {
-                // A record and the rows of its elements go in together, so the batch goes once more without them.
-                Refused::add_refused(&mut self.left_out.1, &families, *table, sent.refused);
+        let receipts = match tables.fill(&load_id, &batch, &families)? {
+            Filled::Whole(receipts) => receipts,
+            Filled::Refused(table, records) => {
+                // A record and the rows of its elements go in together.
+                Refused::add_refused(&mut self.left_out.1, &families, table, records);
                 return Ok(None);
             }
-            let (schema, altered) = (opened.schema.clone(), std::mem::take(&mut opened.altered));
-            let settled = open.close(opened, sent.read)?;
-            receipts.push(TableReceipt {
-                child_of: families.parent(*table).map(|parent| shared.tables.name(parent).quoted()),
-                table: request.table,
-                counts: settled.counts,
-                values_quarantined: settled.values,
-                overflowed: sent.overflowed,
-                altered,
-                schema,
-            });
-        }
+        };
         let receipt = receipt(load_id, buffer.bytes(), steps, receipts);
         self.in_doubt = Some(receipt.clone());
         open.commit()?;
@@ -257,6 +227,75 @@ impl Committer {
         if let Some(observer) = &self.shared.options.observer {
             observer.committed(receipt, took);
         }
+    }
+}
+
+/// The tables of a batch whose transaction is open, with what all of them need.
+struct Filling<'a, 'b> {
+    open: &'a mut OpenBatch<'b>,
+    request: &'a LoadRequest,
+    shared: &'a Shared,
+    /// By number and name, in the order in which they are filled: the stream's own first.
+    order: &'a [(usize, TableName)],
+}
+
+/// What filling the tables came to.
+enum Filled {
+    Whole(Vec<TableReceipt>),
+    /// This table refused rows of these records, and the batch is to go once more without them.
+    Refused(usize, Vec<Misfit>),
+}
+
+impl Filling<'_, '_> {
+    /// Makes all tables ready for what has been `seen`. Returns what to decode under.
+    fn prepare(&mut self, seen: &mut BTreeMap<usize, Sketch>) -> Result<BTreeMap<usize, Schema>> {
+        let keys: Vec<&str> = match &self.request.mode {
+            Mode::Merge(by) => by.paths().collect(),
+            _ => Vec::new(),
+        };
+        let resolver = Resolver { policy: &self.shared.settings.policy, keys: &keys };
+        let mut schemas = BTreeMap::new();
+        for (nth, (table, _)) in self.order.iter().enumerate() {
+            let seen = seen.entry(*table).or_default();
+            let schema = self.open.prepare(nth, &self.request.mode, &mut |have| resolver.resolve(seen, have))?;
+            schemas.insert(*table, schema);
+        }
+        Ok(schemas)
+    }
+
+    /// Fills the tables, which are ready.
+    fn fill(&mut self, load_id: &str, batch: &Batch<'_>, families: &Families) -> Result<Filled> {
+        let (shared, buffer) = (self.shared, batch.buffer());
+        let (sources, names, content_hash) = (buffer.names(), buffer.write_names(), buffer.content_hash());
+        let mut receipts = Vec::new();
+        for (nth, (table, name)) in self.order.iter().enumerate() {
+            let part = batch.part(*table);
+            let request = LoadRequest {
+                table: name.quoted(),
+                load_id: load_id.to_owned(),
+                sources: sources.clone(),
+                content_hash: content_hash.clone(),
+                bytes: if self.order.len() == 1 { buffer.bytes() } else { part.bytes() },
+                ..self.request.clone()
+            };
+            let mut opened = self.open.open(nth, &request, &names)?;
+            let sent = part.send(&mut opened, shared.options.child_tables == ChildTables::None)?;
+            if !sent.refused.is_empty() {
+                return Ok(Filled::Refused(*table, sent.refused));
+            }
+            let (schema, altered) = (opened.schema.clone(), std::mem::take(&mut opened.altered));
+            let settled = self.open.close(opened, sent.read)?;
+            receipts.push(TableReceipt {
+                child_of: families.parent(*table).map(|parent| shared.tables.name(parent).quoted()),
+                table: request.table,
+                counts: settled.counts,
+                values_quarantined: settled.values,
+                overflowed: sent.overflowed,
+                altered,
+                schema,
+            });
+        }
+        Ok(Filled::Whole(receipts))
     }
 }
 

@@ -21,7 +21,7 @@ mod variant;
 pub(crate) use self::offsets::Step;
 pub(crate) use self::promote::Decide;
 pub(crate) use self::quarantine::{PostgresQuarantine, Waiting};
-pub(crate) use self::stream::{OpenTable, PostgresStream, StreamBegun};
+pub(crate) use self::stream::{OpenBatch, OpenTable, PostgresStream, StreamBegun};
 
 use std::time::Duration;
 

@@ -20,6 +20,10 @@ use crate::error::{Error, ErrorKind, Result};
 const SAME_OUTAGE: Duration = Duration::from_secs(30);
 /// How long a broker is waited for when something is asked in between.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How often it is looked up, while a broker is waited for, whether there is any use in that.
+const A_MOMENT: Duration = Duration::from_secs(1);
+/// How long it is listened then to what the client library has to tell.
+const LISTEN: Duration = Duration::from_millis(100);
 
 /// A consumer of one or more topics.
 pub(crate) struct Consumer<O: Owner + 'static> {
@@ -65,13 +69,7 @@ impl<O: Owner + 'static> Consumer<O> {
         let created = config.create_with_context(Context::new(options, owner));
         let inner: BaseConsumer<_> = created.map_err(|error| failed("setting up the Kafka client", &error))?;
         for topic in &topics {
-            let doing = format_args!("looking for the topic `{topic}`");
-            let found = inner.fetch_metadata(Some(topic), timeout).map_err(|error| failed(doing, &error))?;
-            let error = found.topics().iter().find_map(|topic| topic.error());
-            if let Some(code) = error {
-                let code = Code::from(code);
-                return Err(failed(doing, &KafkaError::MetadataFetch(code)));
-            }
+            look_for(&inner, topic, timeout)?;
         }
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         inner.subscribe(&names).map_err(|error| failed("joining the consumer group", &error))?;
@@ -102,7 +100,7 @@ impl<O: Owner + 'static> Consumer<O> {
                 out_of_range(&self.inner).map(Some)
             }
             Some(Err(error)) => {
-                let error = failed("reading from Kafka", &error);
+                let error = self.inner.context().explained("reading from Kafka", &error);
                 if !error.is_temporary() || is_over(&mut self.outage(), self.patience) && !self.is_answered() {
                     return Err(error);
                 }
@@ -151,6 +149,36 @@ impl<O: Owner + 'static> Consumer<O> {
             (source.clone(), topic.clone(), *partition, state.ends.get(source).copied())
         };
         state.assigned.iter().map(row).collect()
+    }
+}
+
+/// Makes sure that a topic is there, and that brokers let us in: one that does not is found out at once, not when the time
+/// is over.
+fn look_for<O: Owner + 'static>(inner: &BaseConsumer<Context<O>>, topic: &str, timeout: Duration) -> Result<()> {
+    let doing = format_args!("looking for the topic `{topic}`");
+    let until = Instant::now() + timeout;
+    let found = loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let error = match inner.fetch_metadata(Some(topic), left.min(A_MOMENT)) {
+            Ok(found) => break found,
+            Err(error) => error,
+        };
+        // What has become of connections is told here, log lines first; there are no messages yet.
+        let listened = Instant::now() + LISTEN;
+        while Instant::now() < listened {
+            if let Some(Err(error)) = inner.poll(LISTEN)
+                && let Some(Code::Authentication | Code::SSL) = error.rdkafka_error_code()
+            {
+                return Err(inner.context().explained(doing, &error));
+            }
+        }
+        if left <= A_MOMENT {
+            return Err(failed(doing, &error));
+        }
+    };
+    match found.topics().iter().find_map(|topic| topic.error()) {
+        Some(code) => Err(failed(doing, &KafkaError::MetadataFetch(Code::from(code)))),
+        None => Ok(()),
     }
 }
 

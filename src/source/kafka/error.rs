@@ -7,16 +7,22 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 
 use crate::error::{Error, ErrorKind};
 
+/// What properties this build knows.
+const PROPERTIES: &str = if cfg!(feature = "kafka-tls") {
+    "see the client library's list of properties; Kerberos (GSSAPI) is not in this build"
+} else {
+    "see the client library's list of properties; TLS and SASL need the feature `kafka-tls`"
+};
+
 /// Makes an error of a failed call. What can hold a property's value is not shown.
 pub(super) fn failed(doing: impl Display, error: &KafkaError) -> Error {
     if let KafkaError::ClientConfig(_, what, key, _) = error {
         let kind = if is_missing_feature(what) { ErrorKind::Unsupported } else { ErrorKind::Config };
-        return Error::new(kind, format!("{doing}: the property `{key}` is refused"))
-            .with_hint("this build speaks to brokers without TLS, and with gzip, snappy, lz4 or no compression");
+        return Error::new(kind, format!("{doing}: the property `{key}` is refused")).with_hint(PROPERTIES);
     }
     if let KafkaError::ClientCreation(what) = error {
         let kind = if is_missing_feature(what) { ErrorKind::Unsupported } else { ErrorKind::Config };
-        return Error::new(kind, format!("{doing}: {what}"));
+        return Error::new(kind, format!("{doing}: {what}")).with_hint(PROPERTIES);
     }
     let Some(code) = error.rdkafka_error_code() else {
         return Error::new(ErrorKind::Io, format!("{doing}: {error}"));
@@ -83,9 +89,14 @@ fn hint(code: Code) -> Option<&'static str> {
         TopicAuthorizationFailed | GroupAuthorizationFailed | ClusterAuthorizationFailed => {
             "the user needs to READ the topic and the group, and to DESCRIBE the topic"
         }
-        Authentication | SaslAuthenticationFailed => "check the user and the password of the properties `sasl.…`",
+        Authentication | SaslAuthenticationFailed => {
+            "check `security.protocol`, and mechanism, user and password of the properties `sasl.…`"
+        }
+        SSL => {
+            "check `security.protocol`, and that the file `ssl.ca.location` holds who signed the brokers' certificates"
+        }
         NotImplemented | UnsupportedCompressionType | BadCompression => {
-            "this build reads gzip, snappy, lz4 and no compression: have the producer or the topic use one of them"
+            "have the producer or the topic use gzip, snappy, lz4, zstd or no compression"
         }
         _ => return None,
     })

@@ -1,17 +1,18 @@
 //! Partitions that are given to this consumer and taken from it again.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::types::{RDKafkaErrorCode as Code, RDKafkaRespErr};
 use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 
 use super::error::failed;
 use super::options::KafkaOptions;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Who keeps what is read, and knows how far that is.
 pub(crate) trait Owner: Send {
@@ -27,6 +28,8 @@ pub(super) struct Context<O: Owner> {
     pub(super) options: KafkaOptions,
     owner: Mutex<O>,
     state: Mutex<State>,
+    /// Why a broker last refused to let us in, in the client library's words.
+    refusal: Mutex<Option<String>>,
 }
 
 /// What is known of the partitions.
@@ -42,7 +45,7 @@ pub(super) struct State {
 
 impl<O: Owner> Context<O> {
     pub(super) fn new(options: KafkaOptions, owner: O) -> Self {
-        Context { options, owner: Mutex::new(owner), state: Mutex::default() }
+        Context { options, owner: Mutex::new(owner), state: Mutex::default(), refusal: Mutex::default() }
     }
 
     /// The owner. Must not be held while the client library is polled.
@@ -52,6 +55,17 @@ impl<O: Owner> Context<O> {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes an error of a failed call. If no broker has let us in, it says what they have against us.
+    pub(super) fn explained(&self, doing: impl Display, error: &KafkaError) -> Error {
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        match (error.rdkafka_error_code(), &*refusal) {
+            (Some(Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL), Some(refusal)) => {
+                failed(format_args!("{doing}: {refusal}"), error)
+            }
+            _ => failed(doing, error),
+        }
     }
 
     fn names(&self, partitions: &TopicPartitionList) -> Vec<(String, (String, i32))> {
@@ -177,6 +191,10 @@ impl<O: Owner> ClientContext for Context<O> {
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // Only here is it said what is wrong with a certificate or a password. It begins with thread and broker.
+        if let Some(at) = ["SASL authentication", "SSL handshake"].iter().find_map(|sign| message.find(sign)) {
+            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(message[at..].to_owned());
+        }
         match level {
             RDKafkaLogLevel::Debug | RDKafkaLogLevel::Info => tracing::debug!(facility, message, "Kafka client"),
             _ => tracing::warn!(facility, message, "Kafka client"),
