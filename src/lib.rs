@@ -19,6 +19,8 @@ pub use error::{Error, ErrorKind, Location, Result};
 #[cfg(feature = "failpoints")]
 #[doc(hidden)]
 pub use fault::from_environment as failpoints_from_environment;
+#[cfg(feature = "redshift")]
+pub use front::live_table;
 #[cfg(feature = "postgres")]
 pub use front::{
     ChildTables, Feed, Offset, Promotion, Receipt, Route, StreamLoader, StreamObserver, StreamOptions, StreamRecords,

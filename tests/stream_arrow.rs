@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use arrow_array::*;
 use arrow_schema::{DataType, Field, Schema};
-use longshore::load::{Counts, MergeKeys, Mode};
-use longshore::{ErrorKind, Loader, Offset, Route, StreamLoader, StreamOptions};
+use longshore::load::{Contract, Counts, MergeKeys, Mode, OnChange, Selection};
+use longshore::records::{FormatOptions, Kind};
+use longshore::{ErrorKind, Loader, Offset, Quarantine, ReadOptions, Route, StreamLoader, StreamOptions};
 use support::*;
 
 fn open(url: &str) -> StreamLoader {
@@ -117,6 +118,28 @@ fn a_row_that_does_not_fit_is_quarantined_as_a_line_of_json() {
     let found: Vec<String> = client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect();
     assert_eq!(found[0], "s@9 2 n {\"n\":\"NaN\",\"at\":\"2024-01-01T00:00:00Z\"}");
     assert_eq!(found[1], "s@9 3 at {\"n\":2.0,\"at\":\"soon\"}");
+}
+
+#[test]
+fn amid_rows_of_csv_each_kept_record_is_replayed_as_what_it_was() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (id bigint, due date)").unwrap();
+    let csv = ReadOptions::default().format(FormatOptions { kind: Some(Kind::Csv), ..FormatOptions::default() });
+    let loader = Loader::new(&url).table("t").read(csv);
+    let options =
+        StreamOptions::default().csv_columns(["id", "due"]).contract(Contract::default().types(OnChange::Quarantine));
+    let mut loader = loader.open_with(options).unwrap();
+    loader.write("1,2024-01-31\n2,soon\n", Offset::new("s", 1)).unwrap();
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("id", array(Int64Array::from(vec![3, 4]))),
+        ("due", array(StringArray::from(vec!["later, perhaps", "2024-03-01"]))),
+    ];
+    loader.write(batch(columns), Offset::new("s", 2)).unwrap();
+    assert_eq!(loader.commit().unwrap().counts, counts(4, 2, 2));
+    client.batch_execute("ALTER TABLE t ALTER due TYPE text").unwrap();
+    let replayed = Quarantine::new(&url, "t").replay(&Selection::default()).unwrap();
+    assert_eq!((replayed.loaded, replayed.left), (2, 0), "{replayed:?}");
+    assert_eq!(rows(&mut client), ["(1,2024-01-31)", "(2,soon)", "(3,\"later, perhaps\")", "(4,2024-03-01)"]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) struct Loading {
     meaning: Meaning,
     /// The table: orders, analytics.orders, '"My Schema"."Orders"' [default: the first file's name]
     #[arg(long)]
-    table: Option<String>,
+    pub(crate) table: Option<String>,
     /// What happens to rows that are there
     #[arg(long, value_enum, default_value_t = ModeArg::Append)]
     mode: ModeArg,

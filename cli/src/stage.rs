@@ -1,5 +1,7 @@
 //! `longshore stage`: the input as files in an object store, with a script that loads them, for somebody else to run.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::args::DialectArg;
@@ -17,6 +19,13 @@ pub(crate) struct Stage {
     pub(crate) loading: Loading,
     #[command(flatten)]
     staging: Staging,
+    /// For a table that is there: its columns, as the query of `--live-query` lists them, in CSV or JSON. What the table lacks
+    /// becomes a script to be run before
+    #[arg(long, value_name = "FILE", help_heading = "Redshift")]
+    live_columns: Option<PathBuf>,
+    /// Print the query that lists the columns of `--table`, and stage nothing
+    #[arg(long, requires = "table", help_heading = "Redshift")]
+    live_query: bool,
 }
 
 #[cfg(not(feature = "redshift"))]
@@ -26,6 +35,7 @@ pub(crate) fn run(_: &Stage) -> Result<Done, Failure> {
 
 #[cfg(feature = "redshift")]
 pub(crate) fn run(args: &Stage) -> Result<Done, Failure> {
+    use longshore::load::StageTarget;
     use longshore::{Error, ErrorKind};
 
     use crate::{json, loading};
@@ -35,8 +45,12 @@ pub(crate) fn run(args: &Stage) -> Result<Done, Failure> {
             .with_hint("Postgres is loaded over its connection: longshore load --to postgres://…")
             .into());
     }
+    if args.live_query {
+        let table = args.loading.table.as_deref().unwrap_or_default();
+        return Ok(Done::new(StageTarget::live_query(table)? + ";\n"));
+    }
     let ready = args.loading.ready()?;
-    let report = ready.load(args.staging.stager()?)?;
+    let report = ready.load(args.staging.stager(args.live_columns.as_deref())?)?;
     let found = args.staging.find(&report.table, &report.load_id)?;
     let gone = || Error::new(ErrorKind::Conflict, "what was staged was taken away again by something else");
     let found = found.ok_or_else(gone)?;
@@ -77,6 +91,9 @@ fn describe(report: &longshore::LoadReport, staged: &longshore::load::StagedLoad
     }
     if let Some(quarantine) = &staged.quarantine {
         line("quarantine", quarantine);
+    }
+    if let Some(changes) = &staged.changes {
+        line("run first", changes);
     }
     line("script", &staged.script);
     if report.already_loaded {

@@ -40,8 +40,10 @@ impl Staging {
 
 #[cfg(feature = "redshift")]
 mod with {
+    use std::path::Path;
+
     use longshore::load::{CopyAuthorization, RedshiftOptions, ScriptOptions, StageOptions, StageTarget, StagedLoad};
-    use longshore::{Error, Loader, Result};
+    use longshore::{Error, Loader, Result, Source};
 
     use super::Staging;
 
@@ -84,22 +86,25 @@ mod with {
             Ok(Loader::redshift(url, options))
         }
 
-        fn script(&self) -> Result<ScriptOptions> {
+        fn script(&self, live: Option<&Path>) -> Result<ScriptOptions> {
             let mut options = ScriptOptions::new(self.stage()?).with_authorization(self.authorization()?);
             if let Some(region) = &self.bucket_region {
                 options = options.with_copy_region(region);
             }
+            if let Some(live) = live {
+                options = options.with_live(longshore::live_table(&Source::path(live))?);
+            }
             Ok(options)
         }
 
-        /// A loader that stages for a script.
-        pub(crate) fn stager(&self) -> Result<Loader> {
-            Ok(Loader::stage(self.script()?))
+        /// A loader that stages for a script, and for a table whose columns are listed in the file `live`.
+        pub(crate) fn stager(&self, live: Option<&Path>) -> Result<Loader> {
+            Ok(Loader::stage(self.script(live)?))
         }
 
         /// What was staged.
         pub(crate) fn find(&self, table: &str, load_id: &str) -> Result<Option<StagedLoad>> {
-            StageTarget::find(&self.script()?, table, load_id)
+            StageTarget::find(&self.script(None)?, table, load_id)
         }
     }
 }

@@ -8,6 +8,8 @@ mod infer;
 mod isolated;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "redshift")]
+mod live;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 mod loader;
 mod name;
@@ -29,6 +31,8 @@ pub use explain::{ColumnReport, Explanation};
 pub use infer::Inference;
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaStream, PartitionLag};
+#[cfg(feature = "redshift")]
+pub use live::live_table;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 pub use loader::Loader;
 pub use name::table_for;

@@ -1,4 +1,4 @@
-//! Whether a column's values repeat each other, by a look at the first of them.
+//! Whether a column is worth a dictionary, by a look at the first of its values.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
@@ -8,39 +8,80 @@ use std::hash::Hasher;
 
 /// Values that are looked at.
 const LOOKED_AT: usize = 8192;
+/// A number in a Parquet file has at least as many bytes.
+const LEAST_WIDTH: usize = 4;
 
-/// Whether at most half of the first values are new. Where there are no values it is yes, for then nobody knows.
+/// What the first values of a column are like.
+#[derive(Debug, Default)]
+struct Look {
+    seen: usize,
+    /// Bytes of these values in a Parquet file.
+    bytes: usize,
+    /// Values are told apart by a hash; two that share one make the answer no worse than a guess.
+    distinct: FxHashSet<u64>,
+}
+
+/// Whether a dictionary is to be expected to halve a column of so many rows. Where there are no values it is yes, for
+/// then nobody knows.
 ///
-/// Values are told apart by a hash; two that share one make the answer no worse than a guess.
-pub(super) fn repeats<'a>(arrays: impl Iterator<Item = &'a ArrayRef>) -> bool {
-    let (mut seen, mut distinct) = (0_usize, FxHashSet::default());
+/// Half, because compression comes after it: what it does to values it cannot do to their numbers.
+pub(super) fn pays<'a>(arrays: impl Iterator<Item = &'a ArrayRef>, rows: usize) -> bool {
+    let mut look = Look::default();
     for array in arrays {
-        let rows = (0..array.len()).filter(|row| array.is_valid(*row)).take(LOOKED_AT - seen);
-        hashes(array, rows.inspect(|_| seen += 1), &mut distinct);
-        if seen == LOOKED_AT {
+        let filled: Vec<usize> =
+            (0..array.len()).filter(|row| array.is_valid(*row)).take(LOOKED_AT - look.seen).collect();
+        look.seen += filled.len();
+        look.add(array, filled.into_iter());
+        if look.seen == LOOKED_AT {
             break;
         }
     }
-    2 * distinct.len() <= seen
+    if look.bytes == 0 {
+        return true;
+    }
+    let width = look.bytes as f64 / look.seen as f64;
+    let (rows, distinct) = (rows as f64, expected(look.seen, look.distinct.len(), rows));
+    distinct * width + rows * distinct.log2().ceil().max(1.0) / 8.0 <= rows * width / 2.0
 }
 
-/// Adds the hash of each row's value; nothing for types that are not looked into.
-fn hashes(array: &ArrayRef, rows: impl Iterator<Item = usize>, into: &mut FxHashSet<u64>) {
-    if let Some(texts) = array.as_string_opt::<i32>() {
-        return into.extend(rows.map(|row| hash(texts.value(row).as_bytes())));
+/// How many values `rows` rows have if the first `seen` have `distinct`, each value being as frequent as any other.
+fn expected(seen: usize, distinct: usize, rows: usize) -> f64 {
+    let (seen, distinct, rows) = (seen as f64, distinct as f64, rows as f64);
+    // Of `all` values in a bag this many are drawn at least once in `draws`.
+    let drawn = |all: f64, draws: f64| -all * (-draws / all).exp_m1();
+    // More in the bag are more drawn, up to where each drawing brings a new one.
+    let (mut low, mut high) = (distinct.log2(), 40.0);
+    for _ in 0..50 {
+        let middle = (low + high) / 2.0;
+        if drawn(middle.exp2(), seen) < distinct { low = middle } else { high = middle }
     }
-    if let Some(bits) = array.as_boolean_opt() {
-        return into.extend(rows.map(|row| u64::from(bits.value(row))));
+    drawn(high.exp2(), rows.max(seen)).max(distinct)
+}
+
+impl Look {
+    /// Adds the values of some rows; nothing for types that are not looked into.
+    fn add(&mut self, array: &ArrayRef, rows: impl ExactSizeIterator<Item = usize>) {
+        if let Some(texts) = array.as_string_opt::<i32>() {
+            let texts = rows.map(|row| texts.value(row).as_bytes());
+            self.distinct.extend(texts.inspect(|text| self.bytes += LEAST_WIDTH + text.len()).map(hash));
+            return;
+        }
+        if let Some(bits) = array.as_boolean_opt() {
+            self.bytes += rows.len();
+            self.distinct.extend(rows.map(|row| u64::from(bits.value(row))));
+            return;
+        }
+        // Others have a fixed width, so their bytes stand side by side.
+        let data = array.to_data();
+        let width = match array.data_type() {
+            DataType::FixedSizeBinary(width) => *width as usize,
+            other => other.primitive_width().unwrap_or(0),
+        };
+        let Some(values) = data.buffers().first().filter(|_| width > 0) else { return };
+        let start = data.offset() * width;
+        self.bytes += rows.len() * width.max(LEAST_WIDTH);
+        self.distinct.extend(rows.map(|row| hash(&values[start + row * width..start + (row + 1) * width])));
     }
-    // Others have a fixed width, so their bytes stand side by side.
-    let data = array.to_data();
-    let width = match array.data_type() {
-        DataType::FixedSizeBinary(width) => *width as usize,
-        other => other.primitive_width().unwrap_or(0),
-    };
-    let Some(values) = data.buffers().first().filter(|_| width > 0) else { return };
-    let start = data.offset() * width;
-    into.extend(rows.map(|row| hash(&values[start + row * width..start + (row + 1) * width])));
 }
 
 fn hash(bytes: &[u8]) -> u64 {
@@ -58,8 +99,8 @@ mod tests {
     fn of(array: impl Array + 'static) -> bool {
         let array: ArrayRef = Arc::new(array);
         let sliced = array.slice(1, array.len() - 1);
-        let answer = repeats([&array].into_iter());
-        assert_eq!(answer, repeats([&sliced, &sliced.slice(0, 0)].into_iter()));
+        let answer = pays([&array].into_iter(), array.len());
+        assert_eq!(answer, pays([&sliced, &sliced.slice(0, 0)].into_iter(), sliced.len()));
         answer
     }
 
@@ -69,7 +110,7 @@ mod tests {
         assert!(!of(Int64Array::from_iter_values(0..1000)));
         assert!(of(StringArray::from_iter_values((0..1000).map(|i| format!("value {}", i % 10)))));
         assert!(!of(StringArray::from_iter_values((0..1000).map(|i| format!("value {i}")))));
-        assert!(of(BooleanArray::from_iter((0..1000).map(|i| Some(i % 3 == 0)))));
+        assert!(of(Int16Array::from_iter_values((0..1000).map(|i| i % 10))));
         assert!(!of(Decimal128Array::from_iter_values(0..1000)));
         assert!(of(Float64Array::from_iter((0..1000).map(|i| (i % 2 == 0).then_some(f64::from(i % 8))))));
         assert!(of(NullArray::new(10)));
@@ -78,11 +119,33 @@ mod tests {
     }
 
     #[test]
+    fn a_dictionary_pays_sooner_the_more_rows_share_it() {
+        // Of 5,000 values 8,192 rows have seen 4,030: too many for themselves, few for a row group.
+        let mut state = 1_u64;
+        let values = (0..LOOKED_AT).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as i32 % 5000
+        });
+        let array: ArrayRef = Arc::new(Int32Array::from_iter_values(values));
+        assert!(!pays([&array].into_iter(), LOOKED_AT));
+        assert!(pays([&array].into_iter(), 128 << 10));
+    }
+
+    #[test]
+    fn the_number_of_values_is_told_from_the_first_of_them() {
+        assert_eq!(expected(8192, 3, 100_000).round(), 3.0);
+        assert_eq!(expected(8192, 8192, 100_000).round(), 100_000.0);
+        // 8,192 drawings out of 5,000 bring 4,029 of them, out of 100,000 they bring 7,866.
+        assert!((expected(8192, 4029, 1 << 20) - 5000.0).abs() < 10.0);
+        assert!((expected(8192, 7866, 1 << 24) - 100_000.0).abs() < 500.0);
+    }
+
+    #[test]
     fn only_the_first_values_count() {
         let first: ArrayRef = Arc::new(Int32Array::from_iter_values(0..LOOKED_AT as i32));
         let later: ArrayRef = Arc::new(Int32Array::from(vec![1; 10 * LOOKED_AT]));
-        assert!(!repeats([&first, &later].into_iter()));
-        assert!(repeats([&later, &first].into_iter()));
-        assert!(repeats(std::iter::empty()));
+        assert!(!pays([&first, &later].into_iter(), 11 * LOOKED_AT));
+        assert!(pays([&later, &first].into_iter(), 11 * LOOKED_AT));
+        assert!(pays(std::iter::empty(), 1));
     }
 }

@@ -12,6 +12,8 @@ mod folder;
 mod kept;
 mod mode;
 #[cfg(feature = "parquet")]
+mod parquet_columns;
+#[cfg(feature = "parquet")]
 mod parquet_file;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -7,13 +7,12 @@ use arrow_schema::{Field, SchemaRef};
 use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriter, ArrowWriterOptions, compute_leaves,
 };
-use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{ColumnPath, SchemaDescriptor};
+use parquet::schema::types::SchemaDescriptor;
 
-use super::distinct;
+use super::parquet_columns;
 use crate::batch::bytes_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::threads;
@@ -33,12 +32,14 @@ pub(super) struct FileShape {
     pub(super) parquet: SchemaDescriptor,
     /// Rows of a row group, at most.
     pub(super) row_group_rows: usize,
+    /// How each column is encoded; `None` lets every file choose by its first rows, with speed in mind.
+    pub(super) columns: Option<WriterProperties>,
 }
 
 /// A Parquet file that is being written, with zstd.
 ///
-/// A column has a dictionary if its first values repeat each other: for others it would be built, filled up and
-/// thrown away, which costs more than to encode them.
+/// A column has a dictionary if its first values tell that it will be small: others would be built, filled up and
+/// thrown away, which costs more than to encode the values.
 ///
 /// In memory are the encoded pages of the present row group (at most about 64 MiB), the batches that are gathered (4
 /// MiB and one batch), and a page of each column.
@@ -111,6 +112,20 @@ impl<W: Write + Send> ParquetFile<W> {
         }
     }
 
+    /// Bytes of each column as it is encoded, once what is left is encoded; the file is given up.
+    #[cfg(feature = "redshift")]
+    pub(super) fn column_bytes(mut self) -> Result<Vec<u64>> {
+        self.encode()?;
+        let mut bytes = vec![0; self.shape.parquet.num_columns()];
+        if let State::Open(mut open) = self.state {
+            open.end_row_group()?;
+            for column in open.writer.flushed_row_groups().iter().flat_map(|group| group.columns().iter().enumerate()) {
+                bytes[column.0] += column.1.compressed_size().unsigned_abs();
+            }
+        }
+        Ok(bytes)
+    }
+
     /// Encodes what is gathered.
     fn encode(&mut self) -> Result<()> {
         let batches = std::mem::take(&mut self.gathered);
@@ -130,9 +145,8 @@ impl<W: Write + Send> ParquetFile<W> {
 
 impl<W: Write + Send> Open<W> {
     fn new(to: W, shape: &FileShape, first: &[RecordBatch]) -> Result<Self> {
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties(shape, first))
-            .with_parquet_schema(shape.parquet.clone());
+        let columns = shape.columns.clone().map_or_else(|| parquet_columns::quick(shape, first), Ok)?;
+        let options = ArrowWriterOptions::new().with_properties(columns).with_parquet_schema(shape.parquet.clone());
         let writer = ArrowWriter::try_new_with_options(to, shape.arrow.clone(), options).map_err(unwritten)?;
         let (writer, factory) = writer.into_serialized_writer().map_err(unwritten)?;
         Ok(Open { writer, factory, columns: Vec::new(), rows: 0 })
@@ -201,20 +215,6 @@ impl Column {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         compute_leaves(field, batch.column(self.index))?.iter().try_for_each(|leaf| writer.write(leaf))
     }
-}
-
-/// How a file is written whose first batches are these.
-fn properties(shape: &FileShape, first: &[RecordBatch]) -> WriterProperties {
-    let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_created_by(concat!("longshore ", env!("CARGO_PKG_VERSION")).to_owned());
-    for (index, column) in shape.parquet.columns().iter().enumerate() {
-        let repeats = distinct::repeats(first.iter().map(|batch| batch.column(index)));
-        let path = ColumnPath::from(column.path().parts().to_vec());
-        properties = properties.set_column_dictionary_enabled(path, repeats);
-    }
-    properties.build()
 }
 
 /// An error of the Parquet library.

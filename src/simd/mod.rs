@@ -20,7 +20,7 @@ pub(crate) use block::{Block, Memory};
 pub(crate) use csv::{Index, Look, Marks, Separators, last_row_end, look};
 pub(crate) use integers::{Integers, Word, Words, integers, numbers, others};
 pub(crate) use lanes::{LANES, Lengths, texts};
-pub(crate) use rows::{Rows, TILE, filled, prefetch};
+pub(crate) use rows::{LONGEST, Rows, Run, Spare, TILE, filled, prefetch};
 pub(crate) use spans::{Spans, Watch};
 pub(crate) use strings::{Part, StoredTexts, Texts};
 pub(crate) use vector::{Job, Padded, Quotes, Vector, WINDOW, Window, dispatch};

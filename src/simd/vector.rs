@@ -66,16 +66,15 @@ pub(crate) trait Vector: Copy {
     /// Whether the bytes chosen by `mask`, from the front without a gap, are those of `literal`.
     fn starts_with(self, window: &Window, literal: &Window, mask: u64) -> bool;
 
-    /// Copies bytes, no more and no fewer. Returns whether one of them is 0.
+    /// Copies bytes, no more and no fewer.
     ///
     /// # Safety
     ///
     /// As many bytes from `to` on must be the caller's to write, and none of them one of `from`.
     #[inline(always)]
-    unsafe fn copy(self, from: &[u8], to: *mut u8) -> bool {
+    unsafe fn copy(self, from: &[u8], to: *mut u8) {
         // SAFETY: by the promise above.
         unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to, from.len()) };
-        from.contains(&0)
     }
 
     /// Does work as a function of its own, so that what is rare or long does not swell what is not.

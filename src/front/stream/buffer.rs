@@ -152,6 +152,15 @@ impl Buffer {
         self.active().flat_map(of).collect()
     }
 
+    /// Those of writes that were record batches.
+    pub(super) fn declared_names(&self) -> Vec<String> {
+        let declared = |source: &Source| -> Vec<String> {
+            let writes = source.writes.iter().filter(|write| write.declared.is_some());
+            writes.map(|write| format!("{}@{}", source.name, write.position)).collect()
+        };
+        self.active().flat_map(declared).collect()
+    }
+
     /// A hash of what is buffered, as hexadecimal text.
     pub(super) fn content_hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();

@@ -18,6 +18,7 @@ use crate::batch::Misfit;
 use crate::error::{Error, Result};
 use crate::load::{Counts, LoadRequest, Mode, OpenBatch, PostgresStream, Step, StreamBegun};
 use crate::plan::TableName;
+use crate::records::Format;
 use crate::schema::Schema;
 use crate::sketch::Sketch;
 
@@ -263,10 +264,27 @@ impl Filling<'_, '_> {
         Ok(schemas)
     }
 
+    /// The sources of the batch, and the format of each. Record batches amid rows of CSV are lines of JSON: they stand behind
+    /// all others, under the names that the quarantine has for them.
+    fn read_as(&self, buffer: &Buffer) -> (Vec<String>, Vec<String>) {
+        let (mut sources, mut formats) = (buffer.names(), self.request.formats.clone());
+        let declared = match self.shared.format {
+            Format::Csv(_) => buffer.declared_names(),
+            _ => Vec::new(),
+        };
+        if !declared.is_empty() {
+            formats = vec![self.shared.format.written(); sources.len()];
+            formats.resize(sources.len() + declared.len(), Format::Ndjson.written());
+            sources.extend(declared);
+        }
+        (sources, formats)
+    }
+
     /// Fills the tables, which are ready.
     fn fill(&mut self, load_id: &str, batch: &Batch<'_>, families: &Families) -> Result<Filled> {
         let (shared, buffer) = (self.shared, batch.buffer());
-        let (sources, names, content_hash) = (buffer.names(), buffer.write_names(), buffer.content_hash());
+        let (names, content_hash) = (buffer.write_names(), buffer.content_hash());
+        let (sources, formats) = self.read_as(buffer);
         let mut receipts = Vec::new();
         for (nth, (table, name)) in self.order.iter().enumerate() {
             let part = batch.part(*table);
@@ -274,6 +292,7 @@ impl Filling<'_, '_> {
                 table: name.quoted(),
                 load_id: load_id.to_owned(),
                 sources: sources.clone(),
+                formats: formats.clone(),
                 content_hash: content_hash.clone(),
                 bytes: if self.order.len() == 1 { buffer.bytes() } else { part.bytes() },
                 ..self.request.clone()

@@ -10,6 +10,7 @@ mod numeric;
 #[cfg(test)]
 mod plain;
 mod rows;
+mod runs;
 #[cfg(test)]
 mod tests;
 

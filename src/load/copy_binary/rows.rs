@@ -1,6 +1,7 @@
 //! Columns → rows, 64 at a time, column by column.
 
-use super::column::{Bytes, Column, Values};
+use super::column::{Column, Values};
+use super::runs::Fixed;
 use crate::simd::{Job, Rows, TILE, Vector, filled, prefetch};
 
 /// Bytes of a column's texts that are fetched ahead; where there are more, reading them shows a pattern of its own.
@@ -28,16 +29,27 @@ impl Job for Append<'_> {
         let Append { columns, rows, out } = self;
         out.reserve(2 * rows + columns.iter().map(Column::bound).sum::<usize>());
         let count = (columns.len() as i16).to_be_bytes();
+        let mut fixed = Fixed::new();
         for first in (0..rows).step_by(TILE) {
-            let sizes = sizes(columns, first, rows.min(first + TILE));
-            let mut tile = Rows::new(out, &sizes[..TILE.min(rows - first)]);
-            tile.head(count);
+            let last = rows.min(first + TILE);
+            let sizes = sizes(columns, first, last);
+            let mut tile = Rows::new(out, &sizes[..last - first]);
+            fixed.begin(first..last, count);
             for (number, column) in columns.iter().enumerate() {
-                fetch(column, rows.min(first + TILE), rows.min(first + 2 * TILE));
-                if append(vector, column, first, rows.min(first + TILE), &mut tile) {
-                    return Err(Nul { column: number });
+                fetch(column, last, rows.min(last + TILE));
+                match &column.values {
+                    Values::Bytes(bytes) if column.valid(first) & (u64::MAX >> (TILE - (last - first))) != 0 => {
+                        fixed.put(vector, &mut tile);
+                        let (valid, offsets) = (column.valid(first), &bytes.offsets[first..=last]);
+                        if bytes.is_text && has_nul(&bytes.data, offsets, valid) {
+                            return Err(Nul { column: number });
+                        }
+                        tile.bytes(vector, valid, offsets, &bytes.data, bytes.versioned);
+                    }
+                    _ => fixed.add(vector, column, &mut tile),
                 }
             }
+            fixed.put(vector, &mut tile);
             tile.finish();
         }
         Ok(())
@@ -47,49 +59,29 @@ impl Job for Append<'_> {
 /// How many bytes each of the rows `first..last` takes.
 #[inline(always)]
 fn sizes(columns: &[Column<'_>], first: usize, last: usize) -> [usize; TILE] {
-    // What rows have alike is summed up first.
-    let alike = |column: &Column<'_>| 4 + if column.nulls == 0 { column.values.width() } else { 0 };
-    let mut sizes = [2 + columns.iter().map(alike).sum::<usize>(); TILE];
+    let all = u64::MAX >> (TILE - (last - first));
+    let (mut sizes, mut alike) = ([0; TILE], 2 + 4 * columns.len());
     for column in columns {
-        let (valid, width) = (column.valid(first), column.values.width());
+        let (valid, width) = (column.valid(first) & all, column.values.width());
+        if valid == 0 {
+            continue;
+        }
         match &column.values {
             Values::Bytes(bytes) => {
                 let offsets = bytes.offsets[first..last].iter().zip(&bytes.offsets[first + 1..=last]);
                 let version = usize::from(bytes.versioned);
-                for (row, (size, (from, to))) in sizes.iter_mut().zip(offsets).enumerate() {
-                    *size += ((to - from) as usize + version) & filled(valid, row);
+                let fields = sizes.iter_mut().zip(offsets.map(|(from, to)| (to - from) as usize + version));
+                if valid == all {
+                    fields.for_each(|(size, len)| *size += len);
+                } else {
+                    fields.enumerate().for_each(|(row, (size, len))| *size += len & filled(valid, row));
                 }
             }
-            _ if column.nulls == 0 => {}
+            _ if valid == all => alike += width,
             _ => sizes.iter_mut().enumerate().for_each(|(row, size)| *size += width & filled(valid, row)),
         }
     }
-    sizes
-}
-
-/// Appends a column's fields of the rows `first..last`. True if a text holds a NUL character.
-#[inline(always)]
-fn append(vector: impl Vector, column: &Column<'_>, first: usize, last: usize, tile: &mut Rows<'_>) -> bool {
-    let valid = column.valid(first);
-    match &column.values {
-        Values::None => tile.nulls(),
-        Values::Bits(bits) => {
-            let bits = bits.word(first);
-            tile.short(valid, 1, (0..TILE).map(|row| bits >> row & 1));
-        }
-        Values::Two(values) => tile.short(valid, 2, values[first..last].iter().map(|value| u64::from(*value as u16))),
-        Values::Four(values, add) => {
-            tile.short(valid, 4, values[first..last].iter().map(|value| u64::from(value.wrapping_add(*add) as u32)));
-        }
-        Values::Eight(values, add) => {
-            tile.eight(valid, values[first..last].iter().map(|value| value.wrapping_add(*add) as u64));
-        }
-        Values::Sixteen(values) => tile.sixteen(valid, values[first..last].iter().copied()),
-        Values::Bytes(Bytes { offsets, data, versioned, is_text }) => {
-            return tile.bytes(vector, valid, &offsets[first..=last], data, *versioned) && *is_text;
-        }
-    }
-    false
+    sizes.map(|size| size + alike)
 }
 
 /// Has the values of the rows `first..last` fetched, and where those of as many rows behind them are.
@@ -107,4 +99,12 @@ fn fetch(column: &Column<'_>, first: usize, last: usize) {
             prefetch(&bytes.data[from..to.min(from + MOST_FETCHED)]);
         }
     }
+}
+
+/// Whether a text has a NUL character. They are looked at together; where it is found, it may be that of a null.
+fn has_nul(data: &[u8], offsets: &[i32], valid: u64) -> bool {
+    let range = |from: i32, to: i32| &data[from as usize..to as usize];
+    let [first, .., last] = *offsets else { return false };
+    let text = |(row, (from, to)): (usize, (&i32, &i32))| valid >> row & 1 == 1 && range(*from, *to).contains(&0);
+    memchr::memchr(0, range(first, last)).is_some() && offsets.iter().zip(&offsets[1..]).enumerate().any(text)
 }

@@ -33,7 +33,8 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn new(folder: &Path, shape: &Shape, part_bytes: u64, row_group_rows: usize) -> Self {
-        let shape = FileShape { arrow: shape.arrow().clone(), parquet: shape.parquet().clone(), row_group_rows };
+        let (arrow, parquet) = (shape.arrow().clone(), shape.parquet().clone());
+        let shape = FileShape { arrow, parquet, row_group_rows, columns: None };
         Parts { folder: folder.to_owned(), shape, part_bytes, current: None, done: Vec::new(), sent: 0 }
     }
 

@@ -64,14 +64,7 @@ pub(super) fn exists(session: &mut Session, table: &TableName) -> Result<bool, F
 ///
 /// It is read under the table's lock too. What only a plan wants to know is added by [`describe`].
 pub(super) fn columns(session: &mut Session, table: &TableName) -> Result<Vec<RedshiftColumn>, Failure> {
-    let sql = format!(
-        "SELECT CAST(a.attname AS VARCHAR), CAST(format_type(a.atttypid, a.atttypmod) AS VARCHAR), \
-         CASE WHEN a.attnotnull THEN 't' ELSE 'f' END, CASE WHEN a.atthasdef THEN 't' ELSE 'f' END, \
-         CAST(col_description(a.attrelid, a.attnum) AS VARCHAR(65535)) {} AND a.attnum > 0 AND NOT a.attisdropped \
-         ORDER BY a.attnum",
-        of_table(table)
-    );
-    let rows = session.rows(DOING, &sql)?;
+    let rows = session.rows(DOING, &listing(table))?;
     let column = |row: Vec<Option<String>>| {
         let [name, ty, not_null, has_default, comment] = <[_; 5]>::try_from(row).ok()?;
         let known = RedshiftColumn {
@@ -83,6 +76,17 @@ pub(super) fn columns(session: &mut Session, table: &TableName) -> Result<Vec<Re
         Some(known)
     };
     rows.into_iter().map(|row| column(row).ok_or_else(|| Failure::unreadable(DOING))).collect()
+}
+
+/// The query for the columns of a table, in order.
+pub(super) fn listing(table: &TableName) -> String {
+    format!(
+        "SELECT CAST(a.attname AS VARCHAR) AS name, CAST(format_type(a.atttypid, a.atttypmod) AS VARCHAR) AS type, \
+         CASE WHEN a.attnotnull THEN 't' ELSE 'f' END AS not_null, CASE WHEN a.atthasdef THEN 't' ELSE 'f' END AS \
+         has_default, CAST(col_description(a.attrelid, a.attnum) AS VARCHAR(65535)) AS comment {} AND a.attnum > 0 AND \
+         NOT a.attisdropped ORDER BY a.attnum",
+        of_table(table)
+    )
 }
 
 /// Adds what hinders changes: encodings, keys, constraints, views, and whether the server numbers a column.
@@ -125,12 +129,12 @@ pub(super) fn describe(session: &mut Session, table: &TableName, columns: &mut [
     names(session, &numbered, columns, |column| column.identity = true);
 }
 
-/// The attributes of one table.
+/// The attributes of one table; of one whose schema is not known, where it would be created.
 fn of_table(table: &TableName) -> String {
     format!(
         "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'r'",
-        text(table.schema.as_deref().unwrap_or_default()),
+        table.schema.as_deref().map_or("current_schema()".to_owned(), text),
         text(&table.name)
     )
 }

@@ -36,6 +36,9 @@ impl Script<'_> {
             self.staged.rows,
             comment(&self.sql.target),
         );
+        if self.has_changes() {
+            script.push_str("-- What changes.redshift.sql does to the table must have been done before.\n");
+        }
         self.surroundings(&mut script);
         self.copies(&mut script);
         self.transaction(&mut script);
@@ -51,9 +54,37 @@ impl Script<'_> {
         }
         statement(script, &self.sql.create_ledger());
         statement(script, &self.sql.create_quarantine());
-        for planned in &self.plan.statements {
-            statement(script, &planned.sql);
+        if self.plan.before.is_empty() {
+            self.plan.statements.iter().for_each(|planned| statement(script, &planned.sql));
         }
+    }
+
+    fn has_changes(&self) -> bool {
+        !self.plan.before.is_empty() && !self.plan.statements.is_empty()
+    }
+
+    /// What the table needs that is there, if anything. SQL has no IF, so this is no part of what may be run again.
+    pub(super) fn changes(&self) -> Option<String> {
+        if !self.has_changes() {
+            return None;
+        }
+        let table = comment(&self.sql.target);
+        let mut script = format!(
+            "-- Changes {table} for a load: to be run once, before load.redshift.sql.\n\
+             -- An error says that the table is no longer as it was listed. Nothing is lost then: list its columns anew, and\n\
+             -- stage the load again under another load id.\n",
+        );
+        let (inside, before): (Vec<_>, Vec<_>) =
+            self.plan.statements.iter().partition(|planned| planned.in_transaction);
+        before.iter().for_each(|planned| statement(&mut script, &planned.sql));
+        if !inside.is_empty() {
+            statement(&mut script, "BEGIN");
+            statement(&mut script, &format!("LOCK TABLE {}", self.sql.target));
+            inside.iter().for_each(|planned| statement(&mut script, &planned.sql));
+            statement(&mut script, "COMMIT");
+        }
+        self.plan.cleanup.iter().for_each(|planned| statement(&mut script, &planned.sql));
+        Some(script)
     }
 
     /// Everything that is copied, into tables of the session's own.

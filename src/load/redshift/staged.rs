@@ -2,24 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::catalog;
 use super::options::CopyAuthorization;
 use super::plan::{self, MergeColumns, TablePlan};
 use super::script::Script;
 use super::sql::{CopyFrom, LoadSql};
-use super::target::{AsItIs, table_name};
+use super::target::{AsItIs, folded, table_exists, table_name};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::LoadRequest;
 use crate::load::conserve::conserved;
 use crate::load::stage::{self, StageOptions, StageRequest, Stager};
 use crate::load::state::State;
 use crate::load::target::{Begun, Counts, Prepared, Refused, Target};
-use crate::plan::{CreateOptions, Dialect, TableName};
+use crate::load::{LoadRequest, Mode};
+use crate::plan::{CreateOptions, Dialect, RedshiftEvolve, RedshiftTable, TableName};
 use crate::schema::Schema;
 
 /// The object that says which attempt at a load counts.
 const STAGED: &str = "staged.json";
 const SCRIPT: &str = "load.redshift.sql";
+const CHANGES: &str = "changes.redshift.sql";
 /// Changes when older readers would misread the object.
 const FORM: u32 = 1;
 
@@ -36,13 +38,19 @@ pub struct ScriptOptions {
     pub copy_region: Option<String>,
     /// How a table that is missing is made. Default: [`CreateOptions::new`], where the table is not there yet.
     pub create: CreateOptions,
+    /// The table as it is. Rows are staged for it then, and what it lacks is a script of its own, to be run before.
+    /// Default: none, so the table is missing or has been made for the same columns.
+    pub live: Option<RedshiftTable>,
+    /// How a table that is there may be changed. Default: [`RedshiftEvolve::default`].
+    pub evolve: RedshiftEvolve,
 }
 
 impl ScriptOptions {
     /// The defaults, with files staged as given.
     pub fn new(stage: StageOptions) -> Self {
         let create = CreateOptions::new(Dialect::Redshift).with_if_not_exists(true);
-        ScriptOptions { stage, authorization: CopyAuthorization::default(), copy_region: None, create }
+        let (authorization, evolve) = (CopyAuthorization::default(), RedshiftEvolve::default());
+        ScriptOptions { stage, authorization, copy_region: None, create, live: None, evolve }
     }
 
     /// Sets what the script has the cluster read the files with.
@@ -65,6 +73,20 @@ impl ScriptOptions {
         self.create = create.with_if_not_exists(true);
         self
     }
+
+    /// Says what the table is like that is there.
+    #[must_use]
+    pub fn with_live(mut self, table: RedshiftTable) -> Self {
+        self.live = Some(table);
+        self
+    }
+
+    /// Sets how a table that is there may be changed.
+    #[must_use]
+    pub fn with_evolve(mut self, evolve: RedshiftEvolve) -> Self {
+        self.evolve = evolve;
+        self
+    }
 }
 
 /// A load that is staged: where its files and its script are.
@@ -81,6 +103,10 @@ pub struct StagedLoad {
     pub counts: Counts,
     /// The script's URL.
     pub script: String,
+    /// The URL of what is to be run once before the script: the changes that a table needs which is there. None if it needs
+    /// none.
+    #[serde(default)]
+    pub changes: Option<String>,
     /// The URL of the files' manifest; none if there is no row.
     pub manifest: Option<String>,
     /// The files, each with its size in bytes.
@@ -93,7 +119,7 @@ pub struct StagedLoad {
 ///
 /// A load makes, below `<staging URL>/<table>/<load id>/`, the object `staged.json`, which names everything else: the
 /// files, their manifest, the quarantine, and `load.redshift.sql`, which brings them into the table exactly once,
-/// however often and by how many it is run. The object is written last, and only if there is none: of two that stage
+/// however often and by how many it is run; and, for a table that is there and lacks something, `changes.redshift.sql`. The object is written last, and only if there is none: of two that stage
 /// the same load at once one counts, and the other one's files are taken away again.
 #[derive(Debug)]
 pub struct StageTarget {
@@ -126,6 +152,22 @@ impl StageTarget {
     pub fn find(options: &ScriptOptions, table: &str, load_id: &str) -> Result<Option<StagedLoad>> {
         let table = TableName::parse(table, Dialect::Redshift)?;
         find(&options.stage, &table, load_id)
+    }
+
+    /// The query for [`ScriptOptions::live`]: a row for each column of the table, in order, with its `name`, `type`, `not_null`,
+    /// `has_default` and `comment`. [`live_table`](crate::live_table) reads its result.
+    ///
+    /// ```
+    /// use longshore::load::StageTarget;
+    /// assert!(StageTarget::live_query("analytics.events")?.starts_with("SELECT "));
+    /// # Ok::<(), longshore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a wrong table name.
+    pub fn live_query(table: &str) -> Result<String> {
+        Ok(catalog::listing(&folded(TableName::parse(table, Dialect::Redshift)?)))
     }
 }
 
@@ -161,7 +203,7 @@ impl Target for StageTarget {
             self.state = State::Done;
             return Ok(Begun::AlreadyLoaded(found.counts));
         }
-        let mut plan = plan::create(schema, &table, &self.options.create)?;
+        let mut plan = self.plan(schema, &table, request)?;
         let merge = plan::merge_columns(&request.mode, &mut plan.schema)?;
         let stage_request = StageRequest {
             table: &table,
@@ -203,6 +245,17 @@ impl Target for StageTarget {
 }
 
 impl StageTarget {
+    /// Plans the table as it is, or a new one.
+    fn plan(&self, schema: &Schema, table: &TableName, request: &LoadRequest) -> Result<TablePlan> {
+        let Some(live) = self.options.live.as_ref().filter(|live| !live.columns.is_empty()) else {
+            return plan::create(schema, table, &self.options.create);
+        };
+        if request.mode == Mode::FailIfExists {
+            return Err(table_exists(table));
+        }
+        plan::evolve(schema, live.columns.clone(), table, &self.options.evolve)
+    }
+
     fn finish(&mut self, mut load: Load, read: u64) -> Result<Counts> {
         let staged = load.stager.finish()?;
         if !load.stager.refused().is_empty() {
@@ -217,6 +270,7 @@ impl StageTarget {
         let sql = LoadSql::new(&table, &request.load_id, &plan.schema, staged.format, merge).through_staging();
         let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };
         let script = Script { sql: &sql, plan: &plan, request: &request, staged: &staged, from, counts };
+        let changes = script.changes().map(|text| stager.put(CHANGES, text.into_bytes())).transpose()?;
         let script = stager.put(SCRIPT, script.text().into_bytes())?;
         let found = StagedLoad {
             form: FORM,
@@ -224,6 +278,7 @@ impl StageTarget {
             load_id: request.load_id.clone(),
             counts,
             script,
+            changes,
             manifest: staged.manifest.clone(),
             files: staged.files.iter().map(|file| (file.url.clone(), file.bytes)).collect(),
             quarantine: staged.quarantine.as_ref().map(|kept| kept.lines.url.clone()),

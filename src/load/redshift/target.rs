@@ -97,8 +97,7 @@ impl Target for RedshiftTarget {
             return Ok(Begun::AlreadyLoaded(counts));
         }
         if exists && request.mode == Mode::FailIfExists {
-            return Err(Error::new(ErrorKind::Conflict, format!("table {} exists", table.quoted()))
-                .with_hint("append to it, replace its rows, or choose another table"));
+            return Err(table_exists(&table));
         }
         let mut plan = self.plan(&mut session, schema, &table)?;
         let merge = plan::merge_columns(&request.mode, &mut plan.schema)?;
@@ -306,12 +305,22 @@ impl Encode for AsItIs {
     }
 }
 
+/// A table as Redshift calls it, which folds names in quotes too.
+pub(super) fn folded(table: TableName) -> TableName {
+    let fold = |name: String| name.to_ascii_lowercase();
+    TableName { schema: table.schema.map(fold), name: fold(table.name) }
+}
+
+/// What a load says that was to make the table.
+pub(super) fn table_exists(table: &TableName) -> Error {
+    Error::new(ErrorKind::Conflict, format!("table {} exists", table.quoted()))
+        .with_hint("append to it, replace its rows, or choose another table")
+}
+
 /// The table of a request, if it is one that can be loaded into.
 pub(super) fn table_name(request: &LoadRequest) -> Result<TableName> {
     let table = TableName::parse(&request.table, Dialect::Redshift)?;
-    // Redshift folds names in quotes too.
-    let fold = |name: String| name.to_ascii_lowercase();
-    let table = TableName { schema: table.schema.map(fold), name: fold(table.name) };
+    let table = folded(table);
     if [LOADS, QUARANTINE].contains(&table.name.as_str()) {
         return Err(
             Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name")

@@ -4,14 +4,15 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use object_store::path::Path;
+use parquet::file::properties::WriterProperties;
 use std::io::Write;
 use std::sync::Arc;
 
-use super::csv;
 use super::sizes::Sizes;
 use super::store::{Object, Pending};
 use super::upload::{Upload, Uploader};
 use super::{StageFormat, StageOptions};
+use super::{columns, csv};
 use crate::batch::bytes_of;
 use crate::error::{Error, Result};
 use crate::load::folder::Shape;
@@ -40,11 +41,13 @@ pub(super) struct Form {
     shape: Shape,
     /// Whether the last column is the row's number, which the batches do not have.
     numbered: bool,
+    /// How the columns of Parquet files are encoded, once the first rows are known.
+    columns: Option<WriterProperties>,
 }
 
 impl Form {
     pub(super) fn new(format: StageFormat, shape: Shape, numbered: bool) -> Self {
-        Form { format, shape, numbered }
+        Form { format, shape, numbered, columns: None }
     }
 
     fn ending(&self) -> &'static str {
@@ -64,7 +67,15 @@ impl Form {
     /// What a Parquet file of this form looks like.
     pub(super) fn file_shape(&self) -> FileShape {
         let (arrow, parquet) = (self.shape.arrow().clone(), self.shape.parquet().clone());
-        FileShape { arrow, parquet, row_group_rows: ROW_GROUP_ROWS }
+        FileShape { arrow, parquet, row_group_rows: ROW_GROUP_ROWS, columns: self.columns.clone() }
+    }
+
+    /// Settles how the columns of Parquet files of about so many rows are encoded; these are the first.
+    fn settle(&mut self, first: &[RecordBatch], rows: usize) -> Result<()> {
+        if self.format == StageFormat::Parquet {
+            self.columns = Some(columns::small(&self.file_shape(), first, rows)?);
+        }
+        Ok(())
     }
 
     /// A batch as it is written, its first row having number `first`.
@@ -182,14 +193,15 @@ impl Files {
 
     /// Plans the files by what the first batches become, and writes these.
     fn measure(&mut self) -> Result<()> {
+        let waiting = self.waiting.iter().map(|(batch, _, first)| self.form.rows(batch, *first));
+        let waiting = waiting.collect::<Result<Vec<_>>>()?;
+        let of_a_file =
+            self.records.map_or(ROW_GROUP_ROWS, |records| (records / u64::from(self.slices.max(1))) as usize);
+        self.form.settle(&waiting, of_a_file)?;
         let mut encoder = self.form.open(Vec::new())?;
-        let mut rows = 0;
-        for (batch, _, first) in &self.waiting {
-            encoder.write(&self.form.rows(batch, *first)?)?;
-            rows += batch.num_rows();
-        }
-        let bytes = encoder.finish()?.len();
-        let row_bytes = bytes as f64 / rows.max(1) as f64;
+        waiting.iter().try_for_each(|rows| encoder.write(rows))?;
+        let rows: usize = waiting.iter().map(RecordBatch::num_rows).sum();
+        let row_bytes = encoder.finish()?.len() as f64 / rows.max(1) as f64;
         self.sizes = Some(Sizes::plan(self.records, row_bytes, self.slices, self.part_bytes));
         for (batch, record, row) in std::mem::take(&mut self.waiting) {
             self.place(&batch, record, row)?;

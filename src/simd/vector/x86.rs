@@ -3,12 +3,10 @@
 //! The types here can only be made where their instructions are known to be there, so that having one is the proof.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512i, _bzhi_u64, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128,
-    _mm_setzero_si128, _mm_storeu_si128, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
-    _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_storeu_si256, _mm256_sub_epi8,
-    _mm512_cmpeq_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_loadu_si512, _mm512_mask_cmpneq_epi8_mask,
-    _mm512_mask_loadu_epi8, _mm512_mask_storeu_epi8, _mm512_min_epu8, _mm512_set1_epi8, _mm512_setzero_si512,
-    _mm512_storeu_si512,
+    __m256i, __m512i, _bzhi_u64, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
+    _mm256_or_si256, _mm256_set1_epi8, _mm256_sub_epi8, _mm512_cmpeq_epi8_mask, _mm512_cmplt_epu8_mask,
+    _mm512_loadu_si512, _mm512_mask_cmpneq_epi8_mask, _mm512_mask_storeu_epi8, _mm512_maskz_loadu_epi8,
+    _mm512_set1_epi8, _mm512_storeu_si512,
 };
 
 use super::super::{has_avx2, has_avx512};
@@ -59,7 +57,7 @@ fn avx2_apart<J: Job>(job: J) -> J::Output {
 
 impl Vector for Avx512 {
     #[inline(always)]
-    unsafe fn copy(self, from: &[u8], to: *mut u8) -> bool {
+    unsafe fn copy(self, from: &[u8], to: *mut u8) {
         // SAFETY: `self` is the proof of AVX-512 BW and BMI2, and the rest is the caller's promise.
         unsafe { avx512_copy(from, to) }
     }
@@ -109,12 +107,6 @@ impl Vector for Avx512 {
 }
 
 impl Vector for Avx2 {
-    #[inline(always)]
-    unsafe fn copy(self, from: &[u8], to: *mut u8) -> bool {
-        // SAFETY: `self` is the proof of AVX2, and the rest is the caller's promise.
-        unsafe { avx2_copy(from, to) }
-    }
-
     #[inline(always)]
     fn apart<J: Job>(self, job: J) -> J::Output {
         // SAFETY: `self` is the proof of the instructions.
@@ -170,16 +162,15 @@ impl Vector for Avx2 {
 /// Bytes from which on it pays to look where a copy goes to.
 const LONG: usize = 192;
 
-/// Copies bytes; whether one of them is 0.
+/// Copies bytes.
 ///
 /// # Safety
 ///
 /// As many bytes from `to` on must be the caller's to write, and none of them one of `from`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,bmi2")]
-unsafe fn avx512_copy(from: &[u8], mut to: *mut u8) -> bool {
+unsafe fn avx512_copy(from: &[u8], mut to: *mut u8) {
     let (mut source, mut left) = (from.as_ptr(), from.len());
-    let mut least = _mm512_set1_epi8(-1);
     // SAFETY: `source` goes on by at most a whole register while more than one is left, and `to` with it; then a masked
     // load and store touch only what is left of both.
     unsafe {
@@ -187,77 +178,18 @@ unsafe fn avx512_copy(from: &[u8], mut to: *mut u8) -> bool {
             // From then on no store goes over the edge of a line of the cache.
             let bytes = _mm512_loadu_si512(source.cast::<__m512i>());
             _mm512_storeu_si512(to.cast::<__m512i>(), bytes);
-            least = _mm512_min_epu8(least, bytes);
             let skip = 64 - to.addr() % 64;
             (source, to, left) = (source.add(skip), to.add(skip), left - skip);
         }
         while left > 64 {
             let bytes = _mm512_loadu_si512(source.cast::<__m512i>());
             _mm512_storeu_si512(to.cast::<__m512i>(), bytes);
-            least = _mm512_min_epu8(least, bytes);
             (source, to, left) = (source.add(64), to.add(64), left - 64);
         }
         let rest = _bzhi_u64(u64::MAX, left as u32);
-        let bytes = _mm512_mask_loadu_epi8(_mm512_set1_epi8(-1), rest, source.cast::<i8>());
+        let bytes = _mm512_maskz_loadu_epi8(rest, source.cast::<i8>());
         _mm512_mask_storeu_epi8(to.cast::<i8>(), rest, bytes);
-        least = _mm512_min_epu8(least, bytes);
     }
-    _mm512_cmpeq_epi8_mask(least, _mm512_setzero_si512()) != 0
-}
-
-/// Copies bytes; whether one of them is 0. Two registers that overlap hold every length between one and two of them.
-///
-/// # Safety
-///
-/// As many bytes from `to` on must be the caller's to write, and none of them one of `from`.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn avx2_copy(from: &[u8], to: *mut u8) -> bool {
-    let (source, len) = (from.as_ptr(), from.len());
-    // SAFETY: each load and store of a width is at a place that ends at `len` or before, for `len` is at least that width.
-    unsafe {
-        if len >= 32 {
-            let mut zeros = _mm256_setzero_si256();
-            let mut at = 0;
-            loop {
-                let bytes = _mm256_loadu_si256(source.add(at).cast::<__m256i>());
-                _mm256_storeu_si256(to.add(at).cast::<__m256i>(), bytes);
-                zeros = _mm256_or_si256(zeros, _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()));
-                if at == len - 32 {
-                    return _mm256_movemask_epi8(zeros) != 0;
-                }
-                at = (at + 32).min(len - 32);
-            }
-        }
-        if len >= 16 {
-            let (first, last) = (_mm_loadu_si128(source.cast()), _mm_loadu_si128(source.add(len - 16).cast()));
-            _mm_storeu_si128(to.cast::<__m128i>(), first);
-            _mm_storeu_si128(to.add(len - 16).cast::<__m128i>(), last);
-            let zero = _mm_setzero_si128();
-            return _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(first, zero), _mm_cmpeq_epi8(last, zero))) != 0;
-        }
-        if len >= 8 {
-            let (first, last) = (source.cast::<u64>(), source.add(len - 8).cast::<u64>());
-            let (first, last) = (first.read_unaligned(), last.read_unaligned());
-            to.cast::<u64>().write_unaligned(first);
-            to.add(len - 8).cast::<u64>().write_unaligned(last);
-            return has_zero(first) || has_zero(last);
-        }
-        let mut zero = false;
-        for at in 0..len {
-            let byte = source.add(at).read();
-            to.add(at).write(byte);
-            zero |= byte == 0;
-        }
-        zero
-    }
-}
-
-/// Whether one of eight bytes is 0.
-#[inline]
-fn has_zero(word: u64) -> bool {
-    const ONES: u64 = u64::MAX / 255;
-    word.wrapping_sub(ONES) & !word & (ONES << 7) != 0
 }
 
 #[inline]

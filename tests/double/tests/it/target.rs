@@ -5,7 +5,7 @@ use std::time::Duration;
 use longshore::load::{
     CopyAuthorization, MergeKeys, Mode, RedshiftOptions, ScriptOptions, StageFormat, StageOptions, StageTarget,
 };
-use longshore::{ErrorKind, LoadReport, Loader, Source};
+use longshore::{ErrorKind, LoadReport, Loader, Source, live_table};
 use longshore_redshift_double::s3::{ACCESS_KEY, Operation, S3Fault, SECRET_KEY};
 use longshore_redshift_double::{BUCKET, Fault};
 
@@ -201,6 +201,49 @@ fn script(warehouse: &Warehouse, id: &str, mode: Mode, records: &str) -> String 
     loader.load(Source::bytes(records.to_owned())).unwrap();
     let staged = StageTarget::find(&options, "events", id).unwrap().expect("it is staged");
     String::from_utf8(warehouse.double.s3().store().read(&staged.script).unwrap()).unwrap()
+}
+
+/// A load that is staged for the table as it is: its script, and what is to be run before, if anything.
+fn staged_for_live(warehouse: &Warehouse, id: &str, records: &str) -> (Option<String>, String) {
+    let listed = warehouse.session().rows(&StageTarget::live_query("events").unwrap());
+    let cell = |cell: Option<String>| cell.map(|text| format!("\"{}\"", text.replace('"', "\"\""))).unwrap_or_default();
+    let row = |row: Vec<Option<String>>| row.into_iter().map(cell).collect::<Vec<_>>().join(",");
+    let list: Vec<String> = listed.into_iter().map(row).collect();
+    let list = format!("name,type,not_null,has_default,comment\n{}\n", list.join("\n"));
+    let options = ScriptOptions::new(options(warehouse).stage).with_live(live_table(&Source::bytes(list)).unwrap());
+    let loader = Loader::stage(options.clone()).table("events").load_id(id);
+    loader.load(Source::bytes(records.to_owned())).unwrap();
+    let staged = StageTarget::find(&options, "events", id).unwrap().expect("it is staged");
+    let read = |url: &String| String::from_utf8(warehouse.double.s3().store().read(url).unwrap()).unwrap();
+    (staged.changes.as_ref().map(read), read(&staged.script))
+}
+
+#[test]
+fn what_a_table_lacks_is_a_script_of_its_own_and_without_it_nothing_is_loaded() {
+    let warehouse = Warehouse::start();
+    let first = script(&warehouse, "one", Mode::Append, "{\"id\":1,\"v\":\"a\"}\n");
+    run(&mut warehouse.session(), &first).unwrap();
+
+    let long = "x".repeat(700);
+    let records = format!("{{\"id\":5000000000,\"v\":\"{long}\",\"w\":1.5}}\n{{\"id\":2,\"v\":null}}\n");
+    let (changes, second) = staged_for_live(&warehouse, "two", &records);
+    let changes = changes.expect("there is something to change");
+    run(&mut warehouse.session(), &second).expect_err("the table lacks a column");
+    assert_eq!(numbers(&warehouse, "SELECT id FROM events"), ["1"]);
+
+    run(&mut warehouse.session(), &changes).unwrap();
+    for _ in 0..2 {
+        run(&mut warehouse.session(), &second).unwrap();
+        let rows = numbers(&warehouse, "SELECT id, octet_length(v), w FROM events ORDER BY id");
+        assert_eq!(rows, ["1 1 -", "2 - -", "5000000000 700 1.5"]);
+    }
+    run(&mut warehouse.session(), &changes).expect_err("the columns are there by now");
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["3"]);
+
+    let (changes, third) = staged_for_live(&warehouse, "three", &records);
+    assert_eq!(changes, None, "the table has all that it takes");
+    run(&mut warehouse.session(), &third).unwrap();
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["5"]);
 }
 
 /// Runs a script as a task would: statement by statement, up to the first error.
