@@ -1,13 +1,18 @@
 //! One column being filled, row by row.
 
+use std::ops::Range;
+
 use arrow_array::ArrayRef;
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_schema::DataType;
 
 use super::digits;
 use super::nulls::Nulls;
 use super::parse::{self, Spelled};
-use super::values::Values;
+use super::values::{Made, Stored, Values};
 use crate::records::{Field, FieldKind, Record};
 use crate::schema::{Column, Reading, TimeUnit, Type};
+use crate::simd::{Block, Memory};
 use crate::value::{self, null_word};
 
 /// Why a value does not fit its column: what was found instead.
@@ -37,7 +42,7 @@ impl ColumnBuilder {
             reading: column.reading,
             max_chars: column.max_chars,
             plain: column.reading == Reading::Native && column.max_chars.is_none(),
-            values: Values::new(column.ty, 0, 0),
+            values: Values::new(column.ty),
             nulls: Nulls::default(),
             rows: 0,
         }
@@ -200,21 +205,34 @@ impl ColumnBuilder {
         }
     }
 
-    /// The column's values for `rows` rows; the builder starts anew.
-    pub(super) fn finish(&mut self, rows: usize) -> ArrayRef {
+    /// The bytes of a block that the column takes with `rows` rows; those that have nothing get nulls.
+    pub(super) fn room(&mut self, rows: usize) -> usize {
         self.pad(rows);
-        self.rows = 0;
-        // One long record must not make every later batch reserve as much; but some more than now, or every other batch
-        // would outgrow it.
-        let some_more = |count: usize, most: usize| (count + count / 8 + 128).min(most);
-        let (rooms, text_bytes) = (some_more(rows, ROOM / 16), some_more(self.values.text_bytes(), ROOM));
-        let values = std::mem::replace(&mut self.values, Values::new(self.ty, rooms, text_bytes));
-        values.finish(self.ty, self.nulls.finish(rows))
+        self.values.room() + Nulls::room(rows)
+    }
+
+    /// Copies the column to a block, by way of `words`; the builder starts anew.
+    pub(super) fn store(&mut self, block: &mut Block, words: &mut Vec<u64>) -> StoredColumn {
+        let rows = std::mem::take(&mut self.rows);
+        StoredColumn { rows, values: self.values.store(block), nulls: self.nulls.store(rows, block, words) }
     }
 }
 
-/// The most bytes that a column reserves for the next batch.
-const ROOM: usize = 1 << 20;
+/// A column in a block.
+#[derive(Debug)]
+pub(super) struct StoredColumn {
+    rows: usize,
+    values: Stored,
+    nulls: Option<Range<usize>>,
+}
+
+impl StoredColumn {
+    /// The column as an array of its type, which is `arrow` to Arrow.
+    pub(super) fn array(self, arrow: &DataType, memory: &Memory) -> ArrayRef {
+        let bits = self.nulls.map(|bits| BooleanBuffer::new(memory.bytes(bits), 0, self.rows));
+        self.values.array(memory, Made { ty: arrow, rows: self.rows, nulls: bits.map(NullBuffer::new) })
+    }
+}
 
 pub(super) const TOO_WIDE: Found = "a wider whole number";
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 
-use super::column::ColumnBuilder;
+use super::column::{ColumnBuilder, StoredColumn};
 use super::misfit::Misfit;
 use super::parse;
 use super::tile::Room;
@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::path::Path;
 use crate::records::{Bad, Field, FieldKind, NodeId, PathTable, Record, Sink, Tile};
 use crate::schema::{OnMisfit, Schema, Type};
+use crate::simd::Block;
 
 /// Fewer rows than this are faster one by one.
 const FEW: usize = 4;
@@ -44,6 +45,8 @@ pub struct Decoder {
     overflowed: (u64, u64),
     overflow: Vec<u8>,
     room: Box<Room>,
+    /// Room for the bits of nulls.
+    words: Vec<u64>,
     /// Where the cells of the present tile go to, for its memory.
     tile_columns: Vec<usize>,
     /// Whether records are taken one by one.
@@ -66,7 +69,7 @@ enum Role {
 /// What became of some records.
 #[derive(Debug)]
 pub struct Decoded {
-    /// The rows.
+    /// The rows. Arrays of a batch share one allocation, so what Arrow gives as the memory of one of them is that of all.
     pub batch: RecordBatch,
     /// The records that are no rows.
     pub misfits: Vec<Misfit>,
@@ -106,6 +109,7 @@ impl Decoder {
             overflowed: (0, 0),
             overflow: Vec::new(),
             room: Box::default(),
+            words: Vec::new(),
             tile_columns: Vec::new(),
             plain: false,
         }
@@ -135,7 +139,13 @@ impl Decoder {
     /// [`ErrorKind::Unsupported`] if the columns make no batch, which would be a defect.
     pub fn finish(&mut self) -> Result<Decoded> {
         let rows = std::mem::take(&mut self.rows);
-        let arrays = self.builders.iter_mut().map(|builder| builder.finish(rows)).collect();
+        let room = self.builders.iter_mut().map(|builder| builder.room(rows)).sum();
+        let mut block = Block::with_room(room);
+        let columns: Vec<StoredColumn> =
+            self.builders.iter_mut().map(|builder| builder.store(&mut block, &mut self.words)).collect();
+        let memory = block.finish();
+        let types = self.arrow.fields().iter().map(|field| field.data_type());
+        let arrays = columns.into_iter().zip(types).map(|(column, arrow)| column.array(arrow, &memory)).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(self.arrow.clone(), arrays, &options)
             .map_err(|cause| Error::new(ErrorKind::Unsupported, "columns that make no batch").with_cause(cause))?;

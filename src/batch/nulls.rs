@@ -1,6 +1,8 @@
 //! Which rows of a column are null, as stretches, so that a row with a value costs nothing.
 
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
+use std::ops::Range;
+
+use crate::simd::Block;
 
 /// Stretches of rows without a value, ascending and apart.
 #[derive(Debug, Default)]
@@ -25,16 +27,22 @@ impl Nulls {
         }
     }
 
-    /// The bits of `rows` rows, if any is null; nothing is left.
-    pub(super) fn finish(&mut self, rows: usize) -> Option<NullBuffer> {
+    /// The bytes of a block that the bits of `rows` rows take at most.
+    pub(super) fn room(rows: usize) -> usize {
+        rows.div_ceil(8).next_multiple_of(64)
+    }
+
+    /// Copies the bits of `rows` rows to a block, by way of `words`, if any is null; none are left.
+    pub(super) fn store(&mut self, rows: usize, block: &mut Block, words: &mut Vec<u64>) -> Option<Range<usize>> {
         if self.0.is_empty() {
             return None;
         }
-        let mut words = vec![u64::MAX; rows.div_ceil(64)];
+        words.clear();
+        words.resize(rows.div_ceil(64), u64::MAX);
         for (from, to) in self.0.drain(..) {
-            clear(&mut words, from as usize, to as usize);
+            clear(words, from as usize, to as usize);
         }
-        Some(NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(words), 0, rows)))
+        Some(block.push(words))
     }
 }
 
@@ -50,8 +58,17 @@ fn clear(words: &mut [u64], mut from: usize, to: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use arrow_buffer::{BooleanBuffer, NullBuffer};
     use proptest::prelude::*;
+
+    use super::*;
+
+    fn finish(nulls: &mut Nulls, rows: usize) -> Option<NullBuffer> {
+        let mut block = Block::with_room(0);
+        let bits = nulls.store(rows, &mut block, &mut vec![1, 2, 3]);
+        let memory = block.finish();
+        bits.map(|bits| NullBuffer::new(BooleanBuffer::new(memory.bytes(bits), 0, rows)))
+    }
 
     proptest! {
         #[test]
@@ -63,14 +80,14 @@ mod tests {
             missing(&rows, &mut nulls);
             let cut = cut.min(rows.len());
             nulls.truncate(cut);
-            let found = nulls.finish(cut);
+            let found = finish(&mut nulls, cut);
             let expected = &rows[..cut];
             prop_assert_eq!(found.is_some(), expected.contains(&false));
             if let Some(found) = found {
                 prop_assert_eq!(found.iter().collect::<Vec<_>>(), expected);
                 prop_assert_eq!(found.null_count(), expected.iter().filter(|valid| !**valid).count());
             }
-            prop_assert!(nulls.finish(cut).is_none());
+            prop_assert!(finish(&mut nulls, cut).is_none());
         }
     }
 }

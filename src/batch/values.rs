@@ -1,15 +1,18 @@
 //! The values of a column by their type, and the arrays they become.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int16Array, Int32Array,
-    Int64Array, Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    Time64MicrosecondType, TimestampMicrosecondType, TimestampNanosecondType,
 };
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer};
+use arrow_array::{ArrayRef, BooleanArray, FixedSizeBinaryArray, PrimitiveArray};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer, NullBuffer};
+use arrow_schema::DataType;
 
 use crate::schema::{TimeUnit, Type};
-use crate::simd::Texts;
+use crate::simd::{Block, Memory, StoredTexts, Texts};
 
 /// Values, one for each row; those of nulls mean nothing.
 #[derive(Debug)]
@@ -43,9 +46,18 @@ pub(super) enum Values {
     Json(Texts),
 }
 
+/// The most bytes that a column keeps for the next batch: one long record must not make all later ones hold as much.
+const ROOM: usize = 1 << 20;
+
 /// What goes over all kinds of values in the same way.
 macro_rules! each {
     ($values:expr, $vector:ident => $do:expr, $bits:ident => $with_bits:expr, $texts:ident => $with_texts:expr) => {
+        each!($values, $vector => $do, $bits => $with_bits, $vector => $do, $texts => $with_texts)
+    };
+    (
+        $values:expr, $vector:ident => $do:expr, $bits:ident => $with_bits:expr, $uuids:ident => $with_uuids:expr,
+        $texts:ident => $with_texts:expr
+    ) => {
         match $values {
             Values::Boolean($bits) => $with_bits,
             Values::Int16($vector) => $do,
@@ -53,40 +65,31 @@ macro_rules! each {
             Values::Int64($vector) | Values::Time($vector) | Values::Stamps { ticks: $vector, .. } => $do,
             Values::Decimal { unscaled: $vector, .. } => $do,
             Values::Float64($vector) => $do,
-            Values::Uuid($vector) => $do,
+            Values::Uuid($uuids) => $with_uuids,
             Values::Text($texts) | Values::Json($texts) => $with_texts,
         }
     };
 }
 
 impl Values {
-    /// No values yet, with room for as many as the last batch had.
-    pub(super) fn new(ty: Type, rows: usize, text_bytes: usize) -> Self {
-        let ticks = || Vec::with_capacity(rows);
+    /// No values yet.
+    pub(super) fn new(ty: Type) -> Self {
         match ty {
-            Type::Boolean => Values::Boolean(BooleanBufferBuilder::new(rows)),
-            Type::Int16 => Values::Int16(Vec::with_capacity(rows)),
-            Type::Int32 => Values::Int32(Vec::with_capacity(rows)),
-            Type::Int64 => Values::Int64(Vec::with_capacity(rows)),
+            Type::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
+            Type::Int16 => Values::Int16(Vec::new()),
+            Type::Int32 => Values::Int32(Vec::new()),
+            Type::Int64 => Values::Int64(Vec::new()),
             Type::Decimal { precision, scale } => {
-                Values::Decimal { unscaled: Vec::with_capacity(rows), digits: precision.into(), scale: scale.into() }
+                Values::Decimal { unscaled: Vec::new(), digits: precision.into(), scale: scale.into() }
             }
-            Type::Float64 => Values::Float64(Vec::with_capacity(rows)),
-            Type::Date => Values::Days(Vec::with_capacity(rows)),
-            Type::Time => Values::Time(ticks()),
-            Type::Timestamp(unit) => Values::Stamps { ticks: ticks(), zoned: false, unit },
-            Type::TimestampTz(unit) => Values::Stamps { ticks: ticks(), zoned: true, unit },
-            Type::Uuid => Values::Uuid(Vec::with_capacity(rows)),
-            Type::Null | Type::Text => Values::Text(Texts::new(rows, text_bytes)),
-            Type::Json => Values::Json(Texts::new(rows, text_bytes)),
-        }
-    }
-
-    /// How many bytes the texts take.
-    pub(super) fn text_bytes(&self) -> usize {
-        match self {
-            Values::Text(texts) | Values::Json(texts) => texts.bytes(),
-            _ => 0,
+            Type::Float64 => Values::Float64(Vec::new()),
+            Type::Date => Values::Days(Vec::new()),
+            Type::Time => Values::Time(Vec::new()),
+            Type::Timestamp(unit) => Values::Stamps { ticks: Vec::new(), zoned: false, unit },
+            Type::TimestampTz(unit) => Values::Stamps { ticks: Vec::new(), zoned: true, unit },
+            Type::Uuid => Values::Uuid(Vec::new()),
+            Type::Null | Type::Text => Values::Text(Texts::new()),
+            Type::Json => Values::Json(Texts::new()),
         }
     }
 
@@ -103,32 +106,89 @@ impl Values {
         each!(self, values => values.truncate(rows), bits => bits.truncate(rows), texts => texts.truncate(rows));
     }
 
-    /// The array of a column of type `ty`.
-    pub(super) fn finish(self, ty: Type, nulls: Option<NullBuffer>) -> ArrayRef {
+    /// The bytes of a block that the values take.
+    pub(super) fn room(&self) -> usize {
+        each!(self,
+            values => Block::room(values),
+            bits => Block::room(bits.as_slice()),
+            uuids => Block::room(uuids.as_flattened()),
+            texts => texts.room())
+    }
+
+    /// Copies the values to a block; none are left.
+    pub(super) fn store(&mut self, block: &mut Block) -> Stored {
         match self {
-            Values::Boolean(mut values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
-            Values::Int16(values) => Arc::new(Int16Array::new(values.into(), nulls)),
-            Values::Int32(values) => Arc::new(Int32Array::new(values.into(), nulls)),
-            Values::Int64(values) => Arc::new(Int64Array::new(values.into(), nulls)),
-            Values::Decimal { unscaled, .. } => {
-                Arc::new(Decimal128Array::new(unscaled.into(), nulls).with_data_type(ty.arrow()))
+            Values::Boolean(bits) => {
+                let part = block.push(bits.as_slice());
+                bits.truncate(0);
+                Stored::Values(part, booleans)
             }
-            Values::Float64(values) => Arc::new(Float64Array::new(values.into(), nulls)),
-            Values::Days(values) => Arc::new(Date32Array::new(values.into(), nulls)),
-            Values::Time(values) => Arc::new(Time64MicrosecondArray::new(values.into(), nulls)),
-            Values::Stamps { ticks, unit: TimeUnit::Nano, .. } => {
-                Arc::new(TimestampNanosecondArray::new(ticks.into(), nulls).with_data_type(ty.arrow()))
-            }
-            Values::Stamps { ticks, .. } => {
-                Arc::new(TimestampMicrosecondArray::new(ticks.into(), nulls).with_data_type(ty.arrow()))
-            }
+            Values::Int16(values) => store::<Int16Type>(values, block),
+            Values::Int32(values) => store::<Int32Type>(values, block),
+            Values::Int64(values) => store::<Int64Type>(values, block),
+            Values::Decimal { unscaled, .. } => store::<Decimal128Type>(unscaled, block),
+            Values::Float64(values) => store::<Float64Type>(values, block),
+            Values::Days(values) => store::<Date32Type>(values, block),
+            Values::Time(values) => store::<Time64MicrosecondType>(values, block),
+            Values::Stamps { ticks, unit: TimeUnit::Micro, .. } => store::<TimestampMicrosecondType>(ticks, block),
+            Values::Stamps { ticks, unit: TimeUnit::Nano, .. } => store::<TimestampNanosecondType>(ticks, block),
             Values::Uuid(values) => {
-                let bytes = Buffer::from_vec(values.into_flattened());
-                Arc::new(FixedSizeBinaryArray::new(16, bytes, nulls))
+                let part = block.push(values.as_flattened());
+                clear(values);
+                Stored::Values(part, uuids)
             }
-            // Text comes from records whose UTF-8 has been checked; where that is not known it is checked once more, and never
-            // fails.
-            Values::Text(texts) | Values::Json(texts) => Arc::new(texts.finish(nulls)),
+            // Text comes from records whose UTF-8 has been checked; where that is not known it is checked once more, and
+            // never fails.
+            Values::Text(texts) | Values::Json(texts) => Stored::Texts(texts.store(block, ROOM)),
         }
     }
+}
+
+fn store<T: ArrowPrimitiveType>(values: &mut Vec<T::Native>, block: &mut Block) -> Stored {
+    let part = block.push(values);
+    clear(values);
+    Stored::Values(part, numbers::<T>)
+}
+
+fn clear<T>(values: &mut Vec<T>) {
+    values.clear();
+    values.shrink_to(ROOM / size_of::<T>());
+}
+
+/// The values of a column in a block, and how they become an array.
+#[derive(Debug)]
+pub(super) enum Stored {
+    Values(Range<usize>, fn(Made<'_>, Buffer) -> ArrayRef),
+    Texts(StoredTexts),
+}
+
+/// What an array is made of besides its values.
+#[derive(Debug)]
+pub(super) struct Made<'a> {
+    /// Its type to Arrow.
+    pub(super) ty: &'a DataType,
+    pub(super) rows: usize,
+    pub(super) nulls: Option<NullBuffer>,
+}
+
+impl Stored {
+    /// The array of a column.
+    pub(super) fn array(self, memory: &Memory, made: Made<'_>) -> ArrayRef {
+        match self {
+            Stored::Values(part, array) => array(made, memory.bytes(part)),
+            Stored::Texts(texts) => Arc::new(texts.array(memory, made.nulls)),
+        }
+    }
+}
+
+fn numbers<T: ArrowPrimitiveType>(made: Made<'_>, values: Buffer) -> ArrayRef {
+    Arc::new(PrimitiveArray::<T>::new(values.into(), made.nulls).with_data_type(made.ty.clone()))
+}
+
+fn booleans(made: Made<'_>, values: Buffer) -> ArrayRef {
+    Arc::new(BooleanArray::new(BooleanBuffer::new(values, 0, made.rows), made.nulls))
+}
+
+fn uuids(made: Made<'_>, values: Buffer) -> ArrayRef {
+    Arc::new(FixedSizeBinaryArray::new(16, values, made.nulls))
 }

@@ -13,6 +13,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::parquet_columns;
+use crate::batch::bytes_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::threads;
 
@@ -85,7 +86,7 @@ impl<W: Write + Send> ParquetFile<W> {
         if batch.schema_ref().fields() != self.shape.arrow.fields() {
             return Err(Error::new(ErrorKind::Unsupported, "a batch does not have the columns of its Parquet file"));
         }
-        self.gathered_bytes += batch.get_array_memory_size();
+        self.gathered_bytes += bytes_of(batch);
         self.gathered.push(batch.clone());
         if self.gathered_bytes >= GATHERED_BYTES { self.encode() } else { Ok(()) }
     }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "vector loads; each block says why it is sound")]
 
 mod append;
+mod block;
 mod csv;
 mod integers;
 mod lanes;
@@ -15,12 +16,13 @@ mod strings;
 mod vector;
 
 pub(crate) use append::extend_to_escape;
+pub(crate) use block::{Block, Memory};
 pub(crate) use csv::{Index, Look, Marks, Separators, last_row_end, look};
 pub(crate) use integers::{Integers, Word, Words, integers, numbers, others};
 pub(crate) use lanes::{LANES, Lengths, texts};
 pub(crate) use rows::{LONGEST, Rows, Run, Spare, TILE, filled, prefetch};
 pub(crate) use spans::{Spans, Watch};
-pub(crate) use strings::{Part, Texts};
+pub(crate) use strings::{Part, StoredTexts, Texts};
 pub(crate) use vector::{Job, Padded, Quotes, Vector, WINDOW, Window, dispatch};
 
 /// Whether this process may use AVX-512 with what Ice Lake, Zen 4 and later have of it.

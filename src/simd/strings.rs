@@ -1,9 +1,12 @@
 //! Texts on their way to an array, and arrays of text whose UTF-8 is checked by vector code, or known.
 
+use std::ops::Range;
+
 use arrow_array::StringArray;
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
 
 use super::append::extend_short;
+use super::block::{Block, Memory};
 use super::csv::Marks;
 use super::spans::Spans;
 
@@ -28,16 +31,9 @@ pub(crate) struct Part {
 }
 
 impl Texts {
-    /// No texts yet, with room for so many of so many bytes.
-    pub(crate) fn new(rows: usize, bytes: usize) -> Self {
-        let mut ends = Vec::with_capacity(rows + 1);
-        ends.push(0);
-        Texts { ends, data: Vec::with_capacity(bytes), is_utf8: true }
-    }
-
-    /// How many bytes the texts take.
-    pub(crate) fn bytes(&self) -> usize {
-        self.data.len()
+    /// No texts yet.
+    pub(crate) fn new() -> Self {
+        Texts { ends: vec![0], data: Vec::new(), is_utf8: true }
     }
 
     /// Appends a text. False if it does not fit: offsets are numbers of 31 bits.
@@ -124,22 +120,80 @@ impl Texts {
         self.data.truncate(self.ends[rows] as usize);
     }
 
+    /// The bytes of a block that they take.
+    pub(crate) fn room(&self) -> usize {
+        Block::room(&self.ends) + if self.data.len() < ALONE { Block::room(&self.data) } else { 0 }
+    }
+
+    /// Copies the texts to a block, or moves them if they are many bytes. None are left, and memory past `most` bytes is
+    /// given back.
+    pub(crate) fn store(&mut self, block: &mut Block, most: usize) -> StoredTexts {
+        let is_text = self.is_utf8 || are_texts(&self.ends, &self.data);
+        let ends = block.push(&self.ends);
+        self.ends.truncate(1);
+        self.ends.shrink_to(most / size_of::<i32>());
+        let data = if self.data.len() < ALONE {
+            let part = block.push(&self.data);
+            self.data.clear();
+            Data::Part(part)
+        } else {
+            // Some more than now, or every other batch would outgrow it.
+            let room = (self.data.len() + self.data.len() / 8).min(most);
+            Data::Alone(std::mem::replace(&mut self.data, Vec::with_capacity(room)).into())
+        };
+        self.is_utf8 = true;
+        StoredTexts { ends, data, is_text, block: block.number() }
+    }
+}
+
+/// Bytes of a column's texts from which on a copy is dearer than memory of their own.
+const ALONE: usize = 64 << 10;
+
+/// The bytes of texts.
+#[derive(Debug)]
+enum Data {
+    /// A part of the block.
+    Part(Range<usize>),
+    /// Memory of their own.
+    Alone(Buffer),
+}
+
+/// Texts in a block.
+#[derive(Debug)]
+pub(crate) struct StoredTexts {
+    ends: Range<usize>,
+    data: Data,
+    /// Only true if each stretch of `data` between two of `ends` is UTF-8, and the last of these within it.
+    is_text: bool,
+    /// The number of the block.
+    block: u64,
+}
+
+impl StoredTexts {
     /// The texts as an array.
     ///
     /// # Panics
     ///
-    /// If a text is no UTF-8, or if nulls do not fit.
-    pub(crate) fn finish(self, nulls: Option<NullBuffer>) -> StringArray {
-        let (offsets, data) = (OffsetBuffer::new(self.ends.into()), Buffer::from_vec(self.data));
+    /// If a text is no UTF-8, if nulls do not fit, or if this is other memory.
+    pub(crate) fn array(self, memory: &Memory, nulls: Option<NullBuffer>) -> StringArray {
+        let is_text = self.is_text && self.block == memory.number();
+        let offsets = OffsetBuffer::new(memory.values(self.ends));
+        let data = match self.data {
+            Data::Part(part) => memory.bytes(part),
+            Data::Alone(data) => data,
+        };
         let nulls_fit = nulls.as_ref().is_none_or(|nulls| nulls.len() + 1 == offsets.len());
-        if !nulls_fit || !(self.is_utf8 || are_texts(&offsets, &data)) {
+        if !nulls_fit || !is_text {
             // Says what is wrong, or finds that nothing is.
             return StringArray::new(offsets, data, nulls);
         }
-        // SAFETY: offsets ascend, as the type of the buffer says. Either `are_texts` has seen that the last one is within the
-        // data, that the data up to it is UTF-8 as a whole, and that each offset is where a character begins or the end;
-        // or all of the data was taken from `str`s between places where characters begin, as `is_utf8` says, and each
-        // offset is the length that the data had behind such a part. So each text is UTF-8. There is a null bit for each.
+        // SAFETY: offsets ascend, as the type of the buffer says. `store` has copied `ends` and `data` to these places of
+        // the block with this number, or has moved `data` here; numbers are not used twice, neither blocks nor buffers
+        // change, and nobody else makes a `StoredTexts`.
+        // It set `is_text` if either `are_texts` had seen that the last offset is within the data, that the data up to it
+        // is UTF-8 as a whole, and that each offset is where a character begins or the end; or if all of the data was taken
+        // from `str`s between places where characters begin, as `is_utf8` says, and each offset is the length that the
+        // data had behind such a part. So each text is UTF-8. There is a null bit for each.
         unsafe { StringArray::new_unchecked(offsets, data, nulls) }
     }
 }
@@ -178,6 +232,15 @@ mod tests {
     use super::*;
     use crate::simd::{Index, Separators};
 
+    impl Texts {
+        fn finish(mut self, nulls: Option<NullBuffer>) -> StringArray {
+            let mut block = Block::with_room(self.room());
+            let stored = self.store(&mut block, 0);
+            assert_eq!((&self.ends[..], self.data.len()), (&[0][..], 0));
+            stored.array(&block.finish(), nulls)
+        }
+    }
+
     fn made(ends: &[i32], data: &[u8]) -> Result<StringArray, ()> {
         let texts = Texts { ends: ends.to_vec(), data: data.to_vec(), is_utf8: false };
         std::panic::catch_unwind(|| texts.finish(None)).map_err(drop)
@@ -207,7 +270,7 @@ mod tests {
     fn parts_that_cut_a_character_in_two_are_noticed_also_where_the_text_is_known() {
         let text = "a\u{e9}b";
         let finish = |parts: &[(usize, usize)], text: Option<&str>, source: &[u8]| {
-            let mut texts = Texts::new(0, 0);
+            let mut texts = Texts::new();
             assert!(texts.extend(source, text, index(source).marks(), parts.iter().copied().map(part)));
             let known = texts.is_utf8;
             std::panic::catch_unwind(|| texts.finish(None)).map_err(drop).map(|array| (known, array))
@@ -220,9 +283,38 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_the_same_in_a_block_and_in_memory_of_their_own() {
+        for len in [0, 1, ALONE - 1, ALONE, 3 * ALONE] {
+            let mut texts = Texts::new();
+            for _ in 0..2 {
+                let text = "\u{e9}".repeat(len / 2) + &"a".repeat(len % 2);
+                assert!(texts.push(text.as_bytes()) && texts.push(b"b"));
+                let mut block = Block::with_room(texts.room());
+                let stored = texts.store(&mut block, 1 << 10);
+                assert_eq!(matches!(stored.data, Data::Alone(_)), len + 1 >= ALONE);
+                let array = stored.array(&block.finish(), None);
+                assert_eq!(array.iter().flatten().collect::<Vec<_>>(), [text.as_str(), "b"]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_texts_does_not_go_for_other_memory() {
+        let mut texts = Texts::new();
+        assert!(texts.push(b"abc"));
+        let mut block = Block::with_room(texts.room());
+        let stored = texts.store(&mut block, 1 << 10);
+        let mut other = Block::with_room(texts.room());
+        other.push(&[0, 3]);
+        other.push(b"\xFF\xFF\xFF");
+        let other = other.finish();
+        assert!(std::panic::catch_unwind(|| stored.array(&other, None)).is_err());
+    }
+
+    #[test]
     fn quotes_that_are_not_where_the_marks_have_them_make_no_broken_text() {
         let (text, marked) = ("\u{e9}\u{e9}\u{e9}", index(b"\"\"\"\"\"\""));
-        let mut texts = Texts::new(0, 0);
+        let mut texts = Texts::new();
         let part = Part { from: 0, to: 6, is_escaped: true };
         assert!(texts.extend(text.as_bytes(), Some(text), marked.marks(), [part].into_iter()));
         assert!(std::panic::catch_unwind(|| texts.finish(None)).is_err());
@@ -251,7 +343,7 @@ mod tests {
                 expected.push(text[from..to].replace("\"\"", "\""));
                 at += cell.len() + 1;
             }
-            let mut texts = Texts::new(0, 0);
+            let mut texts = Texts::new();
             let known = is_known.then_some(text.as_str());
             prop_assert!(texts.extend(text.as_bytes(), known, index.marks(), parts.into_iter()));
             prop_assert_eq!(texts.is_utf8, is_known);

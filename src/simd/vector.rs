@@ -60,6 +60,9 @@ pub(crate) trait Vector: Copy {
     /// Which of the first 32 bytes are decimal digits.
     fn digits(self, window: &Window) -> u32;
 
+    /// Which bytes are `byte`.
+    fn equal(self, window: &Window, byte: u8) -> u64;
+
     /// Whether the bytes chosen by `mask`, from the front without a gap, are those of `literal`.
     fn starts_with(self, window: &Window, literal: &Window, mask: u64) -> bool;
 
@@ -129,6 +132,11 @@ impl Vector for Scalar {
     }
 
     #[inline(always)]
+    fn equal(self, window: &Window, byte: u8) -> u64 {
+        bits(window, |other| other == byte)
+    }
+
+    #[inline(always)]
     fn starts_with(self, window: &Window, literal: &Window, mask: u64) -> bool {
         let len = mask.trailing_ones() as usize;
         window[..len] == literal[..len]
@@ -162,13 +170,14 @@ mod tests {
     }
 
     impl Job for Ask<'_> {
-        type Output = [(Quotes, u32, bool); 2];
+        type Output = [(Quotes, u32, bool, u64); 2];
 
         #[inline(always)]
         fn run(self, vector: impl Vector) -> Self::Output {
             let mask = if self.len == WINDOW { u64::MAX } else { (1 << self.len) - 1 };
             let fits = vector.starts_with(self.window, self.literal, mask);
-            let here = (vector.quotes(self.window), vector.digits(self.window), fits);
+            let equal = vector.equal(self.window, self.literal[0]);
+            let here = (vector.quotes(self.window), vector.digits(self.window), fits, equal);
             [here, vector.apart(Again(self.window, self.literal, mask))]
         }
     }
@@ -176,11 +185,12 @@ mod tests {
     struct Again<'a>(&'a Window, &'a Window, u64);
 
     impl Job for Again<'_> {
-        type Output = (Quotes, u32, bool);
+        type Output = (Quotes, u32, bool, u64);
 
         #[inline(always)]
         fn run(self, vector: impl Vector) -> Self::Output {
-            (vector.quotes(self.0), vector.digits(self.0), vector.starts_with(self.0, self.1, self.2))
+            let fits = vector.starts_with(self.0, self.1, self.2);
+            (vector.quotes(self.0), vector.digits(self.0), fits, vector.equal(self.0, self.1[0]))
         }
     }
 

@@ -130,7 +130,7 @@ impl Measures {
             FieldKind::Int => self.whole(bytes, start, end)?,
             FieldKind::Real => self.fraction(bytes, start, end)?,
             FieldKind::True | FieldKind::False => Class::Boolean,
-            FieldKind::EscapedStr => return self.escaped(bytes.get(start..end)?),
+            FieldKind::EscapedStr => return self.escaped(bytes, start, end),
             FieldKind::Object if end - start > 2 && *bytes.get(start + 1)? > b' ' => Class::Object,
             FieldKind::Array => Class::Array,
             FieldKind::WholeObject => Class::WholeObject,
@@ -191,7 +191,8 @@ impl Measures {
 
     /// A string with escapes. How long it is without them matters only where it could be the shortest or the longest.
     #[inline]
-    fn escaped(&mut self, text: &[u8]) -> Option<Class> {
+    fn escaped(&mut self, bytes: &[u8], start: usize, end: usize) -> Option<Class> {
+        let text = bytes.get(start..end)?;
         let written = text.len();
         let may_be_more = written <= LONGEST_WORD || matches!(text[0], b'\\' | b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F');
         if written <= LONGEST_CLASSED && may_be_more {
@@ -200,7 +201,7 @@ impl Measures {
         // An escape is two to twelve bytes, and stands for at least one byte in six and for fewer than it takes.
         let (least, most) = (written / 6, written - 1);
         if least < self.bytes.min as usize || most > self.bytes.max as usize {
-            self.bytes.add(unescaped_len(text) as u32);
+            self.bytes.add(unescaped_len(bytes, start, end) as u32);
         }
         Some(Class::Text)
     }

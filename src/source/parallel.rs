@@ -1,20 +1,22 @@
 //! All cores at work on pieces whose order is kept.
 
 use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rayon::Scope;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::threads;
 
 /// Works on items on `threads` threads and consumes the results in the order of the items, on the calling thread.
 ///
-/// `items` is iterated on a thread of its own, so that reading, working and consuming overlap; about `2 * threads + 2`
-/// items are on their way at a time, so memory does not grow with their number. `work` gets a state that no other call
-/// has at the same time; states are made when they are needed, used again, and returned at the end, in no particular
-/// order. Which items share a state is a matter of timing, so what a state gathers must not depend on it.
+/// `items` is iterated by the same threads, one at a time: whoever has read an item works on it while it is still in
+/// that core's cache, and another thread reads the next one. `2 * threads + 2` items at most are read and not yet
+/// consumed, so memory does not grow with their number. `work` gets a state that no other call has at the same time;
+/// states are made when they are needed, used again, and returned at the end, in no particular order. Which items
+/// share a state is a matter of timing, so what a state gathers must not depend on it.
 /// With one thread everything runs on the calling thread, one item after another. 0 threads means one per core.
 ///
 /// ```
@@ -65,93 +67,130 @@ where
             .build()
             .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start {threads} threads")).with_cause(error))?;
     let pool = Arc::new(pool);
-    let workers = Workers { states: Mutex::new(Vec::new()), make_state, work, stop: AtomicBool::new(false) };
-    pool.in_place_scope(|tasks| {
-        std::thread::scope(|scope| {
-            // Each item has a slot for its result; the queue of slots is the order, and its length the look-ahead.
-            let (queue, slots) = sync_channel::<Receiver<Result<R>>>(2 * threads);
-            let workers = &workers;
-            let reader = scope.spawn(move || read_ahead(items, tasks, workers, queue));
-            let result = threads::within(&pool, || consume_all(slots, &mut consume));
+    let states = Mutex::new(Vec::new());
+    // Each item has a slot for its result; the queue of slots is the order.
+    let (queue, slots) = channel();
+    let ahead = Mutex::new(Ahead { free: 2 * threads + 2, waiting: None });
+    let workers = Workers { states, make_state, work, ahead, stop: AtomicBool::new(false) };
+    pool.in_place_scope(|scope| {
+        workers.pass_on(Turn { items, queue }, scope);
+        threads::within(&pool, || {
+            let result = slots.into_iter().try_for_each(|slot| {
+                let result = take(&slot)?;
+                workers.consumed(scope);
+                consume(result)
+            });
             if result.is_err() {
                 workers.stop.store(true, Ordering::Relaxed);
             }
-            // Joined by hand: a scope would replace the reader's panic by one of its own.
-            match reader.join() {
-                Ok(()) => result,
-                Err(panic) => resume_unwind(panic),
-            }
+            result
         })
     })?;
     Ok(workers.states.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-struct Workers<S, M, W> {
+/// Waits for a result. An empty slot means that its worker panicked; the pool's scope goes on with that panic.
+fn take<R>(slot: &Receiver<Result<R>>) -> Result<R> {
+    slot.recv().unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "a worker panicked")))
+}
+
+/// Who holds it reads the next item. Without it nothing more is to come, so the queue ends with it.
+struct Turn<I, R> {
+    items: I,
+    queue: Sender<Receiver<Result<R>>>,
+}
+
+/// How far reading may go ahead of consuming.
+struct Ahead<I, R> {
+    /// How many more items may be read.
+    free: usize,
+    /// The turn, while none may.
+    waiting: Option<Turn<I, R>>,
+}
+
+struct Workers<I, R, S, M, W> {
     states: Mutex<Vec<S>>,
     make_state: M,
     work: W,
+    ahead: Mutex<Ahead<I, R>>,
     /// Results are no longer wanted.
     stop: AtomicBool,
 }
 
-impl<S, M: Fn() -> S, W> Workers<S, M, W> {
-    /// Works on one item; `None` when nobody wants the result.
-    fn run<T, R>(&self, item: T) -> Option<Result<R>>
-    where
-        W: Fn(&mut S, T) -> Result<R>,
-    {
-        if self.stop.load(Ordering::Relaxed) {
-            return None;
-        }
-        let free = self.states.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut state = free.unwrap_or_else(&self.make_state);
-        let result = (self.work)(&mut state, item);
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).push(state);
-        Some(result)
-    }
-}
-
-/// Iterates the items and hands each to the pool, with a slot for its result. Ends at the first error and when the
-/// consumer has gone.
-fn read_ahead<'scope, T, R, S, M, W>(
-    items: impl Iterator<Item = Result<T>>,
-    tasks: &rayon::Scope<'scope>,
-    workers: &'scope Workers<S, M, W>,
-    queue: SyncSender<Receiver<Result<R>>>,
-) where
-    T: Send + 'scope,
-    R: Send + 'scope,
+impl<I, T, R, S, M, W> Workers<I, R, S, M, W>
+where
+    I: Iterator<Item = Result<T>> + Send,
+    T: Send,
+    R: Send,
     S: Send,
     M: Fn() -> S + Sync,
     W: Fn(&mut S, T) -> Result<R> + Sync,
 {
-    for item in items {
-        let (result, slot) = sync_channel(1);
-        if queue.send(slot).is_err() {
+    /// Has the next item read by the next free thread, as soon as there is room for it.
+    fn pass_on<'scope>(&'scope self, turn: Turn<I, R>, scope: &Scope<'scope>)
+    where
+        I: 'scope,
+        R: 'scope,
+    {
+        let mut ahead = lock(&self.ahead);
+        match ahead.free.checked_sub(1) {
+            Some(free) => ahead.free = free,
+            None => return ahead.waiting = Some(turn),
+        }
+        drop(ahead);
+        scope.spawn(move |scope| self.read(turn, scope));
+    }
+
+    /// Makes room for one more item.
+    fn consumed<'scope>(&'scope self, scope: &Scope<'scope>)
+    where
+        I: 'scope,
+        R: 'scope,
+    {
+        let mut ahead = lock(&self.ahead);
+        ahead.free += 1;
+        let waiting = ahead.waiting.take();
+        drop(ahead);
+        if let Some(turn) = waiting {
+            self.pass_on(turn, scope);
+        }
+    }
+
+    /// Reads an item, passes the turn on, and works on the item. Reading ends with the first error.
+    fn read<'scope>(&'scope self, mut turn: Turn<I, R>, scope: &Scope<'scope>)
+    where
+        I: 'scope,
+        R: 'scope,
+    {
+        if self.stop.load(Ordering::Relaxed) {
             return;
         }
-        match item {
-            // A send fails only when the consumer has gone, and then nobody misses the result.
-            Ok(item) => tasks.spawn(move |_| {
-                workers.run(item).map(|done| result.send(done));
-            }),
-            Err(error) => {
+        let Some(item) = turn.items.next() else { return };
+        let (result, slot) = sync_channel(1);
+        // A send fails only when the consumer has gone, and then nobody misses the result.
+        match (turn.queue.send(slot), item) {
+            (Err(_), _) => {}
+            (Ok(()), Err(error)) => {
                 let _ = result.send(Err(error));
-                return;
+            }
+            (Ok(()), Ok(item)) => {
+                self.pass_on(turn, scope);
+                self.work(item, &result);
             }
         }
     }
+
+    fn work(&self, item: T, result: &SyncSender<Result<R>>) {
+        let free = lock(&self.states).pop();
+        let mut state = free.unwrap_or_else(&self.make_state);
+        let done = (self.work)(&mut state, item);
+        lock(&self.states).push(state);
+        let _ = result.send(done);
+    }
 }
 
-/// Takes the results in order. An empty slot means that its worker panicked; the pool's scope goes on with that panic.
-fn consume_all<R>(slots: Receiver<Receiver<Result<R>>>, consume: &mut impl FnMut(R) -> Result<()>) -> Result<()> {
-    for slot in slots {
-        match slot.recv() {
-            Ok(result) => consume(result?)?,
-            Err(_) => return Err(Error::new(ErrorKind::Io, "a worker panicked")),
-        }
-    }
-    Ok(())
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

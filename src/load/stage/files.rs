@@ -13,6 +13,7 @@ use super::store::{Object, Pending};
 use super::upload::{Upload, Uploader};
 use super::{StageFormat, StageOptions};
 use super::{columns, csv};
+use crate::batch::bytes_of;
 use crate::error::{Error, Result};
 use crate::load::folder::Shape;
 use crate::load::parquet_file::{FileShape, ParquetFile, ROW_GROUP_ROWS};
@@ -185,7 +186,7 @@ impl Files {
         if self.sizes.is_some() {
             return self.place(batch, record, row);
         }
-        self.waiting_bytes += batch.get_array_memory_size();
+        self.waiting_bytes += bytes_of(batch);
         self.waiting.push((batch.clone(), record, row));
         if self.waiting_bytes >= MEASURED_BYTES { self.measure() } else { Ok(()) }
     }

@@ -5,6 +5,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
 use super::csv::NULL;
+use crate::batch::bytes_of;
 use crate::load::target::Refused;
 
 /// Bytes of a row that a COPY takes, of any source. A little is left for separators and quotes.
@@ -43,7 +44,7 @@ impl RowLimits {
                 }
             }
         }
-        if batch.get_array_memory_size() > ROW_BYTES {
+        if bytes_of(batch) > ROW_BYTES {
             for row in 0..batch.num_rows() {
                 let bytes = row_bytes(batch, row);
                 if bytes > ROW_BYTES {

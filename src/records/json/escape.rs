@@ -1,7 +1,7 @@
 //! Escapes in JSON strings.
 
 use crate::records::record::Fault;
-use crate::simd::{Job, Vector, dispatch, extend_to_escape};
+use crate::simd::{Job, Vector, WINDOW, dispatch, extend_to_escape};
 
 /// Checks the escapes of a string's bytes (between its quotes): known letters, four hexadecimal digits, whole
 /// surrogate pairs, no NUL.
@@ -118,27 +118,73 @@ fn coded(text: &[u8], out: &mut Vec<u8>) -> usize {
     len
 }
 
-/// How many bytes [`unescape`] gives.
-pub(crate) fn unescaped_len(text: &[u8]) -> usize {
-    let (mut len, mut rest) = (text.len(), text);
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        rest = &rest[at..];
-        let (plain, escape) = match rest.get(1) {
-            Some(b'u') => {
-                let (character, escape) = unicode(rest).unwrap_or((char::REPLACEMENT_CHARACTER, 2));
-                (character.len_utf8(), escape)
+/// How many bytes [`unescape`] gives for `source[from..to]`; faster if there is more behind them.
+pub(crate) fn unescaped_len(source: &[u8], from: usize, to: usize) -> usize {
+    dispatch(Length { source, from, to })
+}
+
+struct Length<'a> {
+    source: &'a [u8],
+    from: usize,
+    to: usize,
+}
+
+impl Job for Length<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self, vector: impl Vector) -> usize {
+        let Length { source, from: mut at, to } = self;
+        let mut len = 0;
+        while at < to {
+            let text = &source[at..to];
+            let (mut stretch, mut short) = (1, 0);
+            if let Some(window) = source[at..].first_chunk::<WINDOW>() {
+                // As far as all escapes are of two bytes: those that begin there count as one byte less each.
+                let starts = starts(vector.equal(window, b'\\'));
+                let others = starts & (vector.equal(window, b'u') >> 1 | 1 << (WINDOW - 1));
+                stretch = (others.trailing_zeros() as usize).min(text.len());
+                let within = if stretch < WINDOW { (1 << stretch) - 1 } else { u64::MAX };
+                short = (starts & within).count_ones() as usize;
+            } else if text[0] == b'\\' {
+                stretch = 0;
             }
-            Some(_) => (1, 2),
-            None => (1, 1),
-        };
-        len = len + plain - escape;
-        rest = &rest[escape..];
+            len += stretch - short;
+            at += stretch;
+            if stretch == 0 {
+                let (one, behind) = length_of_one(text);
+                len += one;
+                at += behind;
+            }
+        }
+        len
     }
-    len
+}
+
+/// How many bytes the escape at the front of `text` stands for, and how many it takes.
+#[inline]
+fn length_of_one(text: &[u8]) -> (usize, usize) {
+    match text {
+        [_, b'u', ..] => {
+            let (character, taken) = unicode(text).unwrap_or((char::REPLACEMENT_CHARACTER, 2));
+            (character.len_utf8(), taken)
+        }
+        _ => (1, text.len().min(2)),
+    }
+}
+
+/// Which backslashes begin an escape, if none begins before: every other one of each run.
+#[inline(always)]
+fn starts(backslashes: u64) -> u64 {
+    const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+    // Taking a run from the odd places borrows its way to the run's end, which tells on which side of the pairs it began.
+    ((backslashes << 1 | ODD).wrapping_sub(backslashes) ^ ODD) & backslashes
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -157,8 +203,37 @@ mod tests {
                 let mut out = b"before".to_vec();
                 unescape_part(source.as_bytes(), pad, pad + escaped.len(), &mut out);
                 assert_eq!(out, [b"before", plain.as_bytes()].concat());
+                assert_eq!(unescaped_len(source.as_bytes(), pad, pad + escaped.len()), plain.len());
             }
-            assert_eq!(unescaped_len(escaped.as_bytes()), plain.len());
+            assert_eq!(unescaped_len(escaped.as_bytes(), 0, escaped.len()), plain.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn lengths_are_those_of_the_strings(
+            text in "([a-zé]{0,70}|(\\\\[\\\\\"nt/]){1,40}|\\\\u00e9|\\\\ud83d\\\\ude80){0,12}", behind in ".{0,80}"
+        ) {
+            let (source, to) = ([text.as_bytes(), behind.as_bytes()].concat(), text.len());
+            let mut from = 0;
+            while from < to {
+                prop_assert_eq!(unescaped_len(&source, from, to), unescape(&source[from..to]).len());
+                // The next place that is not within an escape.
+                from += if source[from] == b'\\' { length_of_one(&source[from..to]).1 } else { 1 };
+            }
+        }
+
+        #[test]
+        fn every_other_backslash_of_a_run_begins_an_escape(some: u64, more: u64) {
+            for backslashes in [some, some | more, u64::MAX] {
+                let (mut expected, mut at) = (0, 0);
+                while at < u64::BITS {
+                    let begins = backslashes >> at & 1;
+                    expected |= begins << at;
+                    at += 1 + begins as u32;
+                }
+                prop_assert_eq!(starts(backslashes), expected);
+            }
         }
     }
 

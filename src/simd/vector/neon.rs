@@ -56,6 +56,13 @@ impl Vector for Neon {
             !bits(equal) & mask == 0
         }
     }
+
+    #[inline(always)]
+    fn equal(self, window: &Window, byte: u8) -> u64 {
+        let parts = quarters(window);
+        // SAFETY: NEON is part of the AArch64 baseline.
+        unsafe { bits(parts.map(|part| vceqq_u8(part, vdupq_n_u8(byte)))) }
+    }
 }
 
 #[inline(always)]

@@ -95,6 +95,15 @@ impl Vector for Avx512 {
             _mm512_mask_cmpneq_epi8_mask(mask, bytes, wanted) == 0
         }
     }
+
+    #[inline(always)]
+    fn equal(self, window: &Window, byte: u8) -> u64 {
+        // SAFETY: `self` is the proof of AVX-512 BW; the load of 64 bytes is the window, and needs no alignment.
+        unsafe {
+            let bytes = _mm512_loadu_si512(window.as_ptr().cast::<__m512i>());
+            _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte as i8))
+        }
+    }
 }
 
 impl Vector for Avx2 {
@@ -135,6 +144,17 @@ impl Vector for Avx2 {
             }
             let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, wanted_high)) as u32;
             wrong | !high & (mask >> 32) as u32 == 0
+        }
+    }
+
+    #[inline(always)]
+    fn equal(self, window: &Window, byte: u8) -> u64 {
+        // SAFETY: `self` is the proof of AVX2; both halves of the window are 32 bytes.
+        unsafe {
+            let ((low, high), wanted) = (halves(window), _mm256_set1_epi8(byte as i8));
+            let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, wanted)) as u32;
+            let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, wanted)) as u32;
+            u64::from(low) | u64::from(high) << 32
         }
     }
 }
