@@ -120,7 +120,7 @@ fn a_load_that_fails_at_any_step_is_completed_by_the_next_run() {
         &reached,
         &["copy.end", "quarantine.push", "quarantine.write", "ledger.write", "commit.send", "commit.answer"],
     );
-    assert!(steps >= if is_full() { 300 } else { 60 }, "{steps}");
+    assert!(steps >= if is_full() { 200 } else { 60 }, "{steps}");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_stream_that_fails_at_any_step_is_completed_by_the_next_run() {
     expect(&reached, &["infer.chunk", "decode.chunk", "table.create", "table.lock", "table.alter", "copy.begin"]);
     expect(&reached, &["copy.rows", "copy.end", "quarantine.write", "ledger.write", "offsets.write", "commit.send"]);
     expect(&reached, &["commit.answer", "session.connect", "transaction.begin", "ledger.create"]);
-    assert!(steps >= if is_full() { 250 } else { 60 }, "{steps}");
+    assert!(steps >= if is_full() { 180 } else { 60 }, "{steps}");
 }
 
 #[cfg(feature = "parquet")]

@@ -13,7 +13,7 @@ use super::ledger::{LoadKey, lock_timeout_is};
 use super::offsets::{Offsets, Step, positions};
 use super::open::BEGIN;
 use super::session::Client;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::plan::ExistingTable;
 
@@ -49,6 +49,12 @@ pub(super) fn begin(
     let [found, offsets, columns, rest] = match asked {
         Ok(rows) => rows,
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            let message =
+                format!("{table} is still locked after waiting: another load into it runs, or somebody holds it");
+            let error = Error::new(ErrorKind::Database, message).with_temporary(true);
+            return Err(error.with_hint("it is tried again; `pg_locks` shows who has the table"));
+        }
         Err(error) => return Err(failed("beginning a batch", &error)),
     };
     let is_same = found.first().is_some_and(|row| row.get::<_, u32>(0) == oid && ["r", "p"].contains(&row.get(1)));

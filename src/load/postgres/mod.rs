@@ -10,6 +10,7 @@ mod merge;
 mod merge_isolated;
 mod offsets;
 mod open;
+mod open_batch;
 mod promote;
 mod quarantine;
 mod replay;
@@ -19,9 +20,10 @@ mod stream;
 mod variant;
 
 pub(crate) use self::offsets::Step;
+pub(crate) use self::open_batch::{OpenBatch, OpenTable};
 pub(crate) use self::promote::Decide;
 pub(crate) use self::quarantine::{PostgresQuarantine, Waiting};
-pub(crate) use self::stream::{OpenBatch, OpenTable, PostgresStream, StreamBegun};
+pub(crate) use self::stream::{PostgresStream, StreamBegun};
 
 use std::time::Duration;
 

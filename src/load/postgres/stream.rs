@@ -5,33 +5,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::contract::evolve_within;
 use super::error::failed;
-use super::ledger::{self, Ledger, LoadKey, lock, set_lock_timeout};
+use super::ledger::{Ledger, LoadKey, lock, set_lock_timeout};
 use super::merge;
 use super::offsets::{Offsets, Step};
 use super::open::{self, Ready};
-use super::rows::{self, Load, Settled};
+use super::open_batch::{Adapted, OpenBatch};
 use super::session::{Client, Endpoint};
 use super::variant::{self, View};
 use super::{PostgresOptions, catalog, familiar};
-use crate::batch::Misfit;
-use crate::error::{Error, Result};
-use crate::load::copy_binary::CopyEncoder;
-use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared, Refused, Rewrite};
+use crate::error::Result;
+use crate::load::{Contract, Counts, LoadRequest, Mode, Rewrite};
 use crate::plan::{self, Evolution, ExistingTable, TableName};
 use crate::schema::Schema;
 
 /// Where a stream goes. The connection is kept from batch to batch and made anew after it was lost.
 pub(crate) struct PostgresStream {
-    endpoint: Endpoint,
-    client: Option<Client>,
+    pub(super) endpoint: Endpoint,
+    pub(super) client: Option<Client>,
     /// The stream's own table: beside it stand the offsets. Once the server was asked, it has its schema.
     table: TableName,
     contract: Contract,
     /// The schemas in which the last batch found longshore's own tables. Any failure forgets them, so that what others have
     /// dropped is noticed by the next try.
-    furnished: BTreeSet<String>,
+    pub(super) furnished: BTreeSet<String>,
     /// The number of the stream's own table, if the last batch has filled that one and no other. Forgotten likewise.
-    familiar: Option<u32>,
+    pub(super) familiar: Option<u32>,
 }
 
 /// What a batch meets at its beginning.
@@ -41,37 +39,6 @@ pub(crate) enum StreamBegun<'a> {
     Moved(Vec<Option<u64>>, Option<Counts>),
     /// The batch's tables can be filled, one after another.
     Open(Box<OpenBatch<'a>>),
-}
-
-/// A batch in an open transaction. Dropping it rolls everything back.
-pub(crate) struct OpenBatch<'a> {
-    stream: &'a mut PostgresStream,
-    /// Away while a table is being filled.
-    client: Option<Client>,
-    /// The stream's own table first.
-    keys: Vec<LoadKey>,
-    /// The tables that have been made ready and not been opened yet, in the order of the keys.
-    ready: Vec<Option<Adapted>>,
-    steps: &'a [Step],
-    /// What the load into the stream's own table has done.
-    own: Option<Settled>,
-    /// The schemas in which the batch before found longshore's own tables.
-    furnished: BTreeSet<String>,
-    /// The stream's own table with its number, where the beginning has read it already.
-    known: Option<(u32, ExistingTable)>,
-    /// The number of the stream's own table, once that is ready, if it was there before.
-    oid: Option<u32>,
-}
-
-/// One table of a batch, being filled.
-pub(crate) struct OpenTable {
-    load: Load,
-    /// What to decode under.
-    pub(crate) schema: Schema,
-    /// The statements that were run to make or change the table.
-    pub(crate) altered: Vec<String>,
-    /// A field to merge by that neither the records nor the table have, so that no record can be loaded.
-    pub(crate) keyless: Option<String>,
 }
 
 /// Makes the schema of a table's part of a batch, given the table as it is, if it is there.
@@ -134,7 +101,8 @@ impl PostgresStream {
             match familiar::begin(&mut client, &self.endpoint.options, &key, oid, steps) {
                 Ok(Some(table)) => {
                     let known = Some((oid, table));
-                    return Ok(StreamBegun::Open(self.open_batch(client, vec![key], steps, furnished, known)));
+                    let batch = OpenBatch::new(self, client, vec![key], steps, furnished, known);
+                    return Ok(StreamBegun::Open(Box::new(batch)));
                 }
                 Ok(None) => {
                     client.batch_execute("ROLLBACK").map_err(|error| failed("beginning a batch again", &error))?;
@@ -151,7 +119,10 @@ impl PostgresStream {
                 self.client = Some(client);
                 Ok(StreamBegun::Moved(positions, counts))
             }
-            Ok(Prepare::Ready(keys)) => Ok(StreamBegun::Open(self.open_batch(client, keys, steps, furnished, None))),
+            Ok(Prepare::Ready(keys)) => {
+                let batch = OpenBatch::new(self, client, keys, steps, furnished, None);
+                Ok(StreamBegun::Open(Box::new(batch)))
+            }
             Err(error) => {
                 self.put_back(client);
                 Err(error)
@@ -159,31 +130,9 @@ impl PostgresStream {
         }
     }
 
-    fn open_batch<'a>(
-        &'a mut self,
-        client: Client,
-        keys: Vec<LoadKey>,
-        steps: &'a [Step],
-        furnished: BTreeSet<String>,
-        known: Option<(u32, ExistingTable)>,
-    ) -> Box<OpenBatch<'a>> {
-        let ready = keys.iter().map(|_| None).collect();
-        Box::new(OpenBatch {
-            stream: self,
-            client: Some(client),
-            keys,
-            ready,
-            steps,
-            own: None,
-            furnished,
-            known,
-            oid: None,
-        })
-    }
-
     /// Takes back a session in whose transaction something failed. The locks go at once this way; a session that is of no
     /// more use is not kept.
-    fn put_back(&mut self, mut client: Client) {
+    pub(super) fn put_back(&mut self, mut client: Client) {
         if client.batch_execute("ROLLBACK").is_ok() {
             self.client = Some(client);
         }
@@ -232,7 +181,7 @@ impl PostgresStream {
     }
 
     /// Makes one table ready for its rows.
-    fn adapt(
+    pub(super) fn adapt(
         &self,
         client: &mut Client,
         key: LoadKey,
@@ -345,105 +294,4 @@ impl std::fmt::Debug for PostgresStream {
 enum Prepare {
     Moved(Vec<Option<u64>>, Option<Counts>),
     Ready(Vec<LoadKey>),
-}
-
-/// A table that is ready, and what to decode under.
-struct Adapted {
-    /// The table's number, if it was there before.
-    oid: Option<u32>,
-    ready: Ready,
-    schema: Schema,
-    keyless: Option<String>,
-}
-
-impl OpenBatch<'_> {
-    /// Makes the nth table of the batch ready, of which the stream's own is the first. Returns what to decode under.
-    pub(crate) fn prepare(&mut self, nth: usize, mode: &Mode, resolve: &mut Resolve<'_>) -> Result<Schema> {
-        let mut client = self.client.take().ok_or_else(lost)?;
-        let key = self.keys.get(nth).cloned().ok_or_else(lost)?;
-        let known = self.known.take_if(|_| nth == 0);
-        match self.stream.adapt(&mut client, key, known, mode, resolve) {
-            Ok(adapted) => {
-                self.client = Some(client);
-                if nth == 0 {
-                    self.oid = adapted.oid;
-                }
-                let schema = rows::decoded(&adapted.ready.columns, &adapted.schema);
-                self.ready[nth] = Some(adapted);
-                Ok(schema)
-            }
-            Err(error) => {
-                self.stream.put_back(client);
-                Err(error)
-            }
-        }
-    }
-
-    /// Opens the nth table, which is ready, when the one before it has been closed. `names` are what
-    /// [`Misfit::source`] is an index into.
-    pub(crate) fn open(&mut self, nth: usize, request: &LoadRequest, names: &[String]) -> Result<OpenTable> {
-        let client = self.client.take().ok_or_else(lost)?;
-        let Adapted { ready, schema, keyless, .. } = self.ready.get_mut(nth).and_then(Option::take).ok_or_else(lost)?;
-        let altered = ready.done.clone();
-        let (load, schema) = Load::start(Box::new(client), ready, &schema, request.clone(), names)?;
-        Ok(OpenTable { load, schema, altered, keyless })
-    }
-
-    /// Closes a table: everything that was given to it is in the transaction then, and balances.
-    pub(crate) fn close(&mut self, table: OpenTable, read: u64) -> Result<Settled> {
-        let (client, key, settled) = table.load.settle(read)?;
-        self.client = Some(client);
-        if self.keys.first().is_some_and(|own| own.target == key.target) {
-            self.own = Some(settled);
-        }
-        Ok(settled)
-    }
-
-    /// Moves the offsets on and commits all tables, of which the stream's own has been one.
-    pub(crate) fn commit(mut self) -> Result<()> {
-        let mut client = self.client.take().ok_or_else(lost)?;
-        let (Some(key), Some(own)) = (self.keys.first(), self.own) else { return Err(lost()) };
-        if let Err(error) = Offsets::new(key).advance(&mut client, self.steps) {
-            self.stream.put_back(client);
-            return Err(error);
-        }
-        let (client, _) = ledger::commit(client, &self.stream.endpoint, key, own.counts)?;
-        self.stream.client = Some(client);
-        self.furnished.extend(self.keys.iter().map(|key| key.schema().to_owned()));
-        self.stream.furnished = self.furnished;
-        self.stream.familiar = self.oid.filter(|_| self.keys.len() == 1);
-        Ok(())
-    }
-}
-
-/// The batch's connection went with an earlier error.
-fn lost() -> Error {
-    Error::new(crate::ErrorKind::Database, "the batch's transaction is gone; nothing was loaded").with_temporary(true)
-}
-
-impl OpenTable {
-    /// What turns batches into rows.
-    pub(crate) fn encoder(&self) -> CopyEncoder {
-        self.load.encoder().clone()
-    }
-
-    /// Sends rows.
-    pub(crate) fn write(&mut self, rows: Prepared) -> Result<()> {
-        self.load.write(rows)
-    }
-
-    /// Ends the sending; returns the rows that the table refused. See [`Target::isolated`](crate::load::Target::isolated).
-    pub(crate) fn isolated(&mut self) -> Result<Vec<Refused>> {
-        self.load.isolated()
-    }
-
-    /// Keeps a record aside.
-    pub(crate) fn quarantine(&mut self, misfit: &Misfit) -> Result<()> {
-        self.load.quarantine(misfit)
-    }
-
-    /// Keeps a value aside whose record is loaded.
-    pub(crate) fn quarantine_value(&mut self, misfit: &Misfit) -> Result<()> {
-        self.load.quarantine_value(misfit)
-    }
 }
