@@ -112,20 +112,6 @@ impl<W: Write + Send> ParquetFile<W> {
         }
     }
 
-    /// Bytes of each column as it is encoded, once what is left is encoded; the file is given up.
-    #[cfg(feature = "redshift")]
-    pub(super) fn column_bytes(mut self) -> Result<Vec<u64>> {
-        self.encode()?;
-        let mut bytes = vec![0; self.shape.parquet.num_columns()];
-        if let State::Open(mut open) = self.state {
-            open.end_row_group()?;
-            for column in open.writer.flushed_row_groups().iter().flat_map(|group| group.columns().iter().enumerate()) {
-                bytes[column.0] += column.1.compressed_size().unsigned_abs();
-            }
-        }
-        Ok(bytes)
-    }
-
     /// Encodes what is gathered.
     fn encode(&mut self) -> Result<()> {
         let batches = std::mem::take(&mut self.gathered);
@@ -145,7 +131,10 @@ impl<W: Write + Send> ParquetFile<W> {
 
 impl<W: Write + Send> Open<W> {
     fn new(to: W, shape: &FileShape, first: &[RecordBatch]) -> Result<Self> {
-        let columns = shape.columns.clone().map_or_else(|| parquet_columns::quick(shape, first), Ok)?;
+        let columns = match shape.columns.clone() {
+            Some(columns) => columns,
+            None => parquet_columns::properties(shape, first, shape.row_group_rows)?,
+        };
         let options = ArrowWriterOptions::new().with_properties(columns).with_parquet_schema(shape.parquet.clone());
         let writer = ArrowWriter::try_new_with_options(to, shape.arrow.clone(), options).map_err(unwritten)?;
         let (writer, factory) = writer.into_serialized_writer().map_err(unwritten)?;

@@ -8,14 +8,15 @@ use parquet::file::properties::WriterProperties;
 use std::io::Write;
 use std::sync::Arc;
 
+use super::csv;
 use super::sizes::Sizes;
 use super::store::{Object, Pending};
 use super::upload::{Upload, Uploader};
 use super::{StageFormat, StageOptions};
-use super::{columns, csv};
 use crate::batch::bytes_of;
 use crate::error::{Error, Result};
 use crate::load::folder::Shape;
+use crate::load::parquet_columns;
 use crate::load::parquet_file::{FileShape, ParquetFile, ROW_GROUP_ROWS};
 
 /// Bytes of the first batches, in memory, that are encoded once to see how small they become.
@@ -73,7 +74,7 @@ impl Form {
     /// Settles how the columns of Parquet files of about so many rows are encoded; these are the first.
     fn settle(&mut self, first: &[RecordBatch], rows: usize) -> Result<()> {
         if self.format == StageFormat::Parquet {
-            self.columns = Some(columns::small(&self.file_shape(), first, rows)?);
+            self.columns = Some(parquet_columns::properties(&self.file_shape(), first, rows)?);
         }
         Ok(())
     }

@@ -4,7 +4,6 @@
 //! written, and stands in a manifest. A load's files lie below `<staging URL>/<table>/<load id>/<attempt>/`; the
 //! attempt is new each time, so that a copy that still reads the files of an earlier one is never disturbed.
 
-mod columns;
 mod csv;
 mod excerpt;
 mod files;
