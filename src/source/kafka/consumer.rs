@@ -10,6 +10,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::closing::Closing;
 use super::error::failed;
 use super::options::{KafkaOptions, OnGap};
 use super::rebalance::{Context, Owner};
@@ -25,9 +26,12 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 /// How long it is listened then to what the client library has to tell.
 const LISTEN: Duration = Duration::from_millis(100);
 
+/// How long it may take to leave the group.
+const CLOSE: Duration = Duration::from_secs(60);
+
 /// A consumer of one or more topics.
 pub(crate) struct Consumer<O: Owner + 'static> {
-    inner: BaseConsumer<Context<O>>,
+    inner: Closing<BaseConsumer<Context<O>>>,
     /// How long brokers may be away before that is an error.
     patience: Duration,
     /// When the present outage began, and its last error.
@@ -67,7 +71,8 @@ impl<O: Owner + 'static> Consumer<O> {
         let config = options.client_config()?;
         let (topics, timeout) = (options.topics.clone(), options.connect_timeout);
         let created = config.create_with_context(Context::new(options, owner));
-        let inner: BaseConsumer<_> = created.map_err(|error| failed("setting up the Kafka client", &error))?;
+        let created: BaseConsumer<_> = created.map_err(|error| failed("setting up the Kafka client", &error))?;
+        let inner = Closing::new(created, CLOSE);
         for topic in &topics {
             look_for(&inner, topic, timeout)?;
         }

@@ -3,6 +3,7 @@
 //! What has been loaded is known to the table alone. The consumer asks its [`Owner`] where each partition goes on, and
 //! hands partitions back before it gives them up; the offsets that it commits to the group are for lag tools only.
 
+mod closing;
 mod consumer;
 mod error;
 mod options;
