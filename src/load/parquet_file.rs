@@ -32,7 +32,7 @@ pub(super) struct FileShape {
     pub(super) parquet: SchemaDescriptor,
     /// Rows of a row group, at most.
     pub(super) row_group_rows: usize,
-    /// How each column is encoded; `None` lets every file choose by its first rows, with speed in mind.
+    /// How each column is encoded; `None` lets every file choose by its first rows.
     pub(super) columns: Option<WriterProperties>,
 }
 
@@ -131,10 +131,8 @@ impl<W: Write + Send> ParquetFile<W> {
 
 impl<W: Write + Send> Open<W> {
     fn new(to: W, shape: &FileShape, first: &[RecordBatch]) -> Result<Self> {
-        let columns = match shape.columns.clone() {
-            Some(columns) => columns,
-            None => parquet_columns::properties(shape, first, shape.row_group_rows)?,
-        };
+        let chosen = || parquet_columns::properties(&shape.parquet, first, shape.row_group_rows);
+        let columns = shape.columns.clone().unwrap_or_else(chosen);
         let options = ArrowWriterOptions::new().with_properties(columns).with_parquet_schema(shape.parquet.clone());
         let writer = ArrowWriter::try_new_with_options(to, shape.arrow.clone(), options).map_err(unwritten)?;
         let (writer, factory) = writer.into_serialized_writer().map_err(unwritten)?;

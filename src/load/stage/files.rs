@@ -72,11 +72,10 @@ impl Form {
     }
 
     /// Settles how the columns of Parquet files of about so many rows are encoded; these are the first.
-    fn settle(&mut self, first: &[RecordBatch], rows: usize) -> Result<()> {
+    fn settle(&mut self, first: &[RecordBatch], rows: usize) {
         if self.format == StageFormat::Parquet {
-            self.columns = Some(parquet_columns::properties(&self.file_shape(), first, rows)?);
+            self.columns = Some(parquet_columns::properties(self.shape.parquet(), first, rows));
         }
-        Ok(())
     }
 
     /// A batch as it is written, its first row having number `first`.
@@ -198,7 +197,7 @@ impl Files {
         let waiting = waiting.collect::<Result<Vec<_>>>()?;
         let of_a_file =
             self.records.map_or(ROW_GROUP_ROWS, |records| (records / u64::from(self.slices.max(1))) as usize);
-        self.form.settle(&waiting, of_a_file)?;
+        self.form.settle(&waiting, of_a_file);
         let mut encoder = self.form.open(Vec::new())?;
         waiting.iter().try_for_each(|rows| encoder.write(rows))?;
         let rows: usize = waiting.iter().map(RecordBatch::num_rows).sum();
