@@ -1,5 +1,7 @@
 //! A table's columns as a file has them, for loads that have no connection to ask.
 
+use std::fmt::Display;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::Path;
 use crate::plan::{RedshiftColumn, RedshiftTable, RedshiftType};
@@ -58,16 +60,24 @@ struct Columns {
     wrong: Option<String>,
 }
 
+impl Columns {
+    /// Only the first complaint counts, so all rows before it are columns.
+    fn complain(&mut self, wrong: impl Display) {
+        let row = self.all.len() + 1;
+        self.wrong.get_or_insert_with(|| format!("row {row}: {wrong}"));
+    }
+}
+
 impl Sink for Columns {
     fn record(&mut self, paths: &PathTable, record: &Record<'_>) {
         match column(paths, record) {
             Ok(column) => self.all.push(column),
-            Err(wrong) => self.wrong = self.wrong.take().or(Some(format!("row {}: {wrong}", self.all.len() + 1))),
+            Err(wrong) => self.complain(wrong),
         }
     }
 
     fn bad(&mut self, bad: &Bad<'_>) {
-        self.wrong = self.wrong.take().or(Some(format!("row {}: {}", self.all.len() + 1, bad.fault)));
+        self.complain(bad.fault);
     }
 }
 

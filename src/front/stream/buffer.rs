@@ -146,19 +146,18 @@ impl Buffer {
 
     /// A name for each write, as the quarantine gives it: `events-3@41210`.
     pub(super) fn write_names(&self) -> Vec<String> {
-        let of = |source: &Source| -> Vec<String> {
-            source.writes.iter().map(|write| format!("{}@{}", source.name, write.position)).collect()
-        };
-        self.active().flat_map(of).collect()
+        self.names_of(|_| true)
     }
 
     /// Those of writes that were record batches.
     pub(super) fn declared_names(&self) -> Vec<String> {
-        let declared = |source: &Source| -> Vec<String> {
-            let writes = source.writes.iter().filter(|write| write.declared.is_some());
-            writes.map(|write| format!("{}@{}", source.name, write.position)).collect()
-        };
-        self.active().flat_map(declared).collect()
+        self.names_of(|write| write.declared.is_some())
+    }
+
+    fn names_of(&self, wanted: impl Fn(&Write) -> bool) -> Vec<String> {
+        let writes = self.active().flat_map(|source| source.writes.iter().map(move |write| (source, write)));
+        let wanted = writes.filter(|(_, write)| wanted(write));
+        wanted.map(|(source, write)| format!("{}@{}", source.name, write.position)).collect()
     }
 
     /// A hash of what is buffered, as hexadecimal text.
