@@ -14,6 +14,7 @@ pub(crate) mod kafka;
 mod list;
 mod parallel;
 mod pieces;
+mod results;
 mod sample;
 mod stored;
 #[cfg(test)]

@@ -2,19 +2,19 @@
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::Scope;
 
+use super::results::{Place, Results};
 use crate::error::{Error, ErrorKind, Result};
 use crate::threads;
 
 /// Works on items on `threads` threads and consumes the results in the order of the items, on the calling thread.
 ///
 /// `items` is iterated by the same threads, one at a time: whoever has read an item works on it while it is still in
-/// that core's cache, and another thread reads the next one. `2 * threads + 2` items at most are read and not yet
-/// consumed, so memory does not grow with their number. `work` gets a state that no other call has at the same time;
+/// that core's cache, and another thread reads the next one. `2 * threads + 2` items at most, but no fewer than 10, are read
+/// and not yet consumed, so memory does not grow with their number. `work` gets a state that no other call has at the same time;
 /// states are made when they are needed, used again, and returned at the end, in no particular order. Which items
 /// share a state is a matter of timing, so what a state gathers must not depend on it.
 /// With one thread everything runs on the calling thread, one item after another. 0 threads means one per core.
@@ -67,16 +67,15 @@ where
             .build()
             .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start {threads} threads")).with_cause(error))?;
     let pool = Arc::new(pool);
-    let states = Mutex::new(Vec::new());
-    // Each item has a slot for its result; the queue of slots is the order.
-    let (queue, slots) = channel();
-    let ahead = Mutex::new(Ahead { free: 2 * threads + 2, waiting: None });
-    let workers = Workers { states, make_state, work, ahead, stop: AtomicBool::new(false) };
+    let most = (2 * threads + 2).max(FEWEST_AHEAD);
+    let results = Results::new(most / 2);
+    let (states, ahead) = (Mutex::new(Vec::new()), Mutex::new(Ahead { free: most, waiting: None }));
+    let workers = Workers { states, make_state, work, results, ahead, stop: AtomicBool::new(false) };
     pool.in_place_scope(|scope| {
-        workers.pass_on(Turn { items, queue }, scope);
+        workers.pass_on(items, scope);
         threads::within(&pool, || {
-            let result = slots.into_iter().try_for_each(|slot| {
-                let result = take(&slot)?;
+            let result = std::iter::from_fn(|| workers.results.take()).try_for_each(|result| {
+                let result = result?;
                 workers.consumed(scope);
                 consume(result)
             });
@@ -89,30 +88,23 @@ where
     Ok(workers.states.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Waits for a result. An empty slot means that its worker panicked; the pool's scope goes on with that panic.
-fn take<R>(slot: &Receiver<Result<R>>) -> Result<R> {
-    slot.recv().unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "a worker panicked")))
-}
-
-/// Who holds it reads the next item. Without it nothing more is to come, so the queue ends with it.
-struct Turn<I, R> {
-    items: I,
-    queue: Sender<Receiver<Result<R>>>,
-}
+/// Items that may be read and not yet consumed, however few the threads are.
+const FEWEST_AHEAD: usize = 10;
 
 /// How far reading may go ahead of consuming.
-struct Ahead<I, R> {
+struct Ahead<I> {
     /// How many more items may be read.
     free: usize,
-    /// The turn, while none may.
-    waiting: Option<Turn<I, R>>,
+    /// What is left to read, while nothing may be.
+    waiting: Option<I>,
 }
 
 struct Workers<I, R, S, M, W> {
     states: Mutex<Vec<S>>,
     make_state: M,
     work: W,
-    ahead: Mutex<Ahead<I, R>>,
+    results: Results<R>,
+    ahead: Mutex<Ahead<I>>,
     /// Results are no longer wanted.
     stop: AtomicBool,
 }
@@ -127,65 +119,69 @@ where
     W: Fn(&mut S, T) -> Result<R> + Sync,
 {
     /// Has the next item read by the next free thread, as soon as there is room for it.
-    fn pass_on<'scope>(&'scope self, turn: Turn<I, R>, scope: &Scope<'scope>)
+    fn pass_on<'scope>(&'scope self, items: I, scope: &Scope<'scope>)
     where
         I: 'scope,
-        R: 'scope,
     {
         let mut ahead = lock(&self.ahead);
         match ahead.free.checked_sub(1) {
             Some(free) => ahead.free = free,
-            None => return ahead.waiting = Some(turn),
+            None => return ahead.waiting = Some(items),
         }
         drop(ahead);
-        scope.spawn(move |scope| self.read(turn, scope));
+        scope.spawn(move |scope| self.read(items, scope));
     }
 
     /// Makes room for one more item.
     fn consumed<'scope>(&'scope self, scope: &Scope<'scope>)
     where
         I: 'scope,
-        R: 'scope,
     {
         let mut ahead = lock(&self.ahead);
         ahead.free += 1;
         let waiting = ahead.waiting.take();
         drop(ahead);
-        if let Some(turn) = waiting {
-            self.pass_on(turn, scope);
+        if let Some(items) = waiting {
+            self.pass_on(items, scope);
         }
     }
 
-    /// Reads an item, passes the turn on, and works on the item. Reading ends with the first error.
-    fn read<'scope>(&'scope self, mut turn: Turn<I, R>, scope: &Scope<'scope>)
+    /// Reads an item, passes on who reads the next, and works on the item. Reading ends with the first error.
+    fn read<'scope>(&'scope self, mut items: I, scope: &Scope<'scope>)
     where
         I: 'scope,
-        R: 'scope,
     {
+        let ended = Ended(&self.results);
         if self.stop.load(Ordering::Relaxed) {
             return;
         }
-        let Some(item) = turn.items.next() else { return };
-        let (result, slot) = sync_channel(1);
-        // A send fails only when the consumer has gone, and then nobody misses the result.
-        match (turn.queue.send(slot), item) {
-            (Err(_), _) => {}
-            (Ok(()), Err(error)) => {
-                let _ = result.send(Err(error));
-            }
-            (Ok(()), Ok(item)) => {
-                self.pass_on(turn, scope);
-                self.work(item, &result);
+        let Some(item) = items.next() else { return };
+        let place = self.results.place();
+        match item {
+            Err(error) => place.fill(Err(error)),
+            Ok(item) => {
+                std::mem::forget(ended);
+                self.pass_on(items, scope);
+                self.work(item, place);
             }
         }
     }
 
-    fn work(&self, item: T, result: &SyncSender<Result<R>>) {
+    fn work(&self, item: T, place: Place<'_, R>) {
         let free = lock(&self.states).pop();
         let mut state = free.unwrap_or_else(&self.make_state);
         let done = (self.work)(&mut state, item);
         lock(&self.states).push(state);
-        let _ = result.send(done);
+        place.fill(done);
+    }
+}
+
+/// Says at its end, be it a panic, that no more results will come.
+struct Ended<'a, R>(&'a Results<R>);
+
+impl<R> Drop for Ended<'_, R> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -267,8 +263,9 @@ mod tests {
                         Ok(())
                     };
                     let error = ordered_map(items(bad_read), threads, || (), work, consume).unwrap_err();
-                    // The look-ahead: a queue of 2N, one slot with the consumer, one item with the reader.
-                    assert!(read.load(Ordering::Relaxed) <= consumed + 2 * threads as u64 + 3);
+                    // Those ahead, and one that was consumed and failed.
+                    let most = (2 * threads + 2).max(FEWEST_AHEAD) + 1;
+                    assert!(read.load(Ordering::Relaxed) <= consumed + most as u64);
                     (error.to_string(), consumed)
                 };
                 assert_eq!(run(100, u64::MAX, u64::MAX), ("read".into(), 100));
