@@ -5,6 +5,9 @@
 mod proxy;
 mod support;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use longshore::load::{Contract, Counts, MergeKeys, Mode, OnChange};
 use longshore::{ChildTables, ErrorKind, Loader, Offset, Receipt, Route, StreamLoader, StreamOptions};
 use proxy::{Fault, Proxy};
@@ -142,12 +145,176 @@ fn routed_records_have_child_tables_under_their_own_tables() {
     assert!(!exists(&mut client, "e__x"));
 }
 
+fn merging(url: &str, keys: MergeKeys, which: ChildTables) -> StreamLoader {
+    let loader = Loader::new(url).table("orders").mode(Mode::Merge(keys));
+    loader.open_with(StreamOptions::default().child_tables(which)).unwrap()
+}
+
+/// Every row of a child table belongs to a row, and every row has as many as its array was long.
+fn assert_whole(client: &mut postgres::Client) {
+    let orphans = "SELECT count(*)::text FROM orders__items i \
+                   WHERE NOT EXISTS (SELECT FROM orders o WHERE o._row_id = i._parent_id)";
+    assert_eq!(query(client, orphans), ["0"]);
+    let lengths = "SELECT concat_ws(' ', id, items) FROM orders o WHERE coalesce(items, 0) <> \
+                   (SELECT count(*) FROM orders__items i WHERE i._parent_id = o._row_id)";
+    assert_eq!(query(client, lengths), [""; 0]);
+}
+
+#[test]
+fn a_later_version_of_a_record_takes_its_elements_with_it() {
+    let (url, mut client) = database();
+    let keys = || MergeKeys::new(["id"]).order_by("v");
+    let mut loader = merging(&url, keys(), ChildTables::All);
+    let input = "{\"id\":1,\"v\":1,\"items\":[{\"sku\":\"a\",\"n\":1},{\"sku\":\"b\"}]}\n\
+                 {\"id\":2,\"v\":1,\"items\":[{\"sku\":\"c\",\"n\":2}]}\n\
+                 {\"id\":2,\"v\":3,\"items\":[{\"sku\":\"d\",\"n\":3}]}\n\
+                 {\"id\":2,\"v\":2,\"items\":[{\"sku\":\"e\",\"n\":4},{\"sku\":\"f\"}]}\n";
+    let first = batch(&mut loader, input, 1).unwrap();
+    assert_eq!(first.counts, Counts { read: 4, loaded: 2, quarantined: 0, deduplicated: 2 });
+    // Elements of records that lost were never on their way.
+    assert_eq!(first.tables[1].counts, counts(3, 3, 0));
+    assert_eq!(query(&mut client, JOINED), ["1 0 a 1", "1 1 b", "2 0 d 3"]);
+    assert_whole(&mut client);
+    // One is replaced, one is older than what is there, one is new, and one has no elements any more.
+    let input = "{\"id\":1,\"v\":2,\"items\":[{\"sku\":\"g\",\"n\":5}]}\n\
+                 {\"id\":2,\"v\":1,\"items\":[{\"sku\":\"h\",\"n\":6}]}\n\
+                 {\"id\":3,\"v\":1,\"items\":[{\"sku\":\"i\",\"n\":7}]}\n";
+    let second = batch(&mut loader, input, 2).unwrap();
+    assert_eq!(second.counts, Counts { read: 3, loaded: 2, quarantined: 0, deduplicated: 1 });
+    assert_eq!(query(&mut client, JOINED), ["1 0 g 5", "2 0 d 3", "3 0 i 7"]);
+    assert_whole(&mut client);
+    drop(loader);
+    // A loader that has not seen the arrays itself.
+    let mut loader = merging(&url, keys(), ChildTables::All);
+    batch(&mut loader, "{\"id\":3,\"v\":2,\"items\":[]}\n{\"id\":1,\"v\":3}\n", 3).unwrap();
+    assert_eq!(query(&mut client, JOINED), ["2 0 d 3"]);
+    assert_whole(&mut client);
+    let indexed = "SELECT indexdef FROM pg_indexes WHERE tablename = 'orders__items'";
+    assert_eq!(query(&mut client, indexed).len(), 1, "rows of child tables are found by an index");
+}
+
+#[test]
+fn elements_within_elements_go_with_the_record_too() {
+    let (url, mut client) = database();
+    let mut loader = merging(&url, MergeKeys::new(["id"]), ChildTables::All);
+    let order = |id: u32, tag: &str| {
+        format!(
+            "{{\"id\":{id},\"items\":[{{\"sku\":\"s\",\"tags\":[\"{tag}\",\"{tag}{tag}\"]}},{{\"sku\":\"t\",\"tags\":[]}}]}}\n"
+        )
+    };
+    batch(&mut loader, &(order(1, "a") + &order(2, "b")), 1).unwrap();
+    batch(&mut loader, &(order(1, "x") + &order(1, "y")), 2).unwrap();
+    let tags = "SELECT concat_ws(' ', o.id, i._index, t.value) FROM orders o \
+                JOIN orders__items i ON i._parent_id = o._row_id \
+                JOIN orders__items__tags t ON t._parent_id = i._row_id ORDER BY o.id, i._index, t._index";
+    assert_eq!(query(&mut client, tags), ["1 0 y", "1 0 yy", "2 0 b", "2 0 bb"]);
+    assert_eq!((count(&mut client, "orders__items"), count(&mut client, "orders__items__tags")), (4, 4));
+}
+
+#[test]
+fn a_merged_record_without_its_key_is_quarantined_with_its_elements() {
+    let (url, mut client) = database();
+    let mut loader = merging(&url, MergeKeys::new(["id"]), ChildTables::All);
+    // The key is in no record yet: nobody is loaded, and no element either.
+    let none = batch(&mut loader, "{\"a\":1,\"items\":[{\"sku\":\"a\"}]}\n", 1).unwrap();
+    assert_eq!(none.counts, counts(1, 0, 1));
+    let some = batch(&mut loader, "{\"id\":1,\"items\":[{\"sku\":\"b\",\"n\":1}]}\n{\"items\":[{\"sku\":\"c\"}]}\n", 2)
+        .unwrap();
+    assert_eq!(some.counts, counts(2, 1, 1));
+    assert_eq!(query(&mut client, JOINED), ["1 0 b 1"]);
+    assert_eq!(count(&mut client, "orders__items"), 1);
+    assert_whole(&mut client);
+}
+
+#[test]
+fn a_refused_element_takes_its_record_out_of_a_merge_and_what_it_would_have_replaced_stays() {
+    let (url, mut client) = database();
+    let mut loader = merging(&url, MergeKeys::new(["id"]), ChildTables::All);
+    let order = |id: u32, n: i32| format!("{{\"id\":{id},\"items\":[{{\"sku\":\"s\",\"n\":{n}}}]}}\n");
+    batch(&mut loader, &(order(1, 1) + &order(2, 2)), 1).unwrap();
+    client.batch_execute("ALTER TABLE orders__items ADD CHECK (n < 100)").unwrap();
+    let receipt = batch(&mut loader, &(order(1, 500) + &order(2, 20)), 2).unwrap();
+    assert_eq!(receipt.counts, counts(2, 1, 1));
+    assert_eq!(query(&mut client, JOINED), ["1 0 s 1", "2 0 s 20"]);
+    assert_whole(&mut client);
+}
+
+#[test]
+fn a_lost_commit_of_a_merge_leaves_every_version_once() {
+    for fault in [Fault::AnswerLost, Fault::CommitLost] {
+        let (url, mut client) = database();
+        let proxy = Proxy::start(None);
+        let url = proxy.url(url.rsplit_once('/').unwrap().1);
+        let mut loader = merging(&url, MergeKeys::new(["id"]), ChildTables::All);
+        let order = |id: u32, n: i32| format!("{{\"id\":{id},\"items\":[{{\"sku\":\"s\",\"n\":{n}}}]}}\n");
+        batch(&mut loader, &(order(1, 1) + &order(2, 2)), 1).unwrap();
+        proxy.lose(fault);
+        batch(&mut loader, &(order(1, 3) + &order(3, 4)), 2).unwrap();
+        assert_eq!(query(&mut client, JOINED), ["1 0 s 3", "2 0 s 2", "3 0 s 4"]);
+        assert_whole(&mut client);
+    }
+}
+
+#[test]
+fn a_replay_does_not_make_half_a_record_of_one_with_elements() {
+    let (url, mut client) = database();
+    let mut loader = open(&url, ChildTables::All);
+    batch(&mut loader, "{\"id\":1,\"items\":[{\"sku\":\"a\",\"n\":1}]}\n", 1).unwrap();
+    client.batch_execute("ALTER TABLE orders__items ADD CHECK (n < 100)").unwrap();
+    let refused = batch(&mut loader, "{\"id\":2,\"items\":[{\"sku\":\"b\",\"n\":500}]}\n", 2).unwrap();
+    assert_eq!(refused.counts, counts(1, 0, 1));
+    client.batch_execute("ALTER TABLE orders__items DROP CONSTRAINT orders__items_n_check").unwrap();
+    let quarantine = longshore::Quarantine::new(&url, "orders");
+    let error = quarantine.replay(&Default::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.hint().is_some_and(|hint| hint.contains("stream")));
+    // What is to be done instead.
+    let record = quarantine.records(&Default::default(), 1).unwrap().remove(0);
+    batch(&mut loader, &(String::from_utf8(record.raw).unwrap() + "\n"), 3).unwrap();
+    assert_eq!(query(&mut client, JOINED), ["1 0 a 1", "2 0 b 500"]);
+}
+
+#[test]
+fn after_any_batches_each_key_has_the_elements_of_its_newest_version() {
+    let (url, mut client) = database();
+    let keys = || MergeKeys::new(["id"]).order_by("v");
+    let mut loader = merging(&url, keys(), ChildTables::All);
+    let (mut state, mut newest) = (7u64, BTreeMap::<u64, (u64, Vec<String>)>::new());
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut sums = Counts::default();
+    for position in 1..=25 {
+        let mut input = String::new();
+        for n in 0..random(30) {
+            let (id, v, len) = (random(12), random(6), random(4));
+            let items: Vec<String> =
+                (0..len).map(|at| format!("{{\"sku\":\"{position}-{n}-{at}\",\"n\":{at}}}")).collect();
+            input += &format!("{{\"id\":{id},\"v\":{v},\"items\":[{}]}}\n", items.join(","));
+            let row = (v, (0..len).map(|at| format!("{id} {at} {position}-{n}-{at} {at}")).collect::<Vec<_>>());
+            match newest.entry(id) {
+                Entry::Occupied(there) if there.get().0 > v => {}
+                entry => drop(entry.insert_entry(row)),
+            }
+        }
+        if random(4) == 0 {
+            loader = merging(&url, keys(), ChildTables::All);
+        }
+        let counts = batch(&mut loader, &input, position).unwrap().counts;
+        assert_eq!(counts.read, counts.loaded + counts.deduplicated);
+        sums.deduplicated += counts.deduplicated;
+    }
+    assert!(sums.deduplicated > 100, "{sums:?}");
+    let expected: Vec<String> = newest.into_values().flat_map(|(_, rows)| rows).collect();
+    assert_eq!(query(&mut client, JOINED), expected);
+    assert_whole(&mut client);
+}
+
 #[test]
 fn what_child_tables_cannot_do_is_refused() {
     let (url, mut client) = database();
     let all = || StreamOptions::default().child_tables(ChildTables::All);
-    let merging = Loader::new(&url).table("t").mode(Mode::Merge(MergeKeys::new(["id"])));
-    assert_eq!(merging.open_with(all()).unwrap_err().kind(), ErrorKind::Unsupported);
     let csv = Loader::new(&url).table("t").open_with(all().csv_columns(["a"]));
     assert_eq!(csv.unwrap_err().kind(), ErrorKind::Config);
     // More arrays than there may be tables: the records are quarantined, and the others go in.

@@ -8,7 +8,9 @@ use crate::batch::{Decoder, Misfit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::front::frame::{Framed, frame};
 use crate::front::stream::resolve;
-use crate::load::{Encode, LoadRequest, PostgresQuarantine, Selection, Waiting};
+use crate::load::{Encode, LoadRequest, PostgresQuarantine, ROW_ID, Selection, Waiting};
+use crate::path::Path;
+use crate::plan::{ExistingColumn, ExistingTable, PgType, path_of_comment};
 use crate::records::{Bad, Format, PathTable, Reader, Record, Sink};
 use crate::sketch::{Collector, Sketch};
 use crate::source::Chunk;
@@ -57,7 +59,11 @@ impl Quarantine {
             }
             let (request, seen) = (self.request(&replay.waiting), attempt.sketch());
             let load_id = request.load_id.clone();
-            let mut decide = |table: Option<&_>| resolve(&self.policy, &seen, table);
+            let mut decide = |table: Option<&ExistingTable>| match table.is_some_and(|table| has_children(table, &seen))
+            {
+                true => Err(needs_a_stream()),
+                false => resolve(&self.policy, &seen, table),
+            };
             let mut open = replay.open(request, &self.contract, &mut decide)?;
             let encoder = open.encoder();
             let schema = Arc::new(open.schema.clone());
@@ -102,6 +108,20 @@ impl Quarantine {
             isolate_rows: true,
         }
     }
+}
+
+/// Whether the table's rows have ids that these records do not bring with them: a stream made them, for child tables.
+fn has_children(table: &ExistingTable, seen: &Sketch) -> bool {
+    let is_id = |path: &Path| path.keys() == [ROW_ID];
+    let path = |column: &ExistingColumn| column.comment.as_deref().and_then(path_of_comment);
+    table.columns.iter().any(|column| column.ty == PgType::Uuid && path(column).is_some_and(|path| is_id(&path)))
+        && !seen.fields.iter().any(|field| is_id(&field.path))
+}
+
+fn needs_a_stream() -> Error {
+    let message = "records of this table have rows in child tables too, which a replay does not make";
+    Error::new(ErrorKind::Unsupported, message)
+        .with_hint("write them to the stream again: `longshore quarantine show` prints them")
 }
 
 /// The format of a ledger's row. What stands in front of the records of a file does not stand in front of these.

@@ -161,11 +161,12 @@ impl Committer {
             }
             StreamBegun::Open(open) => open,
         };
-        let mut tables = Filling { open: &mut open, request: &self.request, shared: &shared, order: &order };
+        let mut tables =
+            Filling { open: &mut open, request: &self.request, shared: &shared, order: &order, families: &families };
         let schemas = tables.prepare(&mut seen)?;
         let mut batch = Batch::of(buffer, &shared, parts);
         Refused::check(&mut batch, &families, &schemas, &self.left_out.1)?;
-        let receipts = match tables.fill(&load_id, &batch, &families)? {
+        let receipts = match tables.fill(&load_id, &mut batch)? {
             Filled::Whole(receipts) => receipts,
             Filled::Refused(table, records) => {
                 // A record and the rows of its elements go in together.
@@ -238,6 +239,7 @@ struct Filling<'a, 'b> {
     shared: &'a Shared,
     /// By number and name, in the order in which they are filled: the stream's own first.
     order: &'a [(usize, TableName)],
+    families: &'a Families,
 }
 
 /// What filling the tables came to.
@@ -247,21 +249,28 @@ enum Filled {
     Refused(usize, Vec<Misfit>),
 }
 
-impl Filling<'_, '_> {
+impl<'a> Filling<'a, '_> {
     /// Makes all tables ready for what has been `seen`. Returns what to decode under.
     fn prepare(&mut self, seen: &mut BTreeMap<usize, Sketch>) -> Result<BTreeMap<usize, Schema>> {
-        let keys: Vec<&str> = match &self.request.mode {
-            Mode::Merge(by) => by.paths().collect(),
-            _ => Vec::new(),
-        };
-        let resolver = Resolver { policy: &self.shared.settings.policy, keys: &keys };
         let mut schemas = BTreeMap::new();
         for (nth, (table, _)) in self.order.iter().enumerate() {
+            let mode = self.mode(*table);
+            let keys: Vec<&str> = match mode {
+                Mode::Merge(by) => by.paths().collect(),
+                _ => Vec::new(),
+            };
+            let resolver = Resolver { policy: &self.shared.settings.policy, keys: &keys };
             let seen = seen.entry(*table).or_default();
-            let schema = self.open.prepare(nth, &self.request.mode, &mut |have| resolver.resolve(seen, have))?;
-            schemas.insert(*table, schema);
+            if let Some(schema) = self.open.prepare(nth, mode, &mut |have| resolver.resolve(seen, have))? {
+                schemas.insert(*table, schema);
+            }
         }
         Ok(schemas)
+    }
+
+    /// What becomes of rows that are in a table. Those of a child table have no key: they come and go with their record.
+    fn mode(&self, table: usize) -> &'a Mode {
+        if self.families.parent(table).is_some() { &Mode::Append } else { &self.request.mode }
     }
 
     /// The sources of the batch, and the format of each. Record batches amid rows of CSV are lines of JSON: they stand behind
@@ -280,16 +289,19 @@ impl Filling<'_, '_> {
         (sources, formats)
     }
 
-    /// Fills the tables, which are ready.
-    fn fill(&mut self, load_id: &str, batch: &Batch<'_>, families: &Families) -> Result<Filled> {
-        let (shared, buffer) = (self.shared, batch.buffer());
+    /// Fills the tables, which are ready: child tables when it is known which records have become rows.
+    fn fill(&mut self, load_id: &str, batch: &mut Batch<'_>) -> Result<Filled> {
+        let (shared, buffer, families) = (self.shared, batch.buffer(), self.families);
         let (names, content_hash) = (buffer.write_names(), buffer.content_hash());
         let (sources, formats) = self.read_as(buffer);
         let mut receipts = Vec::new();
-        for (nth, (table, name)) in self.order.iter().enumerate() {
+        let mut order: Vec<_> = self.order.iter().enumerate().collect();
+        order.sort_by_key(|(_, (table, _))| families.parent(*table).is_some());
+        for (nth, (table, name)) in order {
             let part = batch.part(*table);
             let request = LoadRequest {
                 table: name.quoted(),
+                mode: self.mode(*table).clone(),
                 load_id: load_id.to_owned(),
                 sources: sources.clone(),
                 formats: formats.clone(),
@@ -302,6 +314,7 @@ impl Filling<'_, '_> {
             if !sent.refused.is_empty() {
                 return Ok(Filled::Refused(*table, sent.refused));
             }
+            let is_keyless = opened.keyless.is_some();
             let (schema, altered) = (opened.schema.clone(), std::mem::take(&mut opened.altered));
             let settled = self.open.close(opened, sent.read)?;
             receipts.push(TableReceipt {
@@ -313,6 +326,7 @@ impl Filling<'_, '_> {
                 altered,
                 schema,
             });
+            families.leave_out(batch, *table, (!is_keyless).then_some(&settled.lost));
         }
         Ok(Filled::Whole(receipts))
     }

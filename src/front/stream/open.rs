@@ -34,7 +34,7 @@ impl Loader {
     pub fn open_with(self, options: StreamOptions) -> Result<StreamLoader> {
         let format = options.format(&self.read.format)?;
         let table = self.streamed_table()?;
-        options.check(&self.mode, &format)?;
+        options.check(&format)?;
         let request = LoadRequest {
             table,
             // Each batch has its own; this one only has to be a possible one.

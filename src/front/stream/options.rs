@@ -8,7 +8,7 @@ use super::Receipt;
 use super::children::ChildTables;
 use super::route::Route;
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::{Contract, Mode, PostgresOptions};
+use crate::load::{Contract, PostgresOptions};
 use crate::records::{Dialect, Format, FormatOptions, Kind, Layout};
 
 /// A place in a source: the position behind the last record that is meant.
@@ -177,13 +177,9 @@ impl StreamOptions {
     }
 
     /// Refuses what does not go together.
-    pub(super) fn check(&self, mode: &Mode, format: &Format) -> Result<()> {
+    pub(super) fn check(&self, format: &Format) -> Result<()> {
         if self.child_tables == ChildTables::None {
             return Ok(());
-        }
-        if let Mode::Merge(_) = mode {
-            let message = "child tables cannot be merged: rows of an earlier version would stay";
-            return Err(Error::new(ErrorKind::Unsupported, message).with_hint("append, or keep arrays as JSON"));
         }
         match format {
             Format::Ndjson => Ok(()),

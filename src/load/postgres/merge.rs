@@ -10,6 +10,7 @@ use ::postgres::types::Type as SqlType;
 
 use super::catalog;
 use super::error::{failed, refused_row};
+use super::gone::Gone;
 use super::ledger::LoadKey;
 use super::session::Client;
 use crate::error::{Error, ErrorKind, Location, Result};
@@ -30,6 +31,8 @@ pub(super) struct Merge {
     columns: Vec<String>,
     /// Columns of fields that these records do not have.
     absent: Vec<String>,
+    /// Notes the ids of rows that go, where rows of child tables point at them.
+    pub(super) gone: Option<Gone>,
 }
 
 /// Rows of the staging table, by what numbers them.
@@ -54,6 +57,14 @@ pub(super) fn missing_field(path: &str) -> Error {
     Error::new(ErrorKind::Conflict, "rows are merged by a field that neither the records nor the table have")
         .with_location(Location { column: Some(path.to_owned()), ..Location::default() })
         .with_hint("name it by its path, as `longshore infer` lists it")
+}
+
+/// Marks the columns of the key as such: a record without a value there is none.
+pub(super) fn mark_keys(columns: &mut [Fitted], by: &MergeKeys) {
+    for fitted in columns {
+        let path = fitted.column.path.to_string();
+        fitted.column.key |= by.keys.contains(&path);
+    }
 }
 
 fn position(columns: &[Fitted], path: &str) -> Option<usize> {
@@ -86,8 +97,8 @@ impl Merge {
                     .with_hint("keep JSON as jsonb, or merge by another field"));
             }
             names.push(identifier(&columns[at].column.name));
-            columns[at].column.key |= by.keys.iter().any(|known| known == path);
         }
+        mark_keys(columns, by);
         let order = by.order_by.as_ref().and_then(|_| names.pop());
         let mut nth = "_longshore_nth".to_owned();
         while columns.iter().any(|fitted| fitted.column.name == nth) {
@@ -106,6 +117,7 @@ impl Merge {
             order,
             columns: columns.iter().map(|fitted| identifier(&fitted.column.name)).collect(),
             absent,
+            gone: Gone::of(key, columns),
         };
         merge.create_stage(client, columns)?;
         if new_table {
@@ -155,11 +167,17 @@ impl Merge {
 
     /// Drops the rows that lose to another one; returns how many they are.
     pub(super) fn drop_duplicates(&self, client: &mut Client) -> Result<u64> {
+        if let Some(gone) = &self.gone {
+            gone.note_all(client, &self.stage)?;
+        }
         let losers = client.execute_typed(&self.drop_losers(), &[]).map_err(|error| refused(&error))?;
         let stale = match self.drop_stale() {
             Some(sql) => client.execute_typed(&sql, &[]).map_err(|error| refused(&error))?,
             None => 0,
         };
+        if let Some(gone) = &self.gone {
+            gone.keep_those_that_go(client, &self.stage, &self.target, &self.same_key())?;
+        }
         Ok(losers + stale)
     }
 

@@ -4,6 +4,7 @@ mod catalog;
 mod contract;
 mod copy;
 mod familiar;
+mod gone;
 mod isolate;
 mod ledger;
 mod merge;
@@ -19,6 +20,7 @@ mod spool;
 mod stream;
 mod variant;
 
+pub(crate) use self::gone::{INDEX, PARENT_ID, ROW_ID};
 pub(crate) use self::offsets::Step;
 pub(crate) use self::open_batch::{OpenBatch, OpenTable};
 pub(crate) use self::promote::Decide;

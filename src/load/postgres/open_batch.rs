@@ -69,8 +69,9 @@ impl<'a> OpenBatch<'a> {
         OpenBatch { stream, client: Some(client), keys, ready, steps, own: None, furnished, known, oid: None }
     }
 
-    /// Makes the nth table of the batch ready, of which the stream's own is the first. Returns what to decode under.
-    pub(crate) fn prepare(&mut self, nth: usize, mode: &Mode, resolve: &mut Resolve<'_>) -> Result<Schema> {
+    /// Makes the nth table of the batch ready, of which the stream's own is the first. Returns what to decode under; `None`
+    /// if no record can be loaded, see [`OpenTable::keyless`].
+    pub(crate) fn prepare(&mut self, nth: usize, mode: &Mode, resolve: &mut Resolve<'_>) -> Result<Option<Schema>> {
         let mut client = self.client.take().ok_or_else(lost)?;
         let key = self.keys.get(nth).cloned().ok_or_else(lost)?;
         let known = self.known.take_if(|_| nth == 0);
@@ -80,7 +81,10 @@ impl<'a> OpenBatch<'a> {
                 if nth == 0 {
                     self.oid = adapted.oid;
                 }
-                let schema = rows::decoded(&adapted.ready.columns, &adapted.schema);
+                let schema = match adapted.keyless {
+                    Some(_) => None,
+                    None => Some(rows::decoded(&adapted.ready.columns, &adapted.schema)),
+                };
                 self.ready[nth] = Some(adapted);
                 Ok(schema)
             }
@@ -91,7 +95,7 @@ impl<'a> OpenBatch<'a> {
         }
     }
 
-    /// Opens the nth table, which is ready, when the one before it has been closed. `names` are what
+    /// Opens the nth table, which is ready, when the one opened before has been closed. `names` are what
     /// [`Misfit::source`] is an index into.
     pub(crate) fn open(&mut self, nth: usize, request: &LoadRequest, names: &[String]) -> Result<OpenTable> {
         let client = self.client.take().ok_or_else(lost)?;
@@ -106,7 +110,7 @@ impl<'a> OpenBatch<'a> {
         let (client, key, settled) = table.load.settle(read)?;
         self.client = Some(client);
         if self.keys.first().is_some_and(|own| own.target == key.target) {
-            self.own = Some(settled);
+            self.own = Some(settled.clone());
         }
         Ok(settled)
     }

@@ -42,12 +42,14 @@ enum Rows {
 }
 
 /// What a load has done, when all of it is in its transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Settled {
     /// Its counts, which balance.
     pub(crate) counts: Counts,
     /// Single values that are in the quarantine, of records that are loaded.
     pub(crate) values: u64,
+    /// The ids of records that lost to another one, where records have ids: they have no rows in child tables either.
+    pub(crate) lost: Vec<[u8; 16]>,
 }
 
 /// What to decode under: the columns as the table has them.
@@ -184,6 +186,10 @@ impl Load {
                 (None, Some(merge)) => merge.apply(&mut client)?,
                 (None, None) => Merged { loaded: stored, deduplicated: 0 },
             };
+            let lost = match merge.as_ref().and_then(|merge| merge.gone.as_ref()) {
+                Some(gone) => gone.settle(&mut client, &key.target)?,
+                None => Vec::new(),
+            };
             let kept = spool.copy_into(&mut client, &key.target)?;
             let values = spool.values();
             let kept = (spool.rows() - values, kept.saturating_sub(values));
@@ -195,7 +201,7 @@ impl Load {
                 false => error.with_hint("a trigger on the table may drop rows"),
             })?;
             Ledger::new(&key).insert(&mut client, &request, &columns, counts)?;
-            Ok(Settled { counts, values })
+            Ok(Settled { counts, values, lost })
         })();
         match done {
             Ok(settled) => Ok((client, key, settled)),

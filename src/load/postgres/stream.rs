@@ -194,6 +194,11 @@ impl PostgresStream {
             Mode::Merge(by) => merge::missing(columns, by).map(str::to_owned),
             _ => None,
         };
+        let mark_keys = |ready: &mut Ready| {
+            if let Mode::Merge(by) = mode {
+                merge::mark_keys(&mut ready.columns, by);
+            }
+        };
         let nothing = |key| Ready { key, columns: Vec::new(), deferred: Vec::new(), done: Vec::new(), created: false };
         let found = match known {
             Some(known) => Some(known),
@@ -210,7 +215,8 @@ impl PostgresStream {
             if let Some(path) = keyless(&plan::fitted(&schema, options.json)) {
                 return Ok(Adapted { oid: None, ready: nothing(key), schema: Schema::default(), keyless: Some(path) });
             }
-            let ready = open::create(client, key, &schema, options.json)?;
+            let mut ready = open::create(client, key, &schema, options.json)?;
+            mark_keys(&mut ready);
             return Ok(Adapted { oid: None, ready, schema, keyless: None });
         };
         let (mut schema, evolution, view) = self.evolve(client, oid, &key.target, existing, resolve)?;
@@ -222,6 +228,7 @@ impl PostgresStream {
         if let Some(view) = view {
             ready.done.extend(view.create(client, oid)?);
         }
+        mark_keys(&mut ready);
         Ok(Adapted { oid: Some(oid), ready, schema, keyless: None })
     }
 

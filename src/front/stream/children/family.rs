@@ -1,8 +1,9 @@
 //! Records and the rows of their child tables, kept together until all of them are known to fit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::super::batch::Batch;
+use super::super::buffer::Buffer;
 use super::super::lines::Lines;
 use super::super::part::{Part, Stretch};
 use super::super::refuse::{broken, misfit};
@@ -25,6 +26,23 @@ impl Families {
     /// Which table's records the rows of a child table are of.
     pub(in super::super) fn parent(&self, table: usize) -> Option<usize> {
         self.all.iter().find(|(_, children)| children.contains_key(&table)).map(|(parent, _)| *parent)
+    }
+
+    /// Leaves out the rows of records that did not become rows themselves; `None` for all records of the table.
+    pub(in super::super) fn leave_out(&self, batch: &mut Batch<'_>, parent: usize, lost: Option<&[[u8; 16]]>) {
+        let lost: Option<HashSet<&[u8; 16]>> = lost.map(|lost| lost.iter().collect());
+        if lost.as_ref().is_some_and(HashSet::is_empty) {
+            return;
+        }
+        let buffer = batch.buffer();
+        for table in self.all.get(&parent).into_iter().flat_map(BTreeMap::keys) {
+            for stretch in &mut batch.part_mut(*table).stretches {
+                let Stretch::Lines(lines) = stretch else { continue };
+                let source = lines.source();
+                let stays = |byte| lost.as_ref().is_some_and(|lost| !lost.contains(&id_at(buffer, source, byte)));
+                lines.retain(stays);
+            }
+        }
     }
 
     /// Takes the records of all parts of a batch apart.
@@ -113,7 +131,7 @@ struct Splitter<'a> {
 impl Sink for Splitter<'_> {
     fn record(&mut self, _: &PathTable, record: &Record<'_>) {
         let (byte, line) = self.part.origin(self.stretch, record.offset, record.line);
-        let id = row_id(&self.part.buffer.identity(record.source, byte));
+        let id = id_at(self.part.buffer, record.source, byte);
         match take_apart(record.raw(), id, self.which) {
             Ok(rows) => {
                 self.made.own.push_text(&rows.own, byte, line);
@@ -133,6 +151,11 @@ impl Sink for Splitter<'_> {
         (misfit.byte, misfit.line) = self.part.origin(self.stretch, bad.offset, bad.line);
         self.made.misfits.push(misfit);
     }
+}
+
+/// The id of the row of the record that stands at this byte of a source.
+fn id_at(buffer: &Buffer, source: u32, byte: u64) -> [u8; 16] {
+    row_id(&buffer.identity(source, byte))
 }
 
 /// The id of a record's row, made of where the record came from: its source, its write, and its byte in that.

@@ -18,6 +18,9 @@ pub(super) use self::family::Families;
 /// `_row_id` is a UUID made of the record's source, the position of its write, and the record's place in the write, so it
 /// is the same whenever the record is loaded. Rows of child tables have one too, for their own arrays.
 ///
+/// Where rows are merged by key, the rows of a record's elements go with the row whose place another takes, and a record
+/// that loses to another one leaves none.
+///
 /// A record is loaded with all its elements or not at all: if one of them does not fit, the record is quarantined whole,
 /// with the path of what did not fit. A record that has a field of one of these names is quarantined too. Counts are of
 /// records; those of rows in child tables are in each [`TableReceipt`](crate::TableReceipt).

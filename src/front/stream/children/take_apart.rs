@@ -2,11 +2,7 @@
 
 use super::ChildTables;
 use super::members::{Member, elements, members, skip_blanks};
-
-/// The names of the fields that rows get.
-const ROW_ID: &str = "_row_id";
-const PARENT_ID: &str = "_parent_id";
-const INDEX: &str = "_index";
+use crate::load::{INDEX, PARENT_ID, ROW_ID};
 
 /// The rows of one record. The first is its own; the others are those of child tables.
 #[derive(Debug, Default, PartialEq)]

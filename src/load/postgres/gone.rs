@@ -1,0 +1,139 @@
+//! Rows of child tables that have lost their record, because another took its place.
+//!
+//! A record's id is made of where it came from, so the row of a later version has another one than the row whose place it
+//! takes. A merge into a table with such ids notes which of them go; the rows that point at these are then deleted, and
+//! those that point at these in turn.
+
+use ::postgres::types::{ToSql, Type as SqlType};
+
+use super::error::failed;
+use super::ledger::LoadKey;
+use super::merge;
+use super::session::Client;
+use crate::error::Result;
+use crate::plan::{Fitted, PgType, TableName, identifier};
+
+/// The fields by which rows of child tables are known: a row's own id, that of the row it belongs to, and its place there.
+pub(crate) const ROW_ID: &str = "_row_id";
+pub(crate) const PARENT_ID: &str = "_parent_id";
+pub(crate) const INDEX: &str = "_index";
+
+/// So much of a table's name its child tables' names begin with, however long they are.
+const PREFIX: usize = 48;
+
+/// The ids of rows that a merge takes away, in a temporary table of its transaction.
+#[derive(Debug)]
+pub(super) struct Gone {
+    table: String,
+    /// The column of the ids, quoted.
+    id: String,
+}
+
+/// A table whose rows point at those of another one.
+struct Child {
+    name: TableName,
+    /// Whether others may point at its own.
+    has_ids: bool,
+    is_indexed: bool,
+}
+
+impl Gone {
+    /// For rows with these columns. `None` if they have no ids.
+    pub(super) fn of(key: &LoadKey, columns: &[Fitted]) -> Option<Gone> {
+        let is_id = |fitted: &&Fitted| fitted.column.path.keys() == [ROW_ID] && fitted.sql == PgType::Uuid;
+        let id = identifier(&columns.iter().find(is_id)?.column.name);
+        Some(Gone { table: format!("pg_temp.longshore_gone_{:016x}", key.lock().cast_unsigned()), id })
+    }
+
+    /// Notes all rows of the staging table.
+    pub(super) fn note_all(&self, client: &mut Client, stage: &TableName) -> Result<()> {
+        let Gone { table, id } = self;
+        let name = table.trim_start_matches("pg_temp.");
+        let sql =
+            format!("CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {id} AS id, true AS is_new FROM {stage}");
+        client.batch_execute(&sql).map_err(|error| merge::refused(&error))
+    }
+
+    /// Of the rows that came, only those stay noted that have lost, which are no longer in the staging table; and those of
+    /// the table are noted whose place others are about to take.
+    pub(super) fn keep_those_that_go(
+        &self,
+        client: &mut Client,
+        stage: &TableName,
+        target: &TableName,
+        same_key: &str,
+    ) -> Result<()> {
+        let Gone { table, id } = self;
+        let sql = format!(
+            "DELETE FROM {table} g USING {stage} s WHERE g.id = s.{id}; \
+             INSERT INTO {table} SELECT t.{id}, false FROM {target} t JOIN {stage} s ON {same_key} \
+             WHERE t.{id} IS NOT NULL AND t.{id} <> s.{id}"
+        );
+        client.batch_execute(&sql).map_err(|error| merge::refused(&error))
+    }
+
+    /// Deletes the rows that point at rows which are gone, and sees to it that they are found by an index. Returns the ids
+    /// of the records that came and did not become rows.
+    pub(super) fn settle(&self, client: &mut Client, target: &TableName) -> Result<Vec<[u8; 16]>> {
+        let refused = |error: ::postgres::Error| failed("deleting rows of child tables", &error);
+        let children = children(client, target)?;
+        for Child { name, .. } in children.iter().filter(|child| !child.is_indexed) {
+            let sql = format!("CREATE INDEX ON {name} ({})", identifier(PARENT_ID));
+            client.batch_execute(&sql).map_err(refused)?;
+        }
+        client.batch_execute(&format!("ANALYZE {}", self.table)).map_err(refused)?;
+        let sql = format!("SELECT uuid_send(id) FROM {} WHERE is_new", self.table);
+        let lost = client.query_typed(&sql, &[]).map_err(refused)?;
+        let mut goes_on = !children.is_empty();
+        while goes_on {
+            let mut deleted = 0;
+            for child in &children {
+                deleted += client.execute_typed(&self.delete(child), &[]).map_err(refused)?;
+            }
+            // What pointed at the rows that were just deleted goes in the next round.
+            goes_on = deleted > 0 && children.iter().any(|child| child.has_ids);
+        }
+        Ok(lost.iter().filter_map(|row| row.get::<_, &[u8]>(0).try_into().ok()).collect())
+    }
+
+    fn delete(&self, Child { name, has_ids, .. }: &Child) -> String {
+        let (table, parent, id) = (&self.table, identifier(PARENT_ID), identifier(ROW_ID));
+        let delete = format!("DELETE FROM {name} c USING {table} g WHERE NOT g.is_new AND c.{parent} = g.id");
+        match has_ids {
+            false => delete,
+            true => format!(
+                "WITH deleted AS ({delete} RETURNING c.{id} AS id), noted AS (INSERT INTO {table} \
+                 SELECT id, false FROM deleted WHERE id IS NOT NULL) SELECT FROM deleted"
+            ),
+        }
+    }
+}
+
+/// The child tables of a table, and theirs: those beside it whose names begin with its own and whose rows have what rows of
+/// child tables have. To look at one too many costs time and nothing else: ids are the same nowhere else.
+fn children(client: &mut Client, target: &TableName) -> Result<Vec<Child>> {
+    const SQL: &str = "\
+        SELECT c.relname::text, r.attnum IS NOT NULL, EXISTS (SELECT FROM pg_index i \
+                WHERE i.indrelid = c.oid AND i.indkey[0] = p.attnum AND i.indisvalid AND i.indpred IS NULL) \
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+        JOIN pg_attribute p ON p.attrelid = c.oid AND p.attname = $3 AND p.atttypid = 'uuid'::regtype AND NOT p.attisdropped \
+        JOIN pg_attribute x ON x.attrelid = c.oid AND x.attname = $4 AND NOT x.attisdropped \
+        LEFT JOIN pg_attribute r ON r.attrelid = c.oid AND r.attname = $5 AND r.atttypid = 'uuid'::regtype \
+                AND NOT r.attisdropped \
+        WHERE n.nspname = $1 AND starts_with(c.relname, $2) AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' \
+        ORDER BY c.relname";
+    let mut end = target.name.len().min(PREFIX);
+    while !target.name.is_char_boundary(end) {
+        end -= 1;
+    }
+    let schema = target.schema.as_deref().unwrap_or_default();
+    let parameters = [schema, &target.name[..end], PARENT_ID, INDEX, ROW_ID];
+    let parameters = parameters.each_ref().map(|text| (text as &(dyn ToSql + Sync), SqlType::TEXT));
+    let rows = client.query_typed(SQL, &parameters).map_err(|error| failed("looking for child tables", &error))?;
+    let child = |row: &::postgres::Row| Child {
+        name: TableName { schema: target.schema.clone(), name: row.get(0) },
+        has_ids: row.get(1),
+        is_indexed: row.get(2),
+    };
+    Ok(rows.iter().map(child).collect())
+}
