@@ -5,6 +5,8 @@
 //! of COPY's binary form into a ready-made table of the same types. The third is a stream that commits a batch of 10,000
 //! records with each write, and beside it stands what the server takes for that at the least: `psql` with 10,000 of the
 //! encoded rows to a transaction. Needs Postgres' server programs and `psql`.
+//!
+//! With `--python PYTHON` other tools take their turns too, those that this Python has: see `support/postgres_peers.py`.
 
 #[path = "support/mod.rs"]
 #[allow(dead_code, reason = "the loads take two of the inputs")]
@@ -29,6 +31,9 @@ type Failure = Box<dyn std::error::Error>;
 /// Records of a stream's batch.
 const BATCH: u64 = 10_000;
 
+/// Other tools, as `support/postgres_peers.py` calls them.
+const PEERS: [&str; 4] = ["Polars + ADBC", "DuckDB", "dlt", "Sling"];
+
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let value = |name: &str| {
@@ -41,7 +46,7 @@ fn main() -> Result<(), Failure> {
         _ => {
             let size = value("--size").map_or(Ok(64), |size| size.parse::<u64>())?;
             let rounds = value("--rounds").map_or(Ok(5), |rounds| rounds.parse::<usize>())?;
-            compare(size << 20, rounds)
+            compare(size << 20, rounds, value("--python").as_deref())
         }
     }
 }
@@ -79,7 +84,7 @@ fn stream(url: &str, file: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-fn compare(size: u64, rounds: usize) -> Result<(), Failure> {
+fn compare(size: u64, rounds: usize, python: Option<&str>) -> Result<(), Failure> {
     let cluster = TempCluster::start(TempOptions::default())?;
     let mut client = Client::connect(cluster.url(), NoTls)?;
     let settings = ["server_version", "fsync", "synchronous_commit", "wal_level", "max_wal_size", "shared_buffers"];
@@ -90,7 +95,7 @@ fn compare(size: u64, rounds: usize) -> Result<(), Failure> {
     println!("by TCP to 127.0.0.1");
     let folder = tempfile::tempdir()?;
     for shape in [CLICKSTREAM, FLIGHTS] {
-        let bench = Bench { cluster: &cluster, folder: folder.path(), shape: &shape };
+        let bench = Bench { cluster: &cluster, folder: folder.path(), shape: &shape, python };
         bench.run(&mut client, size, rounds)?;
     }
     Ok(())
@@ -100,6 +105,8 @@ struct Bench<'a> {
     cluster: &'a TempCluster,
     folder: &'a Path,
     shape: &'a Shape,
+    /// An interpreter that has other tools.
+    python: Option<&'a str>,
 }
 
 impl Bench<'_> {
@@ -115,6 +122,7 @@ impl Bench<'_> {
         let whole = format!("\\copy ready from '{}' (format binary)\n", encoded.display());
         let parts = self.parts(&encoded)?;
         let (mut copied, mut in_parts, mut loaded, mut streamed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut others = PEERS.map(|name| (name, Vec::new()));
         for _ in 0..rounds {
             for (script, took) in [(&whole, &mut copied), (&parts, &mut in_parts)] {
                 client.batch_execute("TRUNCATE ready; CHECKPOINT")?;
@@ -124,6 +132,10 @@ impl Bench<'_> {
             loaded.push(self.child("--load", &file)?);
             clear(client)?;
             streamed.push(self.child("--stream", &file)?);
+            for (name, took) in &mut others {
+                clear(client)?;
+                took.extend(self.peer(name, &file)?);
+            }
         }
         let [copied, in_parts, loaded, streamed] = [copied, in_parts, loaded, streamed].map(median);
         let rate = |seconds: f64| bytes / 1e6 / seconds;
@@ -138,7 +150,31 @@ impl Bench<'_> {
             100.0 * loaded / streamed,
             streamed / in_parts
         );
+        for (name, took) in others.into_iter().filter(|(_, took)| !took.is_empty()) {
+            let took = median(took);
+            println!(
+                "  {name} {took:.3} s, {:.1} MB/s: longshore's load is {:.1} times as fast",
+                rate(took),
+                took / loaded
+            );
+        }
         Ok(())
+    }
+
+    /// Has another tool load the file; the seconds that it took, if it is there and can.
+    fn peer(&self, name: &str, file: &Path) -> Result<Option<f64>, Failure> {
+        const NOT_HERE: i32 = 3;
+        let Some(python) = self.python else { return Ok(None) };
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/support/postgres_peers.py");
+        let done = Command::new(python).arg(script).arg(name).arg(self.cluster.url()).arg(file).output()?;
+        match done.status.code() {
+            Some(0) => {}
+            Some(NOT_HERE) => return Ok(None),
+            _ => return Err(format!("{name}: {}", String::from_utf8_lossy(&done.stderr)).into()),
+        }
+        let printed = String::from_utf8_lossy(&done.stdout);
+        let seconds = printed.lines().find_map(|line| line.trim().parse().ok());
+        Ok(Some(seconds.ok_or_else(|| format!("{name} printed no seconds"))?))
     }
 
     /// The rows in COPY's binary form, and the table `ready` for them.
@@ -204,7 +240,9 @@ impl Bench<'_> {
 /// Nothing of the runs before is left, and the server has nothing to write for them.
 fn clear(client: &mut Client) -> Result<(), Failure> {
     let ours = "_longshore_loads, _longshore_quarantine, _longshore_offsets";
-    client.batch_execute(&format!("DROP TABLE IF EXISTS loaded, streamed, {ours}; CHECKPOINT"))?;
+    client.batch_execute(&format!("DROP TABLE IF EXISTS loaded, streamed, {ours}"))?;
+    client.batch_execute("DROP SCHEMA IF EXISTS dlt_peer CASCADE; DROP SCHEMA IF EXISTS dlt_peer_staging CASCADE")?;
+    client.batch_execute("CHECKPOINT")?;
     Ok(())
 }
 
