@@ -25,6 +25,8 @@ pub(crate) enum Work {
     Stream,
     /// Streams the long drift stream from where the table is; the input is the size of a batch.
     Drift,
+    /// Merges ever new versions of orders, each with its items, from where the table is; the input is the number of them.
+    Versions,
     /// Streams so many small records, and says how much memory it has meanwhile.
     Endless,
 }
@@ -61,6 +63,7 @@ fn that_may_fail() {
                 }
             });
         }
+        "Versions" => crate::versions::feed(&url, input.parse().unwrap()),
         "Endless" => crate::memory::stream(&url, input.parse().unwrap()),
         "Pipe" => drop(loader.load(Source::stdin()).unwrap_or_else(|error| panic!("{error} / {:?}", error.hint()))),
         _ => drop(loader.load(Source::path(input)).unwrap_or_else(|error| panic!("{error} / {:?}", error.hint()))),

@@ -34,6 +34,7 @@ mod server;
 mod steps;
 #[cfg(feature = "tls")]
 mod tls;
+mod versions;
 
 /// How often a loop runs: the first number by default, the second in full.
 pub(crate) fn times(short: u64, full: u64) -> u64 {

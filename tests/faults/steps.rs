@@ -9,7 +9,7 @@ use postgres::Client;
 
 use crate::child::{Work, child};
 use crate::support::database;
-use crate::{is_full, known, times};
+use crate::{is_full, known, times, versions};
 
 const RECORDS: i64 = 2_000;
 const ACTIONS: [&str; 4] = ["kill", "error", "panic", "temporary"];
@@ -129,6 +129,28 @@ fn a_stream_that_fails_at_any_step_is_completed_by_the_next_run() {
     expect(&reached, &["infer.chunk", "decode.chunk", "table.create", "table.lock", "table.alter", "copy.begin"]);
     expect(&reached, &["copy.rows", "copy.end", "quarantine.write", "ledger.write", "offsets.write", "commit.send"]);
     expect(&reached, &["commit.answer", "session.connect", "transaction.begin", "ledger.create"]);
+    assert!(steps >= if is_full() { 180 } else { 60 }, "{steps}");
+}
+
+#[test]
+fn a_merge_with_child_tables_that_fails_at_any_step_is_completed_by_the_next_run() {
+    const VERSIONS: u64 = 60;
+    let (url, client) = database();
+    let client = std::cell::RefCell::new(client);
+    let (steps, reached) = fail_everywhere(&mut Place {
+        work: Work::Versions,
+        url,
+        input: VERSIONS.to_string(),
+        clear: &mut || {
+            empty(&mut client.borrow_mut());
+            client.borrow_mut().batch_execute("DROP TABLE IF EXISTS t__items").unwrap();
+        },
+        check: &mut || versions::check(&mut client.borrow_mut(), VERSIONS),
+    });
+    expect(
+        &reached,
+        &["children.delete", "table.create", "copy.rows", "ledger.write", "offsets.write", "commit.answer"],
+    );
     assert!(steps >= if is_full() { 180 } else { 60 }, "{steps}");
 }
 

@@ -11,6 +11,7 @@ use super::ledger::LoadKey;
 use super::merge;
 use super::session::Client;
 use crate::error::Result;
+use crate::fault;
 use crate::plan::{Fitted, PgType, TableName, identifier};
 
 /// The fields by which rows of child tables are known: a row's own id, that of the row it belongs to, and its place there.
@@ -77,6 +78,7 @@ impl Gone {
     pub(super) fn settle(&self, client: &mut Client, target: &TableName) -> Result<Vec<[u8; 16]>> {
         let refused = |error: ::postgres::Error| failed("deleting rows of child tables", &error);
         let children = children(client, target)?;
+        fault::point("children.delete")?;
         for Child { name, .. } in children.iter().filter(|child| !child.is_indexed) {
             let sql = format!("CREATE INDEX ON {name} ({})", identifier(PARENT_ID));
             client.batch_execute(&sql).map_err(refused)?;
