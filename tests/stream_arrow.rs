@@ -9,7 +9,7 @@ use arrow_array::*;
 use arrow_schema::{DataType, Field, Schema};
 use longshore::load::{Contract, Counts, MergeKeys, Mode, OnChange, Selection};
 use longshore::records::{FormatOptions, Kind};
-use longshore::{ErrorKind, Loader, Offset, Quarantine, ReadOptions, Route, StreamLoader, StreamOptions};
+use longshore::{ChildTables, ErrorKind, Loader, Offset, Quarantine, ReadOptions, Route, StreamLoader, StreamOptions};
 use support::*;
 
 fn open(url: &str) -> StreamLoader {
@@ -29,9 +29,13 @@ fn counts(read: u64, loaded: u64, quarantined: u64) -> Counts {
 }
 
 fn types(client: &mut postgres::Client) -> Vec<String> {
+    types_of(client, "t")
+}
+
+fn types_of(client: &mut postgres::Client, table: &str) -> Vec<String> {
     let sql = "SELECT attname || ' ' || format_type(atttypid, atttypmod) FROM pg_attribute \
-               WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attnum";
-    client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+               WHERE attrelid = $1::text::regclass AND attnum > 0 ORDER BY attnum";
+    client.query(sql, &[&table]).unwrap().iter().map(|row| row.get(0)).collect()
 }
 
 fn rows(client: &mut postgres::Client) -> Vec<String> {
@@ -182,4 +186,62 @@ fn a_batch_without_columns_or_rows_moves_the_offset_only() {
     loader.write(RecordBatch::new_empty(Arc::new(Schema::empty())), Offset::new("s", 5)).unwrap();
     assert_eq!(loader.commit().unwrap().counts, counts(0, 0, 0));
     assert_eq!(open(&url).committed("s").unwrap(), Some(5));
+}
+
+/// Orders, each with a list of items, of which the first has tags.
+fn orders(ids: &[i64], items: &[usize]) -> RecordBatch {
+    let total: usize = items.iter().sum();
+    let sku = array(StringArray::from_iter_values((0..total).map(|n| format!("2024-01-{:02}", n + 1))));
+    let price = Decimal128Array::from_iter_values((0..total).map(|n| 100 + n as i128));
+    let price = array(price.with_precision_and_scale(10, 2).unwrap());
+    let mut tags = builder::ListBuilder::new(builder::StringBuilder::new());
+    (0..total).for_each(|n| tags.append_value(["1", "2"].into_iter().take(if n == 0 { 2 } else { 0 }).map(Some)));
+    let item = StructArray::try_from(vec![("sku", sku), ("price", price), ("tags", array(tags.finish()))]).unwrap();
+    let offsets = arrow_buffer::OffsetBuffer::from_lengths(items.iter().copied());
+    let of = Arc::new(Field::new("item", item.data_type().clone(), true));
+    let items = ListArray::new(of, offsets, Arc::new(item), None);
+    batch(vec![("id", array(Int64Array::from(ids.to_vec()))), ("items", array(items))])
+}
+
+#[test]
+fn lists_become_child_tables_of_the_types_of_their_elements() {
+    let (url, mut client) = database();
+    let options = StreamOptions::default().child_tables(ChildTables::All);
+    let mut loader = Loader::new(&url).table("t").open_with(options).unwrap();
+    loader.write(orders(&[1, 2, 3], &[2, 0, 1]), Offset::new("s", 1)).unwrap();
+    // Of a slice only its own elements count.
+    loader.write(orders(&[7, 4, 8], &[3, 1, 3]).slice(1, 1), Offset::new("s", 2)).unwrap();
+    loader.write("{\"id\":5,\"items\":[{\"sku\":\"x\",\"price\":2.5}]}\n", Offset::new("s", 3)).unwrap();
+    let receipt = loader.commit().unwrap();
+    assert_eq!((receipt.counts, receipt.tables.len()), (counts(5, 5, 0), 3));
+    let sorted = |mut types: Vec<String>| {
+        types.sort();
+        types.join(", ")
+    };
+    assert_eq!(sorted(types(&mut client)), "_row_id uuid, id bigint, items smallint");
+    assert_eq!(
+        sorted(types_of(&mut client, "t__items")),
+        "_index smallint, _parent_id uuid, _row_id uuid, price numeric(10,2), sku text, tags smallint"
+    );
+    assert_eq!(sorted(types_of(&mut client, "t__items__tags")), "_index smallint, _parent_id uuid, value text");
+    let sql = "SELECT concat_ws(' ', t.id, i._index, i.sku, i.price, g.value) FROM t JOIN t__items i ON i._parent_id = t._row_id \
+               LEFT JOIN t__items__tags g ON g._parent_id = i._row_id ORDER BY t.id, i._index, g._index";
+    let found: Vec<String> = client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(
+        found,
+        [
+            "1 0 2024-01-01 1.00 1",
+            "1 0 2024-01-01 1.00 2",
+            "1 1 2024-01-02 1.01",
+            "3 0 2024-01-03 1.02",
+            "4 0 2024-01-04 1.03",
+            "5 0 x 2.50"
+        ]
+    );
+    // Merged like records.
+    let loader = Loader::new(&url).table("t").mode(Mode::Merge(MergeKeys::new(["id"])));
+    let mut loader = loader.open_with(StreamOptions::default().child_tables(ChildTables::All)).unwrap();
+    loader.write(orders(&[1, 3], &[0, 2]), Offset::new("s", 4)).unwrap();
+    assert_eq!(loader.commit().unwrap().counts, counts(2, 2, 0));
+    assert_eq!((count(&mut client, "t__items"), count(&mut client, "t__items__tags")), (4, 2));
 }

@@ -43,7 +43,7 @@ use self::commit::Committer;
 use self::records::Payload;
 pub(super) use self::resolve::resolve;
 use self::shared::Shared;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::load::Step;
 #[cfg(feature = "kafka")]
 use crate::records::Format;
@@ -222,12 +222,8 @@ impl StreamLoader {
     fn take(&mut self, records: StreamRecords<'_>, offset: &Offset, table: usize) -> Result<()> {
         match records.0 {
             Payload::Bytes(bytes) => self.buffer.push(&offset.source, &bytes, offset.position, table),
-            Payload::Batch(_) if self.shared.options.child_tables != ChildTables::None => {
-                let message = "record batches cannot be taken apart into child tables";
-                return Err(Error::new(ErrorKind::Unsupported, message).with_hint("write records as JSON"));
-            }
             Payload::Batch(batch) => {
-                let (lines, declared) = arrow::lines(&batch)?;
+                let (lines, declared) = arrow::lines(&batch, &self.shared.options.child_tables)?;
                 self.buffer.push_declared(&offset.source, &lines, declared, offset.position, table);
             }
         }

@@ -36,7 +36,7 @@ pub(super) enum Stretch {
 
 impl Stretch {
     /// What is declared of the records' columns, which are lines of JSON then.
-    fn declared(&self) -> Option<&Arc<Declared>> {
+    pub(super) fn declared(&self) -> Option<&Arc<Declared>> {
         match self {
             Stretch::Piece(piece) => piece.declared.as_ref(),
             Stretch::Lines(lines) => lines.declared.as_ref(),
@@ -68,7 +68,7 @@ impl PartOf<'_> {
         }
     }
 
-    fn format(&self, stretch: &Stretch) -> &Format {
+    pub(super) fn format_of(&self, stretch: &Stretch) -> &Format {
         if stretch.declared().is_some() { &Format::Ndjson } else { self.format }
     }
 
@@ -83,38 +83,44 @@ impl PartOf<'_> {
 
     /// The evidence of all records. `names` are those of the batch's sources.
     pub(super) fn sketch(&self, names: &[String]) -> Result<Sketch> {
+        let mut sketches = vec![self.values(names, |stretch| stretch.declared().is_none())?];
+        for (declared, stretch) in self.declared() {
+            if declared.is_partial() {
+                let is_its = |stretch: &Stretch| stretch.declared().is_some_and(|its| Arc::ptr_eq(its, declared));
+                sketches.push(declared.besides(self.values(names, is_its)?));
+            }
+            let chunk = self.chunk(stretch);
+            let source = names.get(chunk.source as usize).map_or("", String::as_str);
+            sketches.push(declared.sketch(source, chunk.offset, chunk.first_line));
+        }
+        Ok(Sketch::merge_all(sketches))
+    }
+
+    /// The evidence of the values in some stretches.
+    fn values(&self, names: &[String], wanted: impl Fn(&Stretch) -> bool) -> Result<Sketch> {
+        let stretches: Vec<&Stretch> = self.part.stretches.iter().filter(|stretch| wanted(stretch)).collect();
         let inputs: Vec<&str> = names.iter().map(String::as_str).collect();
         let worker = || (Reader::new(self.settings.read.limits), Collector::new(&inputs));
         let work = |(reader, collector): &mut (Reader, Collector), stretch: &Stretch| {
             fault::point("infer.chunk")?;
-            if stretch.declared().is_some() {
-                return Ok(());
-            }
             let mut chunk = self.chunk(stretch);
             collector.begin(chunk.source, chunk.sequence);
-            reader.read(self.format, &mut chunk, collector);
+            reader.read(self.format_of(stretch), &mut chunk, collector);
             Ok(())
         };
-        let workers = ordered_map(self.part.stretches.iter().map(Ok), self.threads(), worker, work, |()| Ok(()))?;
+        let threads = threads(stretches.len(), self.settings.read.threads);
+        let workers = ordered_map(stretches.into_iter().map(Ok), threads, worker, work, |()| Ok(()))?;
         let formats = vec![self.format.clone(); names.len()];
         let sketch = |(reader, collector): (Reader, Collector)| collector.finish(reader.paths(), &formats);
-        Ok(Sketch::merge_all(workers.into_iter().map(sketch).chain(self.declared(names))))
+        Ok(Sketch::merge_all(workers.into_iter().map(sketch)))
     }
 
-    /// What record batches declare, each once.
-    fn declared(&self, names: &[String]) -> Vec<Sketch> {
-        let mut sketches = Vec::new();
-        let mut last: Option<&Arc<Declared>> = None;
-        for stretch in &self.part.stretches {
-            let Some(declared) = stretch.declared() else { continue };
-            if last.is_none_or(|last| !Arc::ptr_eq(last, declared)) {
-                let chunk = self.chunk(stretch);
-                let source = names.get(chunk.source as usize).map_or("", String::as_str);
-                sketches.push(declared.sketch(source, chunk.offset, chunk.first_line));
-            }
-            last = Some(declared);
-        }
-        sketches
+    /// What record batches declare, each once, with the first stretch of its rows.
+    fn declared(&self) -> Vec<(&Arc<Declared>, &Stretch)> {
+        let all = self.part.stretches.iter().filter_map(|stretch| Some((stretch.declared()?, stretch)));
+        let mut each: Vec<(&Arc<Declared>, &Stretch)> = all.collect();
+        each.dedup_by(|(next, _), (before, _)| Arc::ptr_eq(next, before));
+        each
     }
 
     /// Decodes, encodes and sends everything. Records whose rows the table refuses are quarantined, or given back where rows
@@ -136,7 +142,7 @@ impl PartOf<'_> {
         let worker = || (Reader::new(self.settings.read.limits), Decoder::new(schema.clone()));
         let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
             fault::point("decode.chunk")?;
-            reader.read(self.format(stretch), &mut self.chunk(stretch), decoder);
+            reader.read(self.format_of(stretch), &mut self.chunk(stretch), decoder);
             let Decoded { batch, misfits, values, overflowed, read } = decoder.finish()?;
             let rows = match batch.num_rows() {
                 0 => None,
@@ -174,7 +180,7 @@ impl PartOf<'_> {
         let mut records = Vec::new();
         for nth in isolated.pieces() {
             let Some(stretch) = self.part.stretches.get(nth) else { continue };
-            let how = (self.format(stretch), self.settings.read.limits);
+            let how = (self.format_of(stretch), self.settings.read.limits);
             let of_piece = isolated.records(nth, how, &mut self.chunk(stretch), schema).into_iter();
             records.extend(of_piece.map(|misfit| self.in_source(stretch, misfit)));
         }
@@ -187,7 +193,7 @@ impl PartOf<'_> {
         let mut sent = Sent::default();
         for stretch in &self.part.stretches {
             let mut refuse = Refuse::new(path);
-            reader.read(self.format(stretch), &mut self.chunk(stretch), &mut refuse);
+            reader.read(self.format_of(stretch), &mut self.chunk(stretch), &mut refuse);
             sent.read += refuse.misfits.len() as u64;
             let misfits = self.placed(stretch, refuse.misfits);
             misfits.iter().try_for_each(|misfit| table.quarantine(misfit))?;

@@ -14,6 +14,17 @@ const DOUBLE_DIGITS: (u32, u32) = (309, 340);
 
 /// Adds the evidence of a column, and of what is inside it.
 pub(super) fn declare(field: &Field, array: &dyn Array, path: Path, fields: &mut Vec<FieldEvidence>) {
+    declare_one(field, array, path.clone(), fields);
+    if let Some(object) = array.as_struct_opt() {
+        for (field, array) in object.fields().iter().zip(object.columns()) {
+            let inner = Path::new(path.keys().iter().cloned().chain([field.name().clone()]));
+            declare(field, array.as_ref(), inner, fields);
+        }
+    }
+}
+
+/// Adds the evidence of a column.
+pub(super) fn declare_one(field: &Field, array: &dyn Array, path: Path, fields: &mut Vec<FieldEvidence>) {
     let nth = fields.len() as u64;
     let nulls = array.logical_null_count() as u64;
     let filled = array.len() as u64 - nulls;
@@ -26,13 +37,7 @@ pub(super) fn declare(field: &Field, array: &dyn Array, path: Path, fields: &mut
             evidence.note_first(class, first);
         }
     }
-    fields.push(FieldEvidence { path: path.clone(), evidence });
-    if let Some(object) = array.as_struct_opt() {
-        for (field, array) in object.fields().iter().zip(object.columns()) {
-            let inner = Path::new(path.keys().iter().cloned().chain([field.name().clone()]));
-            declare(field, array.as_ref(), inner, fields);
-        }
-    }
+    fields.push(FieldEvidence { path, evidence });
 }
 
 /// The class that a column's type stands for, and what else is to be known of its values.

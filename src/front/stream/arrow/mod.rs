@@ -4,24 +4,32 @@
 //! not hold is found by the same check, and what is quarantined can be read and replayed. The types do not come from the
 //! values, as they do for JSON, but from the batch: a text that looks like a date stays text.
 
+mod apart;
 mod cells;
 mod evidence;
 
+use std::collections::HashSet;
+
 use arrow_array::RecordBatch;
 
+use self::apart::Apart;
 use self::cells::{Cell, cell, text};
 use self::evidence::declare;
+use super::ChildTables;
 use crate::error::{Error, Location, Result};
 use crate::path::Path;
 use crate::records::Format;
 use crate::sketch::{BadRecords, FieldEvidence, Position, Sketch, SourceEvidence};
 
 /// What a batch declares of its columns.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Declared {
     /// As if the rows were records of input 0, the first one at byte 0.
     fields: Vec<FieldEvidence>,
+    /// How many there are; 0 for rows that have values besides what is declared, and are counted with these.
     rows: u64,
+    /// The same of the rows when they have been taken apart, where they are to be.
+    pub(super) apart: Option<Apart>,
 }
 
 /// The rows of a batch as lines of JSON, each with its line end, and what the batch declares of them.
@@ -30,7 +38,7 @@ pub(super) struct Declared {
 ///
 /// [`Unsupported`](crate::ErrorKind::Unsupported) with the column, for a type that no column of a table has;
 /// [`Config`](crate::ErrorKind::Config) for two columns of one name.
-pub(super) fn lines(batch: &RecordBatch) -> Result<(Vec<u8>, Declared)> {
+pub(super) fn lines(batch: &RecordBatch, which: &ChildTables) -> Result<(Vec<u8>, Declared)> {
     let schema = batch.schema_ref();
     let mut fields = Vec::new();
     let mut columns: Vec<(Vec<u8>, Cell<'_>)> = Vec::new();
@@ -60,10 +68,23 @@ pub(super) fn lines(batch: &RecordBatch) -> Result<(Vec<u8>, Declared)> {
         }
         out.extend_from_slice(b"}\n");
     }
-    Ok((out, Declared { fields, rows: batch.num_rows() as u64 }))
+    let apart = (*which != ChildTables::None).then(|| Apart::of(batch, which));
+    Ok((out, Declared { fields, rows: batch.num_rows() as u64, apart }))
 }
 
 impl Declared {
+    /// Whether rows have values besides what is declared.
+    pub(super) fn is_partial(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// What is to be seen in the values, of the evidence that they give: what is declared is not.
+    pub(super) fn besides(&self, mut values: Sketch) -> Sketch {
+        let declared: HashSet<&Path> = self.fields.iter().map(|field| &field.path).collect();
+        values.fields.retain(|field| !declared.contains(&field.path));
+        values
+    }
+
     /// The evidence of the rows, as those of a source that stand from this byte and line on.
     pub(super) fn sketch(&self, source: &str, byte: u64, line: u64) -> Sketch {
         let mut fields = self.fields.clone();
@@ -96,7 +117,8 @@ mod tests {
         let day: ArrayRef = Arc::new(StringArray::from(vec![Some("2024-01-01"), None, Some("a\"b\n")]));
         let number: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), Some(-7), None]));
         let double: ArrayRef = Arc::new(Float64Array::from(vec![0.1, 1e16, f64::NAN]));
-        let (lines, declared) = lines(&batch(vec![("day", day), ("n", number), ("x\"y", double)])).unwrap();
+        let (lines, declared) =
+            lines(&batch(vec![("day", day), ("n", number), ("x\"y", double)]), &ChildTables::None).unwrap();
         assert_eq!(
             String::from_utf8(lines).unwrap(),
             "{\"day\":\"2024-01-01\",\"n\":7,\"x\\\"y\":0.1}\n{\"day\":null,\"n\":-7,\"x\\\"y\":1e16}\n\
@@ -110,7 +132,7 @@ mod tests {
     #[test]
     fn two_columns_of_one_name_are_refused() {
         let number: ArrayRef = Arc::new(Int32Array::from(vec![1]));
-        let error = lines(&batch(vec![("a", number.clone()), ("a", number)])).unwrap_err();
+        let error = lines(&batch(vec![("a", number.clone()), ("a", number)]), &ChildTables::None).unwrap_err();
         assert_eq!((error.kind(), error.location().unwrap().column.as_deref()), (crate::ErrorKind::Config, Some("a")));
     }
 }

@@ -1,7 +1,9 @@
 //! Records and the rows of their child tables, kept together until all of them are known to fit.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
+use super::super::arrow::Declared;
 use super::super::batch::Batch;
 use super::super::buffer::Buffer;
 use super::super::lines::Lines;
@@ -74,8 +76,9 @@ fn split_part(
         let work = |reader: &mut Reader, stretch: &Stretch| {
             let mut chunk = part.chunk(stretch);
             let mut splitter = Splitter { which, part: &part, stretch, made: Made::default() };
-            reader.read(part.format, &mut chunk, &mut splitter);
+            reader.read(part.format_of(stretch), &mut chunk, &mut splitter);
             splitter.made.source = chunk.source;
+            splitter.made.declared = stretch.declared().cloned();
             splitter.made.sequence = chunk.sequence;
             Ok(splitter.made)
         };
@@ -88,16 +91,22 @@ fn split_part(
     let mut children: BTreeMap<usize, String> = BTreeMap::new();
     for one in made {
         let (source, sequence) = (one.source, one.sequence);
-        let lines = |lines: Lines| Stretch::Lines(lines.in_chunk(source, sequence));
+        let apart = one.declared.as_ref().and_then(|declared| declared.apart.as_ref());
+        let lines = |lines: Lines, declared: Option<&Arc<Declared>>| {
+            let mut lines = lines.in_chunk(source, sequence);
+            lines.declared = declared.cloned();
+            Stretch::Lines(lines)
+        };
         let misfits = one.misfits.into_iter().map(|misfit| batch.buffer().locate(misfit));
         own.misfits.extend(misfits);
-        own.stretches.push(lines(one.own));
+        own.stretches.push(lines(one.own, apart.map(|apart| &apart.own)));
         for (keys, rows) in one.children {
             let path = format!("{}[]", crate::path::Path::new(keys.iter().cloned()));
             match tables.child(parent, &keys) {
                 Some(number) => {
                     children.insert(number, path);
-                    batch.part_mut(number).stretches.push(lines(rows));
+                    let declared = apart.and_then(|apart| apart.children.get(&keys));
+                    batch.part_mut(number).stretches.push(lines(rows, declared));
                 }
                 None => {
                     rows.places().for_each(|byte| refused.add(source, byte, &path, "past the bound on child tables"))
@@ -115,6 +124,8 @@ fn split_part(
 struct Made {
     source: u32,
     sequence: u64,
+    /// What is declared of the records.
+    declared: Option<Arc<Declared>>,
     own: Lines,
     children: BTreeMap<Vec<String>, Lines>,
     misfits: Vec<Misfit>,

@@ -15,6 +15,8 @@ pub(super) use self::family::Families;
 /// other one is in `value`. In the record's own row the array's place is taken by its length; where a field is an array
 /// here and a number there, only the child table tells them apart.
 ///
+/// The lists of a record batch are taken apart like arrays, and the types of their elements are those of the rows.
+///
 /// `_row_id` is a UUID made of the record's source, the position of its write, and the record's place in the write, so it
 /// is the same whenever the record is loaded. Rows of child tables have one too, for their own arrays.
 ///
