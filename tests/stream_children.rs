@@ -275,6 +275,19 @@ fn a_replay_does_not_make_half_a_record_of_one_with_elements() {
 }
 
 #[test]
+fn a_file_that_is_merged_leaves_no_elements_of_the_rows_that_it_replaces() {
+    let (url, mut client) = database();
+    let input = "{\"id\":1,\"n\":1,\"items\":[{\"sku\":\"a\"}]}\n{\"id\":2,\"n\":2,\"items\":[{\"sku\":\"b\"}]}\n";
+    batch(&mut open(&url, ChildTables::All), input, 1).unwrap();
+    let loader = Loader::new(&url).table("orders").mode(Mode::Merge(MergeKeys::new(["id"])));
+    let report = loader.load(longshore::Source::bytes("{\"id\":2,\"n\":20}\n{\"id\":3,\"n\":30}\n")).unwrap();
+    assert_eq!(report.counts, counts(2, 2, 0));
+    let rows = "SELECT concat_ws(' ', id, n, i.sku) FROM orders o LEFT JOIN orders__items i ON i._parent_id = o._row_id ORDER BY id";
+    assert_eq!(query(&mut client, rows), ["1 1 a", "2 20", "3 30"]);
+    assert_whole(&mut client);
+}
+
+#[test]
 fn after_any_batches_each_key_has_the_elements_of_its_newest_version() {
     let (url, mut client) = database();
     let keys = || MergeKeys::new(["id"]).order_by("v");

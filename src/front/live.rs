@@ -31,7 +31,10 @@ const LONGEST: usize = 16 << 20;
 pub fn live_table(source: &Source) -> Result<RedshiftTable> {
     let mut input = source.open(0)?;
     let name = input.name().to_owned();
-    let list = input.peek(LONGEST)?;
+    let list = input.peek(LONGEST + 1)?;
+    if list.len() > LONGEST {
+        return Err(not_a_list("it has more than 16 MiB").in_source(name));
+    }
     let is_json = list.trim_ascii_start().first() == Some(&b'{');
     let options = FormatOptions {
         kind: Some(if is_json { Kind::Ndjson } else { Kind::Csv }),
@@ -128,5 +131,8 @@ mod tests {
             let error = live_table(&Source::bytes(list)).unwrap_err();
             assert!(error.kind() == ErrorKind::Config && error.message().contains(wrong), "{error}");
         }
+        // Nothing of a list is passed over, were it ever so long.
+        let long = Source::bytes(vec![b'\n'; LONGEST + 1]);
+        assert!(live_table(&long).unwrap_err().message().contains("16 MiB"));
     }
 }

@@ -12,7 +12,8 @@ use super::merge;
 use super::session::Client;
 use crate::error::Result;
 use crate::fault;
-use crate::plan::{Fitted, PgType, TableName, identifier};
+use crate::path::Path;
+use crate::plan::{ExistingColumn, ExistingTable, Fitted, PgType, TableName, identifier, path_of_comment};
 
 /// The fields by which rows of child tables are known: a row's own id, that of the row it belongs to, and its place there.
 pub(crate) const ROW_ID: &str = "_row_id";
@@ -28,6 +29,8 @@ pub(super) struct Gone {
     table: String,
     /// The column of the ids, quoted.
     id: String,
+    /// Whether the records that come have ids too. Those of a file have none.
+    come_with_ids: bool,
 }
 
 /// A table whose rows point at those of another one.
@@ -39,19 +42,30 @@ struct Child {
 }
 
 impl Gone {
-    /// For rows with these columns. `None` if they have no ids.
-    pub(super) fn of(key: &LoadKey, columns: &[Fitted]) -> Option<Gone> {
-        let is_id = |fitted: &&Fitted| fitted.column.path.keys() == [ROW_ID] && fitted.sql == PgType::Uuid;
-        let id = identifier(&columns.iter().find(is_id)?.column.name);
-        Some(Gone { table: format!("pg_temp.longshore_gone_{:016x}", key.lock().cast_unsigned()), id })
+    /// For records with these columns that are merged into a table, if it is there already. `None` if neither has ids.
+    pub(super) fn of(key: &LoadKey, columns: &[Fitted], table: Option<&ExistingTable>) -> Option<Gone> {
+        let is_id = |path: &Path, ty: &PgType| path.keys() == [ROW_ID] && *ty == PgType::Uuid;
+        let comes = columns.iter().find(|fitted| is_id(&fitted.column.path, &fitted.sql));
+        let is_there = |column: &&ExistingColumn| {
+            column.comment.as_deref().and_then(path_of_comment).is_some_and(|path| is_id(&path, &column.ty))
+        };
+        let there = table.and_then(|table| table.columns.iter().find(is_there));
+        let id = comes.map(|fitted| &fitted.column.name).or(there.map(|column| &column.name))?;
+        Some(Gone {
+            table: format!("pg_temp.longshore_gone_{:016x}", key.lock().cast_unsigned()),
+            id: identifier(id),
+            come_with_ids: comes.is_some(),
+        })
     }
 
     /// Notes all rows of the staging table.
     pub(super) fn note_all(&self, client: &mut Client, stage: &TableName) -> Result<()> {
-        let Gone { table, id } = self;
+        let Gone { table, id, come_with_ids } = self;
         let name = table.trim_start_matches("pg_temp.");
-        let sql =
-            format!("CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT {id} AS id, true AS is_new FROM {stage}");
+        let mut sql = format!("CREATE TEMPORARY TABLE {name} (id uuid, is_new boolean) ON COMMIT DROP");
+        if *come_with_ids {
+            sql += &format!("; INSERT INTO {table} SELECT {id}, true FROM {stage}");
+        }
         client.batch_execute(&sql).map_err(|error| merge::refused(&error))
     }
 
@@ -64,11 +78,17 @@ impl Gone {
         target: &TableName,
         same_key: &str,
     ) -> Result<()> {
-        let Gone { table, id } = self;
+        let Gone { table, id, come_with_ids } = self;
+        let (stayed, another) = match come_with_ids {
+            true => (
+                format!("DELETE FROM {table} g USING {stage} s WHERE g.id = s.{id}; "),
+                format!(" AND t.{id} <> s.{id}"),
+            ),
+            false => Default::default(),
+        };
         let sql = format!(
-            "DELETE FROM {table} g USING {stage} s WHERE g.id = s.{id}; \
-             INSERT INTO {table} SELECT t.{id}, false FROM {target} t JOIN {stage} s ON {same_key} \
-             WHERE t.{id} IS NOT NULL AND t.{id} <> s.{id}"
+            "{stayed}INSERT INTO {table} SELECT t.{id}, false FROM {target} t JOIN {stage} s ON {same_key} \
+             WHERE t.{id} IS NOT NULL{another}"
         );
         client.batch_execute(&sql).map_err(|error| merge::refused(&error))
     }

@@ -15,7 +15,7 @@ use super::ledger::LoadKey;
 use super::session::Client;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::load::MergeKeys;
-use crate::plan::{Fitted, PgType, TableName, identifier, path_of_comment};
+use crate::plan::{ExistingTable, Fitted, PgType, TableName, identifier, path_of_comment};
 
 /// The comment by which the index that a merge made is known again.
 const INDEX_COMMENT: &str = "longshore merge key";
@@ -108,7 +108,8 @@ impl Merge {
             schema: Some("pg_temp".to_owned()),
             name: format!("longshore_stage_{:016x}", key.lock().cast_unsigned()),
         };
-        let absent = if new_table { Vec::new() } else { absent(client, key, columns)? };
+        let there = if new_table { None } else { existing(client, key)? };
+        let absent = there.as_ref().map_or(Vec::new(), |table| absent(table, columns));
         let merge = Merge {
             target: key.target.clone(),
             stage,
@@ -117,7 +118,7 @@ impl Merge {
             order,
             columns: columns.iter().map(|fitted| identifier(&fitted.column.name)).collect(),
             absent,
-            gone: Gone::of(key, columns),
+            gone: Gone::of(key, columns, there.as_ref()),
         };
         merge.create_stage(client, columns)?;
         if new_table {
@@ -281,14 +282,16 @@ pub(super) fn refused(error: &::postgres::Error) -> Error {
     failed("merging the rows", error)
 }
 
+fn existing(client: &mut Client, key: &LoadKey) -> Result<Option<ExistingTable>> {
+    catalog::find(client, &key.target)?.map(|oid| catalog::read(client, oid, &key.target)).transpose()
+}
+
 /// The table's columns of other fields than these, which a record that takes a row's place does not have.
-fn absent(client: &mut Client, key: &LoadKey, columns: &[Fitted]) -> Result<Vec<String>> {
-    let Some(oid) = catalog::find(client, &key.target)? else { return Ok(Vec::new()) };
-    let table = catalog::read(client, oid, &key.target)?;
-    let ours = table.columns.into_iter().filter(|column| {
+fn absent(table: &ExistingTable, columns: &[Fitted]) -> Vec<String> {
+    let ours = table.columns.iter().filter(|column| {
         let holds_a_field = column.comment.as_deref().and_then(path_of_comment).is_some();
         let is_here = columns.iter().any(|fitted| fitted.column.name == column.name);
         holds_a_field && !is_here && !column.generated
     });
-    Ok(ours.map(|column| identifier(&column.name)).collect())
+    ours.map(|column| identifier(&column.name)).collect()
 }
