@@ -264,8 +264,12 @@ fn records_go_into_tables_by_the_value_of_a_field_and_their_arrays_into_tables_o
     let all = ["stream", "-", "--to", &url, "--table", "u", "--child-tables"];
     assert_eq!(longshore_with(&all, input).code, 0);
     assert_eq!(number(&mut client, "SELECT count(*) FROM u__items a, u__tags b"), 2);
-    let run = longshore_with(&[&all[..], &["--key", "type"]].concat(), input);
-    assert_eq!(run.code, 64, "child tables are not merged: {}", run.stderr);
+    let merged = ["stream", "-", "--to", &url, "--table", "v", "--child-tables", "--key", "type"];
+    for (input, sum) in [(&input[..], 3), (b"{\"type\":\"sale\",\"items\":[{\"sku\":9}]}\n", 9)] {
+        let run = longshore_with(&merged, input);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert_eq!(number(&mut client, "SELECT sum(sku)::bigint FROM v__items"), sum, "elements follow their record");
+    }
     assert_eq!(longshore(&["stream", "x", "--to", &url, "--unrouted", "table"]).code, 64, "there is no route");
 }
 

@@ -8,6 +8,7 @@ mod inputs;
 #[path = "../../tests/support/json.rs"]
 mod json;
 #[path = "../../tests/support/judge_json.rs"]
+#[allow(dead_code, reason = "judges of lines and of documents")]
 mod judge;
 #[path = "../../tests/support/judge_rows.rs"]
 mod rows;

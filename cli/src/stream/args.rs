@@ -195,8 +195,7 @@ pub(crate) struct Tables {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "",
-        value_delimiter = ',',
-        conflicts_with = "keys"
+        value_delimiter = ','
     )]
     child_tables: Option<Vec<String>>,
 }
