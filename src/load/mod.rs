@@ -41,7 +41,9 @@ pub use folder::FolderTarget;
 pub use kept::{KeptGroup, KeptRecord, Selection};
 pub use mode::{MergeKeys, Mode};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{Decide, INDEX, OpenBatch, OpenTable, PARENT_ID, PostgresStream, ROW_ID, Step, StreamBegun};
+pub(crate) use postgres::{
+    Decide, INDEX, OpenBatch, OpenTable, PARENT_ID, PostgresStream, ROW_ID, Step, StreamBegun, id_column,
+};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
 #[cfg(feature = "postgres")]

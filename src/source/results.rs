@@ -79,10 +79,10 @@ impl<R> Results<R> {
             if let Some(result) = places.take() {
                 return Some(result);
             }
-            if places.open.is_empty() && places.ended {
+            let is_idle = places.open.is_empty();
+            if is_idle && places.ended {
                 return None;
             }
-            let is_idle = places.open.is_empty();
             places.sleep = if is_idle { Sleep::Sleeps } else { Sleep::Dozes };
             places = if is_idle {
                 self.wake.wait(places).unwrap_or_else(PoisonError::into_inner)

@@ -8,9 +8,8 @@ use crate::batch::{Decoder, Misfit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::front::frame::{Framed, frame};
 use crate::front::stream::resolve;
-use crate::load::{Encode, LoadRequest, PostgresQuarantine, ROW_ID, Selection, Waiting};
-use crate::path::Path;
-use crate::plan::{ExistingColumn, ExistingTable, PgType, path_of_comment};
+use crate::load::{Encode, LoadRequest, PostgresQuarantine, ROW_ID, Selection, Waiting, id_column};
+use crate::plan::ExistingTable;
 use crate::records::{Bad, Format, PathTable, Reader, Record, Sink};
 use crate::sketch::{Collector, Sketch};
 use crate::source::Chunk;
@@ -112,10 +111,7 @@ impl Quarantine {
 
 /// Whether the table's rows have ids that these records do not bring with them: a stream made them, for child tables.
 fn has_children(table: &ExistingTable, seen: &Sketch) -> bool {
-    let is_id = |path: &Path| path.keys() == [ROW_ID];
-    let path = |column: &ExistingColumn| column.comment.as_deref().and_then(path_of_comment);
-    table.columns.iter().any(|column| column.ty == PgType::Uuid && path(column).is_some_and(|path| is_id(&path)))
-        && !seen.fields.iter().any(|field| is_id(&field.path))
+    id_column(table).is_some() && !seen.fields.iter().any(|field| field.path.keys() == [ROW_ID])
 }
 
 fn needs_a_stream() -> Error {

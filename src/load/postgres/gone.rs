@@ -41,15 +41,21 @@ struct Child {
     is_indexed: bool,
 }
 
+fn is_id(path: &Path, ty: &PgType) -> bool {
+    path.keys() == [ROW_ID] && *ty == PgType::Uuid
+}
+
+/// The column of a table whose rows have ids, for those of child tables to point at.
+pub(crate) fn id_column(table: &ExistingTable) -> Option<&ExistingColumn> {
+    let path = |column: &ExistingColumn| column.comment.as_deref().and_then(path_of_comment);
+    table.columns.iter().find(|column| path(column).is_some_and(|path| is_id(&path, &column.ty)))
+}
+
 impl Gone {
     /// For records with these columns that are merged into a table, if it is there already. `None` if neither has ids.
     pub(super) fn of(key: &LoadKey, columns: &[Fitted], table: Option<&ExistingTable>) -> Option<Gone> {
-        let is_id = |path: &Path, ty: &PgType| path.keys() == [ROW_ID] && *ty == PgType::Uuid;
         let comes = columns.iter().find(|fitted| is_id(&fitted.column.path, &fitted.sql));
-        let is_there = |column: &&ExistingColumn| {
-            column.comment.as_deref().and_then(path_of_comment).is_some_and(|path| is_id(&path, &column.ty))
-        };
-        let there = table.and_then(|table| table.columns.iter().find(is_there));
+        let there = table.and_then(id_column);
         let id = comes.map(|fitted| &fitted.column.name).or(there.map(|column| &column.name))?;
         Some(Gone {
             table: format!("pg_temp.longshore_gone_{:016x}", key.lock().cast_unsigned()),

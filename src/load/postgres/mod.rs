@@ -20,7 +20,7 @@ mod spool;
 mod stream;
 mod variant;
 
-pub(crate) use self::gone::{INDEX, PARENT_ID, ROW_ID};
+pub(crate) use self::gone::{INDEX, PARENT_ID, ROW_ID, id_column};
 pub(crate) use self::offsets::Step;
 pub(crate) use self::open_batch::{OpenBatch, OpenTable};
 pub(crate) use self::promote::Decide;
