@@ -256,25 +256,6 @@ fn a_lost_commit_of_a_merge_leaves_every_version_once() {
 }
 
 #[test]
-fn a_replay_does_not_make_half_a_record_of_one_with_elements() {
-    let (url, mut client) = database();
-    let mut loader = open(&url, ChildTables::All);
-    batch(&mut loader, "{\"id\":1,\"items\":[{\"sku\":\"a\",\"n\":1}]}\n", 1).unwrap();
-    client.batch_execute("ALTER TABLE orders__items ADD CHECK (n < 100)").unwrap();
-    let refused = batch(&mut loader, "{\"id\":2,\"items\":[{\"sku\":\"b\",\"n\":500}]}\n", 2).unwrap();
-    assert_eq!(refused.counts, counts(1, 0, 1));
-    client.batch_execute("ALTER TABLE orders__items DROP CONSTRAINT orders__items_n_check").unwrap();
-    let quarantine = longshore::Quarantine::new(&url, "orders");
-    let error = quarantine.replay(&Default::default()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.hint().is_some_and(|hint| hint.contains("stream")));
-    // What is to be done instead.
-    let record = quarantine.records(&Default::default(), 1).unwrap().remove(0);
-    batch(&mut loader, &(String::from_utf8(record.raw).unwrap() + "\n"), 3).unwrap();
-    assert_eq!(query(&mut client, JOINED), ["1 0 a 1", "2 0 b 500"]);
-}
-
-#[test]
 fn a_file_that_is_merged_leaves_no_elements_of_the_rows_that_it_replaces() {
     let (url, mut client) = database();
     let input = "{\"id\":1,\"n\":1,\"items\":[{\"sku\":\"a\"}]}\n{\"id\":2,\"n\":2,\"items\":[{\"sku\":\"b\"}]}\n";

@@ -10,7 +10,7 @@ use crate::args::{Meaning, Output};
 use crate::exit::{self, Done, Failure};
 use crate::json;
 use crate::output::{clean, count, counted, table};
-use crate::stream::{Changes, MergeBy};
+use crate::stream::{Arrays, Changes, MergeBy};
 
 #[derive(Debug, Args)]
 pub(crate) struct QuarantineArgs {
@@ -86,6 +86,8 @@ pub(crate) struct Replay {
     changes: Changes,
     #[command(flatten)]
     by: MergeBy,
+    #[command(flatten)]
+    arrays: Arrays,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -197,8 +199,8 @@ fn replay(args: &Replay) -> Result<Done, Failure> {
     for id in &args.id {
         selection = selection.id(id)?;
     }
-    let quarantine =
-        args.which.quarantine().policy(args.meaning.policy()?).contract(args.changes.contract()).mode(args.by.mode());
+    let quarantine = args.which.quarantine().policy(args.meaning.policy()?).contract(args.changes.contract());
+    let quarantine = quarantine.mode(args.by.mode()).child_tables(args.arrays.which());
     let report = quarantine.replay(&selection)?;
     let text = if args.output.json { json::replay(&report) } else { describe_replay(&report) };
     // Something was to be loaded and nothing could be: a pipeline must not take that for success.

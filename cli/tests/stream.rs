@@ -274,6 +274,25 @@ fn records_go_into_tables_by_the_value_of_a_field_and_their_arrays_into_tables_o
 }
 
 #[test]
+fn a_replay_brings_the_elements_of_records_into_the_tables_of_their_arrays() {
+    let (url, mut client) = database();
+    let into = ["--to", &url, "--table", "t"];
+    let stream = [&["stream", "-", "--wider-types", "quarantine", "--child-tables"], &into[..]].concat();
+    let first = longshore_with(&stream, b"{\"id\":1,\"items\":[{\"n\":1}]}\n");
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    longshore_with(&stream, b"{\"id\":2,\"items\":[{\"n\":\"x\"},{\"n\":2}],\"notes\":[3]}\n");
+    client.batch_execute("DROP TABLE t__notes").unwrap();
+    let replay = [&["quarantine", "replay", "--json"], &into[..]].concat();
+    let run = longshore(&replay);
+    assert_ne!(run.code, 0, "an array has no table");
+    assert!(run.stderr.contains("--child-tables"), "{}", run.stderr);
+    let run = longshore(&[&replay[..], &["--child-tables"]].concat());
+    assert_eq!((run.code, &run.json()["loaded"]), (0, &json!(1)), "{}", run.stderr);
+    let joined = "SELECT count(*) FROM t JOIN t__items i ON i._parent_id = t._row_id JOIN t__notes n ON n._parent_id = t._row_id";
+    assert_eq!(number(&mut client, joined), 2);
+}
+
+#[test]
 fn fields_past_the_budget_are_promoted_by_the_names_that_they_have_there() {
     let (url, mut client) = database();
     let input = b"{\"a\":1,\"c\":{\"e\":1,\"d\":3},\"c.d\":2}\n{\"a\":1,\"c\":{\"e\":1}}\n{\"a\":1,\"c\":{\"e\":1},\"c.d\":4}\n";

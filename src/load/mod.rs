@@ -41,13 +41,11 @@ pub use folder::FolderTarget;
 pub use kept::{KeptGroup, KeptRecord, Selection};
 pub use mode::{MergeKeys, Mode};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{
-    Decide, INDEX, OpenBatch, OpenTable, PARENT_ID, PostgresStream, ROW_ID, Step, StreamBegun, id_column,
-};
+pub(crate) use postgres::{Decide, INDEX, OpenBatch, OpenTable, PARENT_ID, PostgresStream, ROW_ID, Step, StreamBegun};
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::{OpenReplay, Place, PostgresQuarantine, Waiting};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
-#[cfg(feature = "postgres")]
-pub(crate) use postgres::{PostgresQuarantine, Waiting};
 #[cfg(feature = "redshift")]
 pub use redshift::{CopyAuthorization, RedshiftOptions, RedshiftTarget, ScriptOptions, StageTarget, StagedLoad};
 #[cfg(any(feature = "postgres", feature = "parquet"))]

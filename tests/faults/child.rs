@@ -27,6 +27,8 @@ pub(crate) enum Work {
     Drift,
     /// Merges ever new versions of orders, each with its items, from where the table is; the input is the number of them.
     Versions,
+    /// Replays the quarantine of orders with items.
+    Replay,
     /// Streams so many small records, and says how much memory it has meanwhile.
     Endless,
 }
@@ -64,6 +66,7 @@ fn that_may_fail() {
             });
         }
         "Versions" => crate::versions::feed(&url, input.parse().unwrap()),
+        "Replay" => crate::replays::replay(&url),
         "Endless" => crate::memory::stream(&url, input.parse().unwrap()),
         "Pipe" => drop(loader.load(Source::stdin()).unwrap_or_else(|error| panic!("{error} / {:?}", error.hint()))),
         _ => drop(loader.load(Source::path(input)).unwrap_or_else(|error| panic!("{error} / {:?}", error.hint()))),

@@ -26,6 +26,7 @@ mod known;
 mod memory;
 mod network;
 mod refusals;
+mod replays;
 mod resources;
 mod rivals;
 mod rows;

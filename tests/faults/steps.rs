@@ -9,7 +9,7 @@ use postgres::Client;
 
 use crate::child::{Work, child};
 use crate::support::database;
-use crate::{is_full, known, times, versions};
+use crate::{is_full, known, replays, times, versions};
 
 const RECORDS: i64 = 2_000;
 const ACTIONS: [&str; 4] = ["kill", "error", "panic", "temporary"];
@@ -152,6 +152,27 @@ fn a_merge_with_child_tables_that_fails_at_any_step_is_completed_by_the_next_run
         &["children.delete", "table.create", "copy.rows", "ledger.write", "offsets.write", "commit.answer"],
     );
     assert!(steps >= if is_full() { 180 } else { 60 }, "{steps}");
+}
+
+#[test]
+fn a_replay_with_child_tables_that_fails_at_any_step_is_completed_by_the_next_run() {
+    const ORDERS: u64 = 9;
+    let (url, client) = database();
+    let client = std::cell::RefCell::new(client);
+    let (steps, reached) = fail_everywhere(&mut Place {
+        work: Work::Replay,
+        url: url.clone(),
+        input: String::new(),
+        clear: &mut || {
+            empty(&mut client.borrow_mut());
+            client.borrow_mut().batch_execute("DROP TABLE IF EXISTS t__items").unwrap();
+            replays::fill(&url, ORDERS);
+        },
+        check: &mut || replays::check(&mut client.borrow_mut(), ORDERS),
+    });
+    expect(&reached, &["transaction.begin", "table.alter", "isolate.rows", "children.delete", "ledger.write"]);
+    expect(&reached, &["quarantine.mark", "commit.send", "commit.answer"]);
+    assert!(steps >= 40, "{steps}");
 }
 
 #[cfg(feature = "parquet")]

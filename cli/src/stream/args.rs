@@ -188,6 +188,13 @@ pub(crate) struct Tables {
     /// With `--route`: what becomes of records without such a table
     #[arg(long, value_enum, requires = "route", default_value_t = UnroutedArg::Table)]
     unrouted: UnroutedArg,
+    #[command(flatten)]
+    arrays: Arrays,
+}
+
+/// Which arrays become tables.
+#[derive(Debug, Args)]
+pub(crate) struct Arrays {
     /// Make tables of arrays, a row for each element: all of them, or those at these paths
     #[arg(
         long,
@@ -198,6 +205,16 @@ pub(crate) struct Tables {
         value_delimiter = ','
     )]
     child_tables: Option<Vec<String>>,
+}
+
+impl Arrays {
+    pub(crate) fn which(&self) -> ChildTables {
+        match self.child_tables.as_deref() {
+            None => ChildTables::None,
+            Some([all]) if all.is_empty() => ChildTables::All,
+            Some(paths) => ChildTables::paths(paths),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -217,11 +234,7 @@ impl Tables {
             };
             options = options.route(Route::field(path).max_tables(self.max_tables).unrouted(unrouted));
         }
-        match self.child_tables.as_deref() {
-            None => options,
-            Some([all]) if all.is_empty() => options.child_tables(ChildTables::All),
-            Some(paths) => options.child_tables(ChildTables::paths(paths)),
-        }
+        options.child_tables(self.arrays.which())
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use longshore::{Error, Loader, StreamTotals, table_for};
 
-pub(crate) use self::args::{Changes, MergeBy, Stream};
+pub(crate) use self::args::{Arrays, Changes, MergeBy, Stream};
 use self::metrics::Metrics;
 use self::stop::Stop;
 use crate::exit::{self, Done, Failure};

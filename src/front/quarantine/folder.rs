@@ -7,6 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::front::frame::{Framed, frame};
 use crate::front::loader::Loader;
 use crate::front::read::ReadOptions;
+#[cfg(feature = "postgres")]
+use crate::front::stream::ChildTables;
 use crate::load::{FolderQuarantine, Selection};
 use crate::records::{FormatOptions, Kind};
 use crate::source::Source;
@@ -20,6 +22,11 @@ impl Quarantine {
                 "a folder's quarantine is replayed load by load, and whole",
             )
             .with_hint("select a load, or nothing"));
+        }
+        #[cfg(feature = "postgres")]
+        if self.child_tables != ChildTables::None {
+            return Err(Error::new(ErrorKind::Unsupported, "a folder has no child tables")
+                .with_hint("leave `--child-tables` out: arrays are kept as JSON there"));
         }
         let mut report = ReplayReport::default();
         for again in FolderQuarantine::open(Path::new(root), &self.table)?.again(selection) {

@@ -1,5 +1,7 @@
 //! The records that did not become rows: what they are, and a second try for them.
 
+#[cfg(feature = "postgres")]
+mod attempt;
 #[cfg(feature = "parquet")]
 mod folder;
 #[cfg(feature = "postgres")]
@@ -8,6 +10,8 @@ mod postgres;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "postgres")]
+use crate::front::stream::ChildTables;
 #[cfg(feature = "postgres")]
 use crate::load::PostgresOptions;
 use crate::load::{Contract, KeptGroup, KeptRecord, Mode, OnChange, Rewrite, Selection};
@@ -41,6 +45,8 @@ pub struct Quarantine {
     mode: Mode,
     limits: Limits,
     format: Option<Format>,
+    #[cfg(feature = "postgres")]
+    child_tables: ChildTables,
     #[cfg(feature = "postgres")]
     options: PostgresOptions,
 }
@@ -86,6 +92,8 @@ impl Quarantine {
             limits: Limits::default(),
             format: None,
             #[cfg(feature = "postgres")]
+            child_tables: ChildTables::None,
+            #[cfg(feature = "postgres")]
             options: PostgresOptions::default(),
         }
     }
@@ -123,6 +131,16 @@ impl Quarantine {
     #[must_use]
     pub fn format(mut self, format: Format) -> Self {
         self.format = Some(format);
+        self
+    }
+
+    /// Sets which arrays of records become rows of child tables, as [`StreamOptions::child_tables`](crate::StreamOptions::child_tables)
+    /// does. Default: all arrays, where the table has child tables, and every array of the records has its own among them; else
+    /// arrays stay JSON.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn child_tables(mut self, which: ChildTables) -> Self {
+        self.child_tables = which;
         self
     }
 
@@ -175,13 +193,17 @@ impl Quarantine {
     /// at a time, under the lock that loads into the table take. So two replays at once load nothing twice, and a replay
     /// that was interrupted can be repeated. What was cut off when it was kept, or is empty, stays.
     ///
+    /// Into a table with [child tables](Quarantine::child_tables) a record comes with all its elements or not at all. Its rows
+    /// have the ids that the stream would have given them.
+    ///
     /// In a folder, the quarantine of each selected load is loaded as a load of its own, once, whose quarantine takes over what
     /// does not fit; only whole loads can be selected, and none of CSV.
     ///
     /// # Errors
     ///
     /// As [`Loader::load`](crate::Loader::load), [`Config`](crate::ErrorKind::Config) for a mode that neither adds nor merges, and
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a contract that nulls values or has a policy for large tables. What earlier transactions of the replay have loaded stays loaded.
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a contract that nulls values or has a policy for large tables, and where a table has child tables,
+    /// but it is not known whether an array without one is to become one. What earlier transactions of the replay have loaded stays loaded.
     pub fn replay(&self, selection: &Selection) -> Result<ReplayReport> {
         if !matches!(self.mode, Mode::Append | Mode::Merge(_)) {
             return Err(

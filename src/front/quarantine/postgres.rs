@@ -1,25 +1,17 @@
 //! A replay: the records once more from bytes to rows, those that do not fit left out.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
+use super::attempt::{Attempt, SOURCE};
 use super::{Quarantine, ReplayReport};
-use crate::batch::{Decoder, Misfit};
 use crate::error::{Error, ErrorKind, Result};
-use crate::front::frame::{Framed, frame};
-use crate::front::stream::resolve;
-use crate::load::{Encode, LoadRequest, PostgresQuarantine, ROW_ID, Selection, Waiting, id_column};
-use crate::plan::ExistingTable;
-use crate::records::{Bad, Format, PathTable, Reader, Record, Sink};
-use crate::sketch::{Collector, Sketch};
-use crate::source::Chunk;
+use crate::front::stream::{ChildTables, Resolver};
+use crate::load::{Counts, LoadRequest, Mode, OpenReplay, PostgresQuarantine, Selection, Waiting};
+use crate::plan::TableName;
+use crate::records::Format;
 
 /// Bytes of records that one transaction takes.
 const BYTES: i64 = 64 << 20;
-/// Records decoded before their rows are sent.
-const ROWS: usize = 10_000;
-/// What the ledger calls the source of a replay.
-const SOURCE: &str = "quarantine";
 
 impl Quarantine {
     pub(super) fn connect(&self) -> Result<PostgresQuarantine> {
@@ -32,6 +24,7 @@ impl Quarantine {
         for format in quarantine.formats(selection)? {
             self.replay_format(&mut quarantine, selection, format.as_deref(), &mut report)?;
         }
+        report.left = report.tried - report.loaded - report.deduplicated;
         Ok(report)
     }
 
@@ -48,42 +41,112 @@ impl Quarantine {
             None => self.format.clone().unwrap_or(Format::Ndjson),
         };
         let mut after = i64::MIN;
-        while let Some(replay) = quarantine.replay(selection, written, after, BYTES)? {
-            after = replay.waiting.last().map_or(i64::MAX, |last| last.id);
-            report.tried += replay.waiting.len() as u64;
-            let attempt = Attempt::new(self, &format, &replay.waiting, report);
-            if attempt.records.is_empty() {
-                replay.leave()?;
-                continue;
+        loop {
+            let waiting = quarantine.waiting(selection, written, after, BYTES)?;
+            let Some(last) = waiting.last().map(|last| last.id) else { return Ok(()) };
+            // If others were faster with one of them, what is left of them is looked up again.
+            if self.replay_some(quarantine, &format, waiting, report)? {
+                after = last;
             }
-            let (request, seen) = (self.request(&replay.waiting), attempt.sketch());
-            let load_id = request.load_id.clone();
-            let mut decide = |table: Option<&ExistingTable>| match table.is_some_and(|table| has_children(table, &seen))
-            {
-                true => Err(needs_a_stream()),
-                false => resolve(&self.policy, &seen, table),
-            };
-            let mut open = replay.open(request, &self.contract, &mut decide)?;
-            let encoder = open.encoder();
-            let schema = Arc::new(open.schema.clone());
-            let mut loaded = attempt.send(&schema, &encoder, report, |rows| open.write(rows))?;
-            // Rows stand in the order of their records, so the last ones are taken out first.
-            for refused in open.isolated()?.into_iter().rev() {
-                loaded.remove(refused.row as usize);
-                *report.left_because.entry(format!("the table refuses the row: {}", refused.reason)).or_default() += 1;
-            }
-            if loaded.is_empty() {
-                // Nothing is changed for records that do not fit all the same.
-                continue;
-            }
-            report.altered.append(&mut open.altered);
-            let counts = open.commit(&loaded)?;
-            report.loaded += counts.loaded;
-            report.deduplicated += counts.deduplicated;
-            report.load_ids.push(load_id);
         }
-        report.left = report.tried - report.loaded - report.deduplicated;
-        Ok(())
+    }
+
+    /// Replays records in one transaction. Returns whether they were all waiting still: if not, nothing was done.
+    fn replay_some(
+        &self,
+        quarantine: &mut PostgresQuarantine,
+        format: &Format,
+        waiting: Vec<Waiting>,
+        report: &mut ReplayReport,
+    ) -> Result<bool> {
+        let request = self.request(&waiting);
+        let mut attempt = Attempt::new(self, format, quarantine.table(), &waiting);
+        drop(waiting);
+        let which = self.which(quarantine, &attempt)?;
+        if which != ChildTables::None {
+            attempt.take_apart(&which);
+        }
+        while !attempt.is_empty() {
+            let tables = attempt.tables();
+            let others: Vec<TableName> = tables[1..].iter().map(|(_, name)| name.clone()).collect();
+            let opened = quarantine.open(&request.load_id, &attempt.ids(), &others, &self.contract)?;
+            let Some(open) = opened else { return Ok(false) };
+            // Again without the records of which a table has refused a row.
+            if self.load(open, &tables, &request, &mut attempt, report)? {
+                break;
+            }
+        }
+        report.tried += attempt.len();
+        for reason in attempt.into_left() {
+            *report.left_because.entry(reason).or_default() += 1;
+        }
+        Ok(true)
+    }
+
+    /// Which arrays become rows of child tables.
+    fn which(&self, quarantine: &mut PostgresQuarantine, attempt: &Attempt<'_>) -> Result<ChildTables> {
+        if attempt.is_csv() {
+            return Ok(ChildTables::None);
+        }
+        if self.child_tables != ChildTables::None {
+            return Ok(self.child_tables.clone());
+        }
+        match quarantine.child_tables()? {
+            None => Ok(ChildTables::None),
+            Some(known) if attempt.has_other_arrays(&known) => Err(which_child_tables()),
+            Some(_) => Ok(ChildTables::All),
+        }
+    }
+
+    /// Loads what fits of an attempt and commits it. `false` if a table has refused rows: their records have been left out, and
+    /// nothing was changed.
+    fn load(
+        &self,
+        mut open: OpenReplay<'_>,
+        tables: &[(usize, TableName)],
+        request: &LoadRequest,
+        attempt: &mut Attempt<'_>,
+        report: &mut ReplayReport,
+    ) -> Result<bool> {
+        let mut schemas = BTreeMap::new();
+        for (nth, (table, _)) in tables.iter().enumerate() {
+            let (mode, seen) = (self.mode_of(*table), attempt.sketch(*table));
+            let resolver = Resolver::new(&self.policy, mode);
+            match open.prepare(nth, mode, &mut |have| resolver.resolve(&seen, have))? {
+                Some(schema) => drop(schemas.insert(*table, schema)),
+                None => attempt.leave_all(&open.keyless(nth).unwrap_or_default()),
+            }
+        }
+        attempt.check(&schemas)?;
+        if attempt.is_empty() {
+            // Nothing is changed for records that do not fit all the same.
+            open.leave();
+            return Ok(true);
+        }
+        let (mut altered, mut own) = (Vec::new(), Counts::default());
+        for (nth, (table, name)) in tables.iter().enumerate() {
+            let (table, mode) = (*table, self.mode_of(*table).clone());
+            let request = LoadRequest { table: name.quoted(), mode, bytes: attempt.bytes(table), ..request.clone() };
+            let mut opened = open.open(nth, &request, &[])?;
+            let Some(sent) = attempt.send(table, &mut opened)? else { return Ok(false) };
+            altered.append(&mut opened.altered);
+            let settled = open.close(opened, sent)?;
+            if nth == 0 {
+                own = settled.counts;
+                attempt.drop_children(&settled.lost);
+            }
+        }
+        open.commit(&request.load_id, &attempt.ids())?;
+        report.altered.append(&mut altered);
+        report.loaded += own.loaded;
+        report.deduplicated += own.deduplicated;
+        report.load_ids.push(request.load_id.clone());
+        Ok(true)
+    }
+
+    /// What becomes of rows that are in a table. Those of a child table come and go with their record.
+    fn mode_of(&self, table: usize) -> &Mode {
+        if table == 0 { &self.mode } else { &Mode::Append }
     }
 
     /// The load of a replay. Its id is made of the records, which no other replay can load again.
@@ -109,15 +172,11 @@ impl Quarantine {
     }
 }
 
-/// Whether the table's rows have ids that these records do not bring with them: a stream made them, for child tables.
-fn has_children(table: &ExistingTable, seen: &Sketch) -> bool {
-    id_column(table).is_some() && !seen.fields.iter().any(|field| field.path.keys() == [ROW_ID])
-}
-
-fn needs_a_stream() -> Error {
-    let message = "records of this table have rows in child tables too, which a replay does not make";
+fn which_child_tables() -> Error {
+    let message =
+        "records of this table have rows in child tables too, and some of these have arrays without such a table";
     Error::new(ErrorKind::Unsupported, message)
-        .with_hint("write them to the stream again: `longshore quarantine show` prints them")
+        .with_hint("say which arrays become tables, as for the stream: `--child-tables`, or `Quarantine::child_tables`")
 }
 
 /// The format of a ledger's row. What stands in front of the records of a file does not stand in front of these.
@@ -129,120 +188,4 @@ fn read_format(text: &str) -> Result<Format> {
         (layout.body, layout.preamble, layout.dialect.header) = (0, 0, false);
     }
     Ok(format)
-}
-
-/// The records of one transaction that are one record each, as bytes that can be read.
-struct Attempt<'a> {
-    quarantine: &'a Quarantine,
-    format: &'a Format,
-    records: Vec<(i64, Vec<u8>)>,
-}
-
-impl<'a> Attempt<'a> {
-    /// Leaves out what is no record, which needs no table to be known.
-    fn new(quarantine: &'a Quarantine, format: &'a Format, waiting: &[Waiting], report: &mut ReplayReport) -> Self {
-        let mut attempt = Attempt { quarantine, format, records: Vec::new() };
-        let mut reader = Reader::new(quarantine.limits);
-        for record in waiting {
-            match attempt.one_record(&mut reader, record) {
-                Ok(bytes) => attempt.records.push((record.id, bytes)),
-                Err(reason) => *report.left_because.entry(reason).or_default() += 1,
-            }
-        }
-        attempt
-    }
-
-    fn one_record(&self, reader: &mut Reader, record: &Waiting) -> Result<Vec<u8>, String> {
-        if !record.is_whole {
-            return Err("only its beginning was kept".into());
-        }
-        let is_csv = matches!(self.format, Format::Csv(_));
-        let bytes = match frame(&record.raw, is_csv) {
-            Framed::Records(bytes) => bytes.into_owned(),
-            Framed::NoRecord(reason) => return Err(reason),
-        };
-        let mut tally = Tally::default();
-        reader.read(self.format, &mut Chunk::new(&bytes), &mut tally);
-        match (tally.records, tally.fault) {
-            (1, None) => Ok(bytes),
-            (_, Some(fault)) => Err(fault),
-            (n, None) => Err(format!("{n} records in one")),
-        }
-    }
-
-    /// A chunk for each record, whose source is the record's number.
-    fn chunks(&self) -> impl Iterator<Item = Chunk> {
-        let mut offset = 0;
-        self.records.iter().enumerate().map(move |(nth, (_, bytes))| {
-            let mut chunk = Chunk::new(bytes);
-            (chunk.source, chunk.offset, chunk.first_line) = (nth as u32, offset, nth as u64 + 1);
-            offset += bytes.len() as u64;
-            chunk
-        })
-    }
-
-    /// The evidence of all records.
-    fn sketch(&self) -> Sketch {
-        let mut reader = Reader::new(self.quarantine.limits);
-        let mut collector = Collector::new(&[SOURCE]);
-        for (nth, mut chunk) in self.chunks().enumerate() {
-            (chunk.source, chunk.sequence) = (0, nth as u64);
-            collector.begin(0, nth as u64);
-            reader.read(self.format, &mut chunk, &mut collector);
-        }
-        collector.finish(reader.paths(), std::slice::from_ref(self.format))
-    }
-
-    /// Decodes and sends what fits; returns the ids of those records.
-    fn send(
-        &self,
-        schema: &Arc<crate::schema::Schema>,
-        encoder: &dyn Encode,
-        report: &mut ReplayReport,
-        mut write: impl FnMut(crate::load::Prepared) -> Result<()>,
-    ) -> Result<Vec<i64>> {
-        let (mut reader, mut decoder) = (Reader::new(self.quarantine.limits), Decoder::new(schema.clone()));
-        let mut misfits = BTreeSet::new();
-        for (nth, mut chunk) in self.chunks().enumerate() {
-            reader.read(self.format, &mut chunk, &mut decoder);
-            if (nth + 1) % ROWS != 0 && nth + 1 != self.records.len() {
-                continue;
-            }
-            let decoded = decoder.finish()?;
-            for misfit in decoded.misfits {
-                *report.left_because.entry(because(&misfit)).or_default() += 1;
-                misfits.insert(misfit.source as usize);
-            }
-            if decoded.batch.num_rows() > 0 {
-                write(encoder.encode(&decoded.batch)?)?;
-            }
-        }
-        let fits = |(nth, (id, _)): (usize, &(i64, Vec<u8>))| (!misfits.contains(&nth)).then_some(*id);
-        Ok(self.records.iter().enumerate().filter_map(fits).collect())
-    }
-}
-
-/// Why a record does not fit, without its value.
-fn because(misfit: &Misfit) -> String {
-    match &misfit.path {
-        Some(path) => format!("column `{path}`: {}", misfit.reason),
-        None => misfit.reason.clone(),
-    }
-}
-
-/// Counts what is in a chunk.
-#[derive(Default)]
-struct Tally {
-    records: u64,
-    fault: Option<String>,
-}
-
-impl Sink for Tally {
-    fn record(&mut self, _: &PathTable, _: &Record<'_>) {
-        self.records += 1;
-    }
-
-    fn bad(&mut self, bad: &Bad<'_>) {
-        self.fault = Some(bad.fault.to_string());
-    }
 }

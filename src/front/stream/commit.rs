@@ -255,11 +255,7 @@ impl<'a> Filling<'a, '_> {
         let mut schemas = BTreeMap::new();
         for (nth, (table, _)) in self.order.iter().enumerate() {
             let mode = self.mode(*table);
-            let keys: Vec<&str> = match mode {
-                Mode::Merge(by) => by.paths().collect(),
-                _ => Vec::new(),
-            };
-            let resolver = Resolver { policy: &self.shared.settings.policy, keys: &keys };
+            let resolver = Resolver::new(&self.shared.settings.policy, mode);
             let seen = seen.entry(*table).or_default();
             if let Some(schema) = self.open.prepare(nth, mode, &mut |have| resolver.resolve(seen, have))? {
                 schemas.insert(*table, schema);

@@ -39,10 +39,12 @@ pub use self::route::{Route, Unrouted};
 
 use self::ahead::{Ahead, Closed};
 use self::buffer::Buffer;
+pub(super) use self::children::{file_row_id, row_id, take_apart};
 use self::commit::Committer;
 use self::records::Payload;
-pub(super) use self::resolve::resolve;
+pub(super) use self::resolve::Resolver;
 use self::shared::Shared;
+pub(super) use self::tables::Tables;
 use crate::error::{Error, Result};
 use crate::load::Step;
 #[cfg(feature = "kafka")]

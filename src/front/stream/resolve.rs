@@ -2,32 +2,36 @@
 
 use super::budget::keep_to_budget;
 use crate::error::{Error, ErrorKind, Result};
+use crate::load::Mode;
 use crate::path::Path;
 use crate::plan::{ExistingTable, path_of_comment};
 use crate::schema::{Column, Policy, Schema, Type};
 use crate::sketch::Sketch;
 
-/// Resolves evidence as a stream that appends does.
-pub(in crate::front) fn resolve(policy: &Policy, seen: &Sketch, table: Option<&ExistingTable>) -> Result<Schema> {
-    Resolver { policy, keys: &[] }.resolve(seen, table)
-}
-
 /// What the schema of a stream is decided by, besides its evidence.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Resolver<'a> {
-    pub(super) policy: &'a Policy,
+#[derive(Debug)]
+pub(in crate::front) struct Resolver<'a> {
+    policy: &'a Policy,
     /// Fields that have to be columns, as paths: those that rows are merged by.
-    pub(super) keys: &'a [&'a str],
+    keys: Vec<&'a str>,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    pub(in crate::front) fn new(policy: &'a Policy, mode: &'a Mode) -> Self {
+        let keys = match mode {
+            Mode::Merge(by) => by.paths().collect(),
+            _ => Vec::new(),
+        };
+        Resolver { policy, keys }
+    }
+
     /// Resolves the evidence of a stream.
     ///
     /// Four things differ from a file, whose end has been seen. A hint waits for its field. A field without a value so
     /// far gets no column: its first value may be of any type, and the column a table makes for it would be text for good.
     /// A field that the table keeps whole stays whole, although the objects seen here could be taken apart. And the column
     /// budget is the table's, not that of the fields seen here.
-    pub(super) fn resolve(&self, seen: &Sketch, table: Option<&ExistingTable>) -> Result<Schema> {
+    pub(in crate::front) fn resolve(&self, seen: &Sketch, table: Option<&ExistingTable>) -> Result<Schema> {
         let mut policy = self.policy.clone().max_columns(usize::MAX);
         let mut schema = patient(&mut policy, seen)?;
         let kept_whole = kept_whole(&schema, table);
@@ -91,7 +95,7 @@ mod tests {
 
     fn columns(policy: Policy, input: &str, table: Option<&ExistingTable>) -> Vec<(String, Type)> {
         let seen = Sketch::of(&Source::bytes(input.to_owned())).unwrap();
-        let schema = Resolver { policy: &policy, keys: &[] }.resolve(&seen, table).unwrap();
+        let schema = Resolver::new(&policy, &Mode::Append).resolve(&seen, table).unwrap();
         schema.columns.into_iter().map(|column| (column.path.to_string(), column.ty)).collect()
     }
 

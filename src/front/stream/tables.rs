@@ -11,7 +11,7 @@ use crate::plan::{Dialect, TableName};
 /// All tables that a stream has written to, by number; its own has the number 0. A batch that is read gives numbers while
 /// the one before it is still committed.
 #[derive(Debug, Default)]
-pub(super) struct Tables {
+pub(in crate::front) struct Tables {
     route: Option<Route>,
     numbers: Mutex<Numbers>,
 }
@@ -29,7 +29,7 @@ struct Numbers {
 }
 
 impl Tables {
-    pub(super) fn new(route: Option<Route>) -> Self {
+    pub(in crate::front) fn new(route: Option<Route>) -> Self {
         Tables { route, ..Tables::default() }
     }
 
@@ -43,7 +43,7 @@ impl Tables {
     }
 
     /// A table's name, with its schema.
-    pub(super) fn name(&self, number: usize) -> TableName {
+    pub(in crate::front) fn name(&self, number: usize) -> TableName {
         self.numbers().names[number].clone()
     }
 
@@ -53,7 +53,7 @@ impl Tables {
     }
 
     /// The number of a table, which is added if it is new.
-    pub(super) fn number(&self, name: TableName) -> usize {
+    pub(in crate::front) fn number(&self, name: TableName) -> usize {
         self.numbers().number(name)
     }
 
@@ -71,7 +71,7 @@ impl Tables {
     }
 
     /// The number of a child table, given that of its parent and the keys of its array; `None` past the bound.
-    pub(super) fn child(&self, parent: usize, keys: &[String]) -> Option<usize> {
+    pub(in crate::front) fn child(&self, parent: usize, keys: &[String]) -> Option<usize> {
         let mut numbers = self.numbers();
         let place = (parent, keys.to_vec());
         if let Some(number) = numbers.by_keys.get(&place) {

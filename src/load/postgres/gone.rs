@@ -34,8 +34,8 @@ pub(super) struct Gone {
 }
 
 /// A table whose rows point at those of another one.
-struct Child {
-    name: TableName,
+pub(super) struct Child {
+    pub(super) name: TableName,
     /// Whether others may point at its own.
     has_ids: bool,
     is_indexed: bool,
@@ -46,7 +46,7 @@ fn is_id(path: &Path, ty: &PgType) -> bool {
 }
 
 /// The column of a table whose rows have ids, for those of child tables to point at.
-pub(crate) fn id_column(table: &ExistingTable) -> Option<&ExistingColumn> {
+pub(super) fn id_column(table: &ExistingTable) -> Option<&ExistingColumn> {
     let path = |column: &ExistingColumn| column.comment.as_deref().and_then(path_of_comment);
     table.columns.iter().find(|column| path(column).is_some_and(|path| is_id(&path, &column.ty)))
 }
@@ -139,7 +139,7 @@ impl Gone {
 
 /// The child tables of a table, and theirs: those beside it whose names begin with its own and whose rows have what rows of
 /// child tables have. To look at one too many costs time and nothing else: ids are the same nowhere else.
-fn children(client: &mut Client, target: &TableName) -> Result<Vec<Child>> {
+pub(super) fn children(client: &mut Client, target: &TableName) -> Result<Vec<Child>> {
     const SQL: &str = "\
         SELECT c.relname::text, r.attnum IS NOT NULL, EXISTS (SELECT FROM pg_index i \
                 WHERE i.indrelid = c.oid AND i.indkey[0] = p.attnum AND i.indisvalid AND i.indpred IS NULL) \

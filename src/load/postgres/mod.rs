@@ -20,11 +20,12 @@ mod spool;
 mod stream;
 mod variant;
 
-pub(crate) use self::gone::{INDEX, PARENT_ID, ROW_ID, id_column};
+pub(crate) use self::gone::{INDEX, PARENT_ID, ROW_ID};
 pub(crate) use self::offsets::Step;
 pub(crate) use self::open_batch::{OpenBatch, OpenTable};
 pub(crate) use self::promote::Decide;
-pub(crate) use self::quarantine::{PostgresQuarantine, Waiting};
+pub(crate) use self::quarantine::{Place, PostgresQuarantine, Waiting};
+pub(crate) use self::replay::OpenReplay;
 pub(crate) use self::stream::{PostgresStream, StreamBegun};
 
 use std::time::Duration;

@@ -115,11 +115,29 @@ impl<'a> OpenBatch<'a> {
         Ok(settled)
     }
 
+    /// The field to merge by that neither the records of the nth table nor the table have, if it was made ready and that is so.
+    pub(crate) fn keyless(&self, nth: usize) -> Option<String> {
+        self.ready.get(nth)?.as_ref()?.keyless.clone()
+    }
+
+    /// Leaves everything as it was.
+    pub(crate) fn leave(mut self) {
+        if let Some(client) = self.client.take() {
+            self.stream.put_back(client);
+        }
+    }
+
     /// Moves the offsets on and commits all tables, of which the stream's own has been one.
-    pub(crate) fn commit(mut self) -> Result<()> {
+    pub(crate) fn commit(self) -> Result<()> {
+        self.commit_with(|_| Ok(()))
+    }
+
+    /// Writes what `also` writes, moves the offsets on and commits all tables.
+    pub(super) fn commit_with(mut self, also: impl FnOnce(&mut Client) -> Result<()>) -> Result<()> {
         let mut client = self.client.take().ok_or_else(lost)?;
         let (Some(key), Some(own)) = (self.keys.first(), self.own) else { return Err(lost()) };
-        if let Err(error) = Offsets::new(key).advance(&mut client, self.steps) {
+        let written = also(&mut client).and_then(|()| Offsets::new(key).advance(&mut client, self.steps));
+        if let Err(error) = written {
             self.stream.put_back(client);
             return Err(error);
         }

@@ -1,128 +1,76 @@
-//! Records out of the quarantine into the table: one transaction for the rows and for the marks on their records.
+//! Records out of the quarantine into the table and its child tables: one transaction for the rows and for the marks on their
+//! records.
 
-use super::session::Client;
+use std::ops::{Deref, DerefMut};
 
-use super::contract::evolve_within;
-use super::error::failed;
-use super::ledger::lock;
-use super::open;
-use super::quarantine::{PostgresQuarantine, Waiting};
-use super::rows::Load;
-use super::stream::Resolve;
-use super::{catalog, ledger};
-use crate::error::{Error, ErrorKind, Result};
-use crate::load::copy_binary::CopyEncoder;
-use crate::load::kept::Selection;
-use crate::load::{Contract, Counts, LoadRequest, Mode, Prepared, Refused};
-use crate::schema::Schema;
+use super::catalog;
+use super::gone::{children, id_column};
+use super::ledger::LoadKey;
+use super::open_batch::OpenBatch;
+use super::quarantine::{PostgresQuarantine, all_wait, mark};
+use crate::error::Result;
+use crate::load::Contract;
+use crate::plan::TableName;
 
-/// Records that are about to be tried again, in a transaction that holds the table's lock: nobody else has them.
-pub(crate) struct Replay<'a> {
-    quarantine: &'a mut PostgresQuarantine,
-    client: Option<Client>,
-    /// The records.
-    pub(crate) waiting: Vec<Waiting>,
-}
-
-/// A replay that takes rows. Dropping it rolls everything back.
+/// A replay whose transaction holds the locks of its tables: a batch of records that come from no source. Dropping it rolls
+/// everything back.
 pub(crate) struct OpenReplay<'a> {
-    quarantine: &'a mut PostgresQuarantine,
-    load: Load,
-    load_id: String,
-    /// What to decode under.
-    pub(crate) schema: Schema,
-    /// The statements that were run to make or change the table.
-    pub(crate) altered: Vec<String>,
+    batch: OpenBatch<'a>,
+    key: &'a LoadKey,
 }
 
 impl PostgresQuarantine {
-    /// Takes up selected records of one format behind the id `after`, about `bytes` of them. `None` if there are none.
-    pub(crate) fn replay(
+    /// The child tables that the table has, if its rows have ids for theirs to point at.
+    pub(crate) fn child_tables(&mut self) -> Result<Option<Vec<TableName>>> {
+        let target = self.key.target.clone();
+        self.stream.in_session(|client| {
+            let Some(oid) = catalog::find(client, &target)? else { return Ok(None) };
+            if id_column(&catalog::read(client, oid, &target)?).is_none() {
+                return Ok(None);
+            }
+            Ok(Some(children(client, &target)?.into_iter().map(|child| child.name).collect()))
+        })
+    }
+
+    /// Begins the transaction of a replay into the table and `others`. `None` if some of the records are not waiting any more:
+    /// under the locks it is known, and nobody else has them.
+    pub(crate) fn open(
         &mut self,
-        selection: &Selection,
-        format: Option<&str>,
-        after: i64,
-        bytes: i64,
-    ) -> Result<Option<Replay<'_>>> {
-        let mut client = self.session()?;
-        open::begin(&mut client)?;
-        lock(&mut client, self.key.lock(), self.endpoint.options.queue_timeout)?;
-        let waiting = self.waiting(&mut client, selection, format, after, bytes)?;
-        if waiting.is_empty() {
-            client.batch_execute("ROLLBACK").map_err(|error| failed("closing the transaction", &error))?;
-            self.client = Some(client);
-            return Ok(None);
-        }
-        Ok(Some(Replay { quarantine: self, client: Some(client), waiting }))
+        load_id: &str,
+        records: &[i64],
+        others: &[TableName],
+        contract: &Contract,
+    ) -> Result<Option<OpenReplay<'_>>> {
+        let PostgresQuarantine { stream, key } = self;
+        stream.follow(contract);
+        let batch = stream.begin_if(load_id, others, |client| all_wait(key, client, records))?;
+        Ok(batch.map(|batch| OpenReplay { batch, key }))
     }
 }
 
-impl<'a> Replay<'a> {
-    /// Makes the table ready for rows.
-    pub(crate) fn open(
-        mut self,
-        request: LoadRequest,
-        contract: &Contract,
-        resolve: &mut Resolve<'_>,
-    ) -> Result<OpenReplay<'a>> {
-        let mut client = self.client.take().ok_or_else(closed)?;
-        let mut key = self.quarantine.key.clone();
-        key.load_id.clone_from(&request.load_id);
-        let options = self.quarantine.endpoint.options.clone();
-        open::create_surroundings(&mut client, &self.quarantine.endpoint, &key, false)?;
-        ledger::set_lock_timeout(&mut client, options.lock_timeout)?;
-        let (ready, schema) = match catalog::find(&mut client, &key.target)? {
-            None => {
-                let schema = resolve(None)?;
-                (open::create(&mut client, key, &schema, options.json)?, schema)
-            }
-            Some(oid) => {
-                let existing = open::occupy(&mut client, oid, &key, &Mode::Append)?;
-                let mut schema = resolve(Some(&existing))?;
-                let evolution = evolve_within(&mut schema, &existing, &key.target, options.json, contract, false)?;
-                (open::adapt(&mut client, key, evolution)?, schema)
-            }
-        };
-        let (altered, load_id) = (ready.done.clone(), request.load_id.clone());
-        let (load, schema) = Load::start(Box::new(client), ready, &schema, request, &[])?;
-        Ok(OpenReplay { quarantine: self.quarantine, load, load_id, schema, altered })
-    }
+impl<'a> Deref for OpenReplay<'a> {
+    type Target = OpenBatch<'a>;
 
-    /// Leaves everything as it is.
-    pub(crate) fn leave(mut self) -> Result<()> {
-        let mut client = self.client.take().ok_or_else(closed)?;
-        client.batch_execute("ROLLBACK").map_err(|error| failed("closing the transaction", &error))?;
-        self.quarantine.client = Some(client);
-        Ok(())
+    fn deref(&self) -> &OpenBatch<'a> {
+        &self.batch
+    }
+}
+
+impl DerefMut for OpenReplay<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.batch
     }
 }
 
 impl OpenReplay<'_> {
-    /// What turns batches into rows.
-    pub(crate) fn encoder(&self) -> CopyEncoder {
-        self.load.encoder().clone()
+    /// Leaves everything as it was.
+    pub(crate) fn leave(self) {
+        self.batch.leave();
     }
 
-    /// Sends rows.
-    pub(crate) fn write(&mut self, rows: Prepared) -> Result<()> {
-        self.load.write(rows)
+    /// Marks the records that are loaded, or lost to others with their key, and commits.
+    pub(crate) fn commit(self, load_id: &str, ids: &[i64]) -> Result<()> {
+        let key = self.key;
+        self.batch.commit_with(|client| mark(key, client, ids, load_id))
     }
-
-    /// Ends the sending; returns the rows that the table refused.
-    pub(crate) fn isolated(&mut self) -> Result<Vec<Refused>> {
-        self.load.isolated()
-    }
-
-    /// Marks the records that became rows, of which there must be as many as rows, and commits.
-    pub(crate) fn commit(self, ids: &[i64]) -> Result<Counts> {
-        let (quarantine, load_id) = (&*self.quarantine, self.load_id.as_str());
-        let mut mark = |client: &mut Client| quarantine.mark(client, ids, load_id);
-        let (client, counts) = self.load.commit_with(&quarantine.endpoint, ids.len() as u64, &mut mark)?;
-        self.quarantine.client = Some(client);
-        Ok(counts)
-    }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Database, "the connection was lost").with_temporary(true)
 }

@@ -1,10 +1,10 @@
 //! A load between its beginning and its commit: rows into a COPY, misfits into the spool.
 
 use super::copy::{self, CopyStream};
-use super::ledger::{self, Ledger, LoadKey, schema_version};
+use super::ledger::{Ledger, LoadKey, schema_version};
 use super::merge::{self, Merge, Merged};
 use super::open::Ready;
-use super::session::{Client, Endpoint};
+use super::session::Client;
 use super::spool::{Scope, Spool};
 use crate::batch::Misfit;
 use crate::error::{Error, Result};
@@ -143,21 +143,6 @@ impl Load {
     /// Keeps a value aside whose record is loaded.
     pub(super) fn quarantine_value(&mut self, misfit: &Misfit) -> Result<()> {
         self.spool.push(misfit, Scope::Value)
-    }
-
-    /// Settles, writes what `also` writes, and commits.
-    pub(super) fn commit_with(
-        self,
-        endpoint: &Endpoint,
-        read: u64,
-        also: &mut dyn FnMut(&mut Client) -> Result<()>,
-    ) -> Result<(Client, Counts)> {
-        let (mut client, key, settled) = self.settle(read)?;
-        if let Err(error) = also(&mut client) {
-            let _ = client.batch_execute("ROLLBACK");
-            return Err(error);
-        }
-        ledger::commit(client, endpoint, &key, settled.counts)
     }
 
     /// Brings everything into the transaction: merges the rows, copies the quarantine, holds the server's counts

@@ -52,12 +52,21 @@ impl PostgresStream {
         contract: Contract,
         options: PostgresOptions,
     ) -> Result<Self> {
-        let endpoint = Endpoint::parse(url, options)?;
-        let table = open::table_name(request)?;
-        let mut stream =
-            PostgresStream { endpoint, client: None, table, contract, furnished: BTreeSet::new(), familiar: None };
+        let mut stream = PostgresStream::new(Endpoint::parse(url, options)?, open::table_name(request)?);
+        stream.contract = contract;
         stream.client = Some(stream.session()?);
         Ok(stream)
+    }
+
+    /// Without a connection yet, and under the default contract.
+    pub(super) fn new(endpoint: Endpoint, table: TableName) -> Self {
+        let (contract, furnished) = (Contract::default(), BTreeSet::new());
+        PostgresStream { endpoint, client: None, table, contract, furnished, familiar: None }
+    }
+
+    /// Sets what may be changed of tables.
+    pub(super) fn follow(&mut self, contract: &Contract) {
+        self.contract = contract.clone();
     }
 
     /// A table's name with its schema: that of the stream's own table without a `name`.
@@ -130,12 +139,69 @@ impl PostgresStream {
         }
     }
 
+    /// Begins a batch that comes from no source. Once the locks are held, `still` says whether there is anything to be done;
+    /// `None` if not.
+    pub(super) fn begin_if(
+        &mut self,
+        load_id: &str,
+        others: &[TableName],
+        still: impl FnOnce(&mut Client) -> Result<bool>,
+    ) -> Result<Option<OpenBatch<'_>>> {
+        let mut client = self.session()?;
+        let keys = self.lock(&mut client, load_id, others).and_then(|keys| match still(&mut client)? {
+            false => Ok(None),
+            true => self.furnish(&mut client, &keys, &BTreeSet::new(), false).map(|()| Some(keys)),
+        });
+        match keys {
+            Ok(Some(keys)) => Ok(Some(OpenBatch::new(self, client, keys, &[], BTreeSet::new(), None))),
+            Ok(None) => {
+                self.put_back(client);
+                Ok(None)
+            }
+            Err(error) => {
+                self.put_back(client);
+                Err(error)
+            }
+        }
+    }
+
     /// Takes back a session in whose transaction something failed. The locks go at once this way; a session that is of no
     /// more use is not kept.
     pub(super) fn put_back(&mut self, mut client: Client) {
         if client.batch_execute("ROLLBACK").is_ok() {
             self.client = Some(client);
         }
+    }
+
+    /// Opens the transaction and takes the locks of all its tables, of which the stream's own is the first.
+    fn lock(&self, client: &mut Client, load_id: &str, others: &[TableName]) -> Result<Vec<LoadKey>> {
+        open::begin(client)?;
+        let key = |target: TableName| LoadKey { target, load_id: load_id.to_owned() };
+        let own = key(open::resolve(client, self.table.clone())?);
+        let mut keys = vec![own];
+        keys.extend(others.iter().cloned().map(key));
+        // Everybody takes them in the order of their numbers, so nobody waits in a circle.
+        let mut locks: Vec<i64> = keys.iter().map(LoadKey::lock).collect();
+        locks.sort_unstable();
+        locks.dedup();
+        locks.into_iter().try_for_each(|number| lock(client, number, self.endpoint.options.queue_timeout))?;
+        Ok(keys)
+    }
+
+    /// Makes longshore's own tables beside those of the keys, where the schemas are not among the `furnished`.
+    fn furnish(
+        &self,
+        client: &mut Client,
+        keys: &[LoadKey],
+        furnished: &BTreeSet<String>,
+        offsets: bool,
+    ) -> Result<()> {
+        let by_schema: BTreeMap<&str, &LoadKey> = keys.iter().rev().map(|key| (key.schema(), key)).collect();
+        for key in by_schema.values().filter(|key| !furnished.contains(key.schema())) {
+            let is_own = keys.first().is_some_and(|own| own.schema() == key.schema());
+            open::create_surroundings(client, &self.endpoint, key, offsets && is_own)?;
+        }
+        Ok(())
     }
 
     /// Opens the transaction, takes the locks of all its tables and looks where the sources are.
@@ -147,18 +213,7 @@ impl PostgresStream {
         others: &[TableName],
         furnished: &BTreeSet<String>,
     ) -> Result<Prepare> {
-        let options = &self.endpoint.options;
-        open::begin(client)?;
-        let key = |target: TableName| LoadKey { target, load_id: load_id.to_owned() };
-        let own = key(open::resolve(client, self.table.clone())?);
-        let mut keys = vec![own];
-        keys.extend(others.iter().cloned().map(key));
-        // Everybody takes them in the order of their numbers, so nobody waits in a circle.
-        let mut locks: Vec<i64> = keys.iter().map(LoadKey::lock).collect();
-        locks.sort_unstable();
-        locks.dedup();
-        locks.into_iter().try_for_each(|number| lock(client, number, options.queue_timeout))?;
-
+        let keys = self.lock(client, load_id, others)?;
         let own = &keys[0];
         let gone = catalog::find(client, &own.target)?.is_none() && Ledger::new(own).counts_on_rows(client)?;
         let sources: Vec<&str> = steps.iter().map(|step| step.source.as_str()).collect();
@@ -170,10 +225,7 @@ impl PostgresStream {
             let counts = if gone { None } else { Ledger::new(own).look_up(client)? };
             return Ok(Prepare::Moved(positions, counts));
         }
-        let by_schema: BTreeMap<&str, &LoadKey> = keys.iter().rev().map(|key| (key.schema(), key)).collect();
-        for key in by_schema.values().filter(|key| !furnished.contains(key.schema())) {
-            open::create_surroundings(client, &self.endpoint, key, key.schema() == own.schema())?;
-        }
+        self.furnish(client, &keys, furnished, true)?;
         if gone {
             Offsets::new(own).forget(client)?;
         }
@@ -280,7 +332,7 @@ impl PostgresStream {
     }
 
     /// The session that is there, or a new one.
-    fn session(&mut self) -> Result<Client> {
+    pub(super) fn session(&mut self) -> Result<Client> {
         match self.client.take() {
             Some(client) if !client.is_closed() => Ok(client),
             _ => {

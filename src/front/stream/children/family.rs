@@ -10,7 +10,7 @@ use super::super::lines::Lines;
 use super::super::part::{Part, Stretch};
 use super::super::refuse::{broken, misfit};
 use super::super::tables::Tables;
-use super::take_apart::{first_16, take_apart};
+use super::take_apart::{row_id, take_apart};
 use super::{ChildTables, Refused};
 use crate::batch::Misfit;
 use crate::error::Result;
@@ -143,7 +143,7 @@ impl Sink for Splitter<'_> {
     fn record(&mut self, _: &PathTable, record: &Record<'_>) {
         let (byte, line) = self.part.origin(self.stretch, record.offset, record.line);
         let id = id_at(self.part.buffer, record.source, byte);
-        match take_apart(record.raw(), id, self.which) {
+        match take_apart(record.raw(), id, &mut |keys| self.which.wants(keys)) {
             Ok(rows) => {
                 self.made.own.push_text(&rows.own, byte, line);
                 for child in rows.children {
@@ -166,16 +166,6 @@ impl Sink for Splitter<'_> {
 
 /// The id of the row of the record that stands at this byte of a source.
 fn id_at(buffer: &Buffer, source: u32, byte: u64) -> [u8; 16] {
-    row_id(&buffer.identity(source, byte))
-}
-
-/// The id of a record's row, made of where the record came from: its source, its write, and its byte in that.
-fn row_id((source, position, byte): &(&str, u64, u64)) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(b"longshore row 1");
-    hasher.update(&(source.len() as u64).to_le_bytes());
-    hasher.update(source.as_bytes());
-    hasher.update(&position.to_le_bytes());
-    hasher.update(&byte.to_le_bytes());
-    first_16(hasher.finalize().as_bytes())
+    let (source, position, byte) = buffer.identity(source, byte);
+    row_id(source, position, byte)
 }

@@ -7,6 +7,8 @@ mod take_apart;
 
 pub(super) use self::check::Refused;
 pub(super) use self::family::Families;
+pub(in crate::front) use self::take_apart::{file_row_id, row_id, take_apart};
+use crate::path::Path;
 
 /// Which arrays of a stream's records become child tables, one row for each element.
 ///
@@ -51,6 +53,14 @@ impl ChildTables {
     /// Names the arrays by their paths.
     pub fn paths(paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         ChildTables::Paths(paths.into_iter().map(Into::into).collect())
+    }
+
+    /// Whether the array that these keys lead to becomes a table.
+    pub(in crate::front) fn wants(&self, keys: &[String]) -> bool {
+        match self {
+            ChildTables::Paths(_) => self.includes(&Path::new(keys.iter().cloned()).to_string()),
+            _ => self.includes(""),
+        }
     }
 
     /// Whether the array at a path becomes a table.

@@ -1,33 +1,37 @@
 //! One record as the row of its table and the rows of child tables.
 
-use super::ChildTables;
 use super::members::{Member, elements, members, skip_blanks};
 use crate::load::{INDEX, PARENT_ID, ROW_ID};
 
 /// The rows of one record. The first is its own; the others are those of child tables.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Rows {
-    pub(super) own: Vec<u8>,
-    pub(super) children: Vec<Child>,
+pub(in crate::front) struct Rows {
+    pub(in crate::front) own: Vec<u8>,
+    pub(in crate::front) children: Vec<Child>,
 }
 
 /// A row of a child table.
 #[derive(Debug, PartialEq)]
-pub(super) struct Child {
+pub(in crate::front) struct Child {
     /// The keys that lead to the table from the record: `order`, `items`, and for an array within the elements of another
     /// `order`, `items`, `[]`, `tags`.
-    pub(super) keys: Vec<String>,
-    pub(super) json: Vec<u8>,
+    pub(in crate::front) keys: Vec<String>,
+    pub(in crate::front) json: Vec<u8>,
 }
 
-/// Takes a record apart, whose text is a valid JSON object. `id` is that of its row.
+/// Takes a record apart, whose text is a valid JSON object. `id` is that of its row; `wanted` says of an array, by the keys that
+/// lead to it, whether its elements become rows.
 ///
 /// # Errors
 ///
 /// The path of a field that has the name of one of ours.
-pub(super) fn take_apart(record: &[u8], id: [u8; 16], which: &ChildTables) -> Result<Rows, String> {
+pub(in crate::front) fn take_apart(
+    record: &[u8],
+    id: [u8; 16],
+    wanted: &mut dyn FnMut(&[String]) -> bool,
+) -> Result<Rows, String> {
     let mut rows = Rows::default();
-    let mut work = Work { which, rows: &mut rows };
+    let mut work = Work { wanted, rows: &mut rows };
     let mut own = format!("{{\"{ROW_ID}\":\"{}\"", uuid(id)).into_bytes();
     let mut keys = Vec::new();
     work.members_into(&mut own, record, id, &mut keys, &[ROW_ID])?;
@@ -37,7 +41,7 @@ pub(super) fn take_apart(record: &[u8], id: [u8; 16], which: &ChildTables) -> Re
 
 /// The record being taken apart.
 struct Work<'a> {
-    which: &'a ChildTables,
+    wanted: &'a mut dyn FnMut(&[String]) -> bool,
     rows: &'a mut Rows,
 }
 
@@ -83,11 +87,11 @@ impl Work<'_> {
         keys.push(member.key.clone().into_owned());
         let value = &object[member.value.clone()];
         match value.first() {
-            Some(b'[') if self.which.includes(&path(keys)) => {
+            Some(b'[') if (self.wanted)(keys) => {
                 let count = self.rows_of(value, id, keys)?;
                 out.extend_from_slice(count.to_string().as_bytes());
             }
-            Some(b'{') if self.which != &ChildTables::None => {
+            Some(b'{') => {
                 out.push(b'{');
                 self.members_into(out, value, id, keys, &[])?;
             }
@@ -131,6 +135,26 @@ fn path(keys: &[String]) -> String {
     crate::path::Path::new(keys.iter().cloned()).to_string()
 }
 
+/// The id of the row of a record of a stream, made of where the record came from: its source, its write, and its byte in that.
+pub(in crate::front) fn row_id(source: &str, position: u64, byte: u64) -> [u8; 16] {
+    id_of(b"longshore row 1", source, position, byte)
+}
+
+/// The id of the row of a record of a file: of its load, the number of the file in that, and its byte in the file.
+pub(in crate::front) fn file_row_id(load_id: &str, nth: u64, byte: u64) -> [u8; 16] {
+    id_of(b"longshore file row 1", load_id, nth, byte)
+}
+
+fn id_of(kind: &[u8], name: &str, nth: u64, byte: u64) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(kind);
+    hasher.update(&(name.len() as u64).to_le_bytes());
+    hasher.update(name.as_bytes());
+    hasher.update(&nth.to_le_bytes());
+    hasher.update(&byte.to_le_bytes());
+    first_16(hasher.finalize().as_bytes())
+}
+
 /// The id of the element at `index` of an array.
 fn child_id(parent: [u8; 16], keys: &[String], index: usize) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
@@ -145,7 +169,7 @@ fn child_id(parent: [u8; 16], keys: &[String], index: usize) -> [u8; 16] {
 }
 
 /// The first 16 bytes of a hash.
-pub(super) fn first_16(hash: &[u8; 32]) -> [u8; 16] {
+fn first_16(hash: &[u8; 32]) -> [u8; 16] {
     let mut id = [0; 16];
     id.copy_from_slice(&hash[..16]);
     id
@@ -159,9 +183,10 @@ fn uuid(id: [u8; 16]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::front::stream::ChildTables;
 
     fn apart(record: &str, which: &ChildTables) -> Result<Vec<String>, String> {
-        let rows = take_apart(record.as_bytes(), [1; 16], which)?;
+        let rows = take_apart(record.as_bytes(), [1; 16], &mut |keys| which.wants(keys))?;
         let text = |json: &[u8]| {
             let value: serde_json::Value =
                 serde_json::from_slice(json).unwrap_or_else(|error| panic!("{error}: {json:?}"));
@@ -196,14 +221,15 @@ mod tests {
 
     #[test]
     fn arrays_within_elements_are_rows_of_their_own_that_point_at_the_element() {
-        let rows = take_apart(br#"{"a":[{"b":[1,2],"c":[]},{"b":[]}]}"#, [1; 16], &ChildTables::All).unwrap();
+        let record = br#"{"a":[{"b":[1,2],"c":[]},{"b":[]}]}"#;
+        let rows = take_apart(record, [1; 16], &mut |_| true).unwrap();
         let json: Vec<serde_json::Value> =
             rows.children.iter().map(|child| serde_json::from_slice(&child.json).unwrap()).collect();
         assert_eq!(rows.children[0].keys, ["a", "[]", "b"]);
         assert_eq!((&json[0]["_parent_id"], &json[1]["_parent_id"]), (&json[2]["_row_id"], &json[2]["_row_id"]));
         assert_eq!(json[2]["b"], 2);
         assert!(json[3].get("_row_id").is_none(), "it has no rows below it");
-        let again = take_apart(br#"{"a":[{"b":[1,2],"c":[]},{"b":[]}]}"#, [1; 16], &ChildTables::All).unwrap();
+        let again = take_apart(record, [1; 16], &mut |_| true).unwrap();
         assert_eq!(rows, again);
     }
 
