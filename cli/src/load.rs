@@ -11,6 +11,7 @@ use crate::json;
 use crate::loading::{Loading, code};
 use crate::output::{clean, count, counted};
 use crate::staging::Staging;
+use crate::stream::Arrays;
 
 const REDSHIFT: &str = "redshift://";
 
@@ -25,6 +26,8 @@ pub(crate) struct Load {
     keep: bool,
     #[command(flatten)]
     pub(crate) loading: Loading,
+    #[command(flatten)]
+    arrays: Arrays,
     #[command(flatten)]
     staging: Staging,
 }
@@ -57,6 +60,7 @@ pub(crate) fn run(args: &Load) -> Result<Done, Failure> {
         true => args.staging.loader(&place.url)?,
         false => Loader::new(place.url.as_str()),
     };
+    let loader = loader.child_tables(args.arrays.which());
     let report = ready.load(loader)?;
     place.keep(args.keep);
     let text = match args.loading.output.json {

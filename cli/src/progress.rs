@@ -75,6 +75,8 @@ impl Look {
             self.pass = pass;
             self.bar.set_prefix(match self.passes {
                 1 => "reading".to_string(),
+                // Child tables want a pass each.
+                passes if pass > passes => format!("pass {pass}, rows"),
                 passes => format!("pass {pass} of {passes}, {}", if pass == 1 { "types" } else { "rows" }),
             });
             // The rate of one pass says nothing about the other.

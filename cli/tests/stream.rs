@@ -274,6 +274,23 @@ fn records_go_into_tables_by_the_value_of_a_field_and_their_arrays_into_tables_o
 }
 
 #[test]
+fn a_file_is_loaded_with_its_arrays_as_tables_of_their_own() {
+    let (url, mut client) = database();
+    let load = |more: &[&str], input: &[u8]| {
+        longshore_with(&[&["load", "-", "--to", &url, "--table", "t", "--json"], more].concat(), input)
+    };
+    let run = load(&["--child-tables=items"], b"{\"id\":1,\"items\":[{\"n\":1},{\"n\":2}],\"tags\":[7]}\n{\"id\":2}\n");
+    assert_eq!((run.code, &run.json()["loaded"]), (0, &json!(2)), "{}", run.stderr);
+    assert_eq!(number(&mut client, "SELECT sum(n)::bigint FROM t JOIN t__items i ON i._parent_id = t._row_id"), 3);
+    assert_eq!(number(&mut client, "SELECT count(*) FROM t WHERE tags = '[7]'"), 1, "not among the paths");
+    let merge = ["--child-tables=items", "--mode", "merge", "--key", "id"];
+    assert_eq!(load(&merge, b"{\"id\":1,\"items\":[{\"n\":9}]}\n").code, 0);
+    assert_eq!(number(&mut client, "SELECT sum(n)::bigint FROM t__items"), 9);
+    let run = longshore_with(&["load", "-", "--to", "dir:out", "--child-tables"], b"{\"a\":[1]}\n");
+    assert!(run.code != 0 && run.stderr.contains("Postgres"), "{}", run.stderr);
+}
+
+#[test]
 fn a_replay_brings_the_elements_of_records_into_the_tables_of_their_arrays() {
     let (url, mut client) = database();
     let into = ["--to", &url, "--table", "t"];

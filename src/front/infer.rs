@@ -35,9 +35,9 @@ pub struct Inference {
 }
 
 /// What one worker has.
-struct Worker {
-    reader: Reader,
-    collector: Collector,
+pub(super) struct Worker {
+    pub(super) reader: Reader,
+    pub(super) collector: Collector,
 }
 
 impl Inference {
@@ -91,7 +91,7 @@ impl Inference {
         Ok(Inference::assemble(source, workers, found, hashed))
     }
 
-    fn assemble(source: &Source, workers: Vec<Worker>, found: Found, hashed: bool) -> Inference {
+    pub(super) fn assemble(source: &Source, workers: Vec<Worker>, found: Found, hashed: bool) -> Inference {
         let names: Vec<String> = source.names().map(str::to_string).collect();
         let formats: Vec<Format> = found.formats.iter().map(|format| format.as_ref().clone()).collect();
         let sketches = workers.into_iter().map(|worker| worker.collector.finish(worker.reader.paths(), &formats));

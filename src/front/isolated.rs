@@ -35,6 +35,12 @@ impl IsolatedRows {
         self.0.is_empty()
     }
 
+    /// The refused rows of one piece, by their numbers in it, if there are any.
+    #[cfg(feature = "postgres")]
+    pub(super) fn rows(&self, piece: usize) -> Option<&[(usize, Refused)]> {
+        self.0.get(&piece).map(Vec::as_slice)
+    }
+
     /// The numbers of the pieces concerned, in ascending order.
     #[cfg(feature = "postgres")]
     pub(super) fn pieces(&self) -> impl Iterator<Item = usize> {

@@ -9,6 +9,8 @@ use super::read::ReadOptions;
 use super::refused::LeftOut;
 use super::report::{LoadReport, Quarantined};
 use super::second_pass::{Aside, SecondPass};
+#[cfg(feature = "postgres")]
+use super::stream::ChildTables;
 #[cfg(feature = "redshift")]
 use super::target::Staging;
 use super::target::open;
@@ -42,6 +44,8 @@ pub struct Loader {
     pub(super) read: ReadOptions,
     pub(super) max_quarantined: Option<u64>,
     pub(super) retry_for: Duration,
+    #[cfg(feature = "postgres")]
+    pub(super) child_tables: ChildTables,
     #[cfg(feature = "redshift")]
     pub(super) staging: Option<Staging>,
 }
@@ -59,7 +63,7 @@ impl std::fmt::Debug for Loader {
 }
 
 /// The first and the longest pause before a load is tried again.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(20));
+pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(20));
 
 impl Loader {
     /// Loads into `url`: `postgres://…` (feature `postgres`) or `dir:PATH` (feature `parquet`).
@@ -73,6 +77,8 @@ impl Loader {
             read: ReadOptions::default(),
             max_quarantined: None,
             retry_for: Duration::from_secs(120),
+            #[cfg(feature = "postgres")]
+            child_tables: ChildTables::None,
             #[cfg(feature = "redshift")]
             staging: None,
         }
@@ -168,6 +174,26 @@ impl Loader {
         self
     }
 
+    /// Sets which arrays of JSON become child tables on a Postgres server, as [`StreamOptions::child_tables`](crate::StreamOptions::child_tables)
+    /// does for streams, which take this setting over if they have none of their own. None by default.
+    ///
+    /// `_row_id` is a UUID made of the load's id, the number of the file, and the record's place in the file. Types are decided as
+    /// a stream decides them, by all records whatever the sample; rows are added or merged by key. A file is read once more for each
+    /// child table.
+    ///
+    /// ```no_run
+    /// use longshore::{ChildTables, Loader, Source};
+    /// let loader = Loader::new("postgres://localhost/shop").table("orders").child_tables(ChildTables::paths(["items"]));
+    /// loader.load(Source::path("orders.ndjson"))?;     // rows of `orders`, and of `orders__items`
+    /// # Ok::<(), longshore::Error>(())
+    /// ```
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn child_tables(mut self, which: ChildTables) -> Self {
+        self.child_tables = which;
+        self
+    }
+
     /// Loads a source, whole or not at all.
     ///
     /// Reads it twice: once for the schema, once for the rows, with every value checked again. What cannot be read
@@ -182,6 +208,10 @@ impl Loader {
     pub fn load(&self, mut source: Source) -> Result<LoadReport> {
         let started = Instant::now();
         source.check()?;
+        #[cfg(feature = "postgres")]
+        if self.child_tables != ChildTables::None {
+            return self.load_apart(source);
+        }
         let mut target = self.target()?;
         source.spool()?;
         let inference = Inference::read(&source, &self.read, true)?;
@@ -266,7 +296,7 @@ impl Loader {
         open(&self.url)
     }
 
-    fn request(&self, source: &Source, inference: &Inference) -> LoadRequest {
+    pub(super) fn request(&self, source: &Source, inference: &Inference) -> LoadRequest {
         let content_hash = inference.content_hash.clone().unwrap_or_default();
         LoadRequest {
             table: self.table.clone().unwrap_or_else(|| table_for(source.name(0))),

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 
 use super::infer::{Inference, content_hash};
 use super::isolated::IsolatedRows;
-use super::read::{Part, Parts, ReadOptions};
+use super::read::{Found, Part, Parts, ReadOptions};
 use super::refused::{LeftOut, WithOrigins, out_of_step};
 use super::report::{MAX_QUARANTINED_LISTED, Quarantined};
 use crate::batch::{Decoded, Decoder, Misfit};
@@ -112,14 +112,7 @@ impl SecondPass<'_> {
         let worker = || (Reader::new(self.options.limits), Decoder::new(self.schema.clone()));
         ordered_map(parts, self.options.threads, worker, |state, part| work(state, part, &buffers), consume)?;
         let found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.inference.content_hash.as_ref() != Some(&content_hash(&found)) {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                "the input changed while it was being loaded, so nothing was loaded",
-            )
-            .with_hint("load it again when nobody writes to it"));
-        }
-        Ok(())
+        unchanged(self.inference, &found)
     }
 
     fn parts(&self) -> Parts<'_> {
@@ -136,6 +129,17 @@ impl SecondPass<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether another pass has read what the first one read.
+pub(super) fn unchanged(inference: &Inference, found: &Found) -> Result<()> {
+    match inference.content_hash.as_ref() == Some(&content_hash(found)) {
+        true => Ok(()),
+        false => {
+            let message = "the input changed while it was being loaded, so nothing was loaded";
+            Err(Error::new(ErrorKind::Conflict, message).with_hint("load it again when nobody writes to it"))
+        }
     }
 }
 
@@ -176,7 +180,7 @@ struct Sent {
     read: u64,
 }
 
-fn misfit(gap: Gap) -> Misfit {
+pub(super) fn misfit(gap: Gap) -> Misfit {
     Misfit {
         source: gap.source,
         line: gap.line,

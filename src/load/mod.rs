@@ -41,7 +41,9 @@ pub use folder::FolderTarget;
 pub use kept::{KeptGroup, KeptRecord, Selection};
 pub use mode::{MergeKeys, Mode};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{Decide, INDEX, OpenBatch, OpenTable, PARENT_ID, PostgresStream, ROW_ID, Step, StreamBegun};
+pub(crate) use postgres::{
+    Decide, INDEX, LoadBegun, OpenBatch, OpenTable, PARENT_ID, PostgresStream, ROW_ID, Step, StreamBegun, missing_field,
+};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{OpenReplay, Place, PostgresQuarantine, Waiting};
 #[cfg(feature = "postgres")]

@@ -19,6 +19,8 @@ pub(crate) const BATCH: u64 = 1000;
 pub(crate) enum Work {
     /// Loads a file.
     Load,
+    /// Loads a file with its arrays as child tables.
+    Elements,
     /// Loads what comes through a pipe.
     Pipe,
     /// Streams known records from where the table is.
@@ -66,6 +68,7 @@ fn that_may_fail() {
             });
         }
         "Versions" => crate::versions::feed(&url, input.parse().unwrap()),
+        "Elements" => crate::elements::load(loader, &input),
         "Replay" => crate::replays::replay(&url),
         "Endless" => crate::memory::stream(&url, input.parse().unwrap()),
         "Pipe" => drop(loader.load(Source::stdin()).unwrap_or_else(|error| panic!("{error} / {:?}", error.hint()))),

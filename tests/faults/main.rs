@@ -20,6 +20,7 @@ mod child;
 mod clocks;
 mod crashes;
 mod drifting;
+mod elements;
 mod inputs;
 mod kills;
 mod known;

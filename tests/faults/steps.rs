@@ -9,7 +9,7 @@ use postgres::Client;
 
 use crate::child::{Work, child};
 use crate::support::database;
-use crate::{is_full, known, replays, times, versions};
+use crate::{elements, is_full, known, replays, times, versions};
 
 const RECORDS: i64 = 2_000;
 const ACTIONS: [&str; 4] = ["kill", "error", "panic", "temporary"];
@@ -152,6 +152,28 @@ fn a_merge_with_child_tables_that_fails_at_any_step_is_completed_by_the_next_run
         &["children.delete", "table.create", "copy.rows", "ledger.write", "offsets.write", "commit.answer"],
     );
     assert!(steps >= if is_full() { 180 } else { 60 }, "{steps}");
+}
+
+#[test]
+fn a_load_with_child_tables_that_fails_at_any_step_is_completed_by_the_next_run() {
+    const ORDERS: u64 = 1_000;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), elements::lines(ORDERS)).unwrap();
+    let (url, client) = database();
+    let client = std::cell::RefCell::new(client);
+    let (steps, reached) = fail_everywhere(&mut Place {
+        work: Work::Elements,
+        url,
+        input: file.path().display().to_string(),
+        clear: &mut || {
+            empty(&mut client.borrow_mut());
+            client.borrow_mut().batch_execute("DROP TABLE IF EXISTS t__items").unwrap();
+        },
+        check: &mut || elements::check(&mut client.borrow_mut(), ORDERS),
+    });
+    expect(&reached, &["source.open", "source.read", "infer.chunk", "schema.resolve", "decode.chunk", "table.create"]);
+    expect(&reached, &["copy.begin", "copy.rows", "copy.end", "quarantine.write", "ledger.write", "commit.answer"]);
+    assert!(steps >= 60, "{steps}");
 }
 
 #[test]

@@ -7,9 +7,8 @@ use super::Quarantine;
 use crate::batch::{Decoded, Decoder, Misfit};
 use crate::error::Result;
 use crate::front::frame::{Framed, frame};
-use crate::front::stream::{ChildTables, Tables, file_row_id, row_id, take_apart};
+use crate::front::stream::{ChildTables, Tables, file_row_id, row_id, rows_path, take_apart};
 use crate::load::{Encode, OpenTable, Place, Waiting};
-use crate::path::Path;
 use crate::plan::TableName;
 use crate::records::{Bad, Format, PathTable, Reader, Record, Sink};
 use crate::schema::Schema;
@@ -124,7 +123,7 @@ impl<'a> Attempt<'a> {
                     for child in rows.children {
                         match self.tables.child(0, &child.keys) {
                             Some(table) => {
-                                let below = || format!("{}[].", Path::new(child.keys.iter().cloned()));
+                                let below = || rows_path(&child.keys) + ".";
                                 self.below.entry(table).or_insert_with(below);
                                 self.add(table, record, child.json);
                             }

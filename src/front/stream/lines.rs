@@ -10,7 +10,7 @@ use crate::source::Chunk;
 
 /// Records of one source, one after another.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(in crate::front) struct Lines {
     source: u32,
     sequence: u64,
     bytes: Vec<u8>,
@@ -34,19 +34,19 @@ impl Lines {
     }
 
     /// Adds what was made of a record that stands at this byte and line of its source.
-    pub(super) fn push_text(&mut self, text: &[u8], byte: u64, line: u64) {
+    pub(in crate::front) fn push_text(&mut self, text: &[u8], byte: u64, line: u64) {
         self.origins.push(Origin { start: self.bytes.len(), byte, line });
         self.bytes.extend_from_slice(text);
         self.bytes.push(b'\n');
     }
 
     /// Which source the records are of.
-    pub(super) fn source(&self) -> u32 {
+    pub(in crate::front) fn source(&self) -> u32 {
         self.source
     }
 
     /// Keeps only the records whose places in their source are wanted.
-    pub(super) fn retain(&mut self, keep: impl Fn(u64) -> bool) {
+    pub(in crate::front) fn retain(&mut self, keep: impl Fn(u64) -> bool) {
         if self.origins.iter().all(|origin| keep(origin.byte)) {
             return;
         }
@@ -89,12 +89,12 @@ impl Lines {
     }
 
     /// The places of the records in their source.
-    pub(super) fn places(&self) -> impl Iterator<Item = u64> {
+    pub(in crate::front) fn places(&self) -> impl Iterator<Item = u64> {
         self.origins.iter().map(|origin| origin.byte)
     }
 
     /// Says which source the records are of, and which chunk of it.
-    pub(super) fn in_chunk(mut self, source: u32, sequence: u64) -> Self {
+    pub(in crate::front) fn in_chunk(mut self, source: u32, sequence: u64) -> Self {
         (self.source, self.sequence) = (source, sequence);
         self
     }
@@ -104,7 +104,7 @@ impl Lines {
     }
 
     /// All records as a chunk, which begins where the first of them does.
-    pub(super) fn chunk(&self) -> Chunk {
+    pub(in crate::front) fn chunk(&self) -> Chunk {
         let mut chunk = Chunk::new(&self.bytes);
         let first = self.origins.first();
         (chunk.source, chunk.sequence) = (self.source, self.sequence);
@@ -113,7 +113,7 @@ impl Lines {
     }
 
     /// Byte and line in the source of the record that stands at `byte` of the chunk.
-    pub(super) fn origin(&self, byte: u64) -> (u64, u64) {
+    pub(in crate::front) fn origin(&self, byte: u64) -> (u64, u64) {
         let start = (byte - self.origins.first().map_or(0, |first| first.byte)) as usize;
         let nth = self.origins.partition_point(|origin| origin.start <= start).saturating_sub(1);
         self.origins.get(nth).map_or((0, 0), |origin| (origin.byte, origin.line))

@@ -39,9 +39,11 @@ pub use self::route::{Route, Unrouted};
 
 use self::ahead::{Ahead, Closed};
 use self::buffer::Buffer;
-pub(super) use self::children::{file_row_id, row_id, take_apart};
+pub(super) use self::children::{MAX_CHILD_TABLES, file_row_id, row_id, rows_path, take_apart};
 use self::commit::Committer;
+pub(super) use self::lines::Lines;
 use self::records::Payload;
+pub(super) use self::refuse::{broken, misfit};
 pub(super) use self::resolve::Resolver;
 use self::shared::Shared;
 pub(super) use self::tables::Tables;

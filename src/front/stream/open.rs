@@ -6,7 +6,7 @@ use super::ahead::Ahead;
 use super::buffer::Buffer;
 use super::commit::Committer;
 use super::shared::Shared;
-use super::{StreamLoader, StreamOptions};
+use super::{ChildTables, StreamLoader, StreamOptions};
 use crate::error::{Error, Result};
 use crate::front::loader::Loader;
 use crate::load::{LoadRequest, Mode, PostgresStream};
@@ -31,7 +31,10 @@ impl Loader {
     /// # Errors
     ///
     /// As [`Loader::open`], and [`Config`](crate::ErrorKind::Config) for CSV without columns.
-    pub fn open_with(self, options: StreamOptions) -> Result<StreamLoader> {
+    pub fn open_with(self, mut options: StreamOptions) -> Result<StreamLoader> {
+        if options.child_tables == ChildTables::None {
+            options.child_tables = self.child_tables.clone();
+        }
         let format = options.format(&self.read.format)?;
         let table = self.streamed_table()?;
         options.check(&format)?;

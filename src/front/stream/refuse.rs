@@ -31,12 +31,12 @@ impl Sink for Refuse<'_> {
 }
 
 /// The misfit of what is no record.
-pub(super) fn broken(bad: &Bad<'_>) -> Misfit {
+pub(in crate::front) fn broken(bad: &Bad<'_>) -> Misfit {
     misfit((bad.source, bad.line, bad.offset), None, bad.fault.to_string(), bad.raw)
 }
 
 /// Makes a misfit of a record at a place: source, line and byte.
-pub(super) fn misfit(place: (u32, u64, u64), path: Option<String>, reason: String, raw: &[u8]) -> Misfit {
+pub(in crate::front) fn misfit(place: (u32, u64, u64), path: Option<String>, reason: String, raw: &[u8]) -> Misfit {
     let (source, line, byte) = place;
     let kept = raw[..raw.len().min(RAW_KEPT)].to_vec();
     Misfit { source, line, byte, path, reason, raw: kept, raw_len: raw.len() as u64 }

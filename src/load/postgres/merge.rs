@@ -53,7 +53,7 @@ pub(super) fn missing<'a>(columns: &[Fitted], by: &'a MergeKeys) -> Option<&'a s
 }
 
 /// The error for a field to merge by that is nowhere.
-pub(super) fn missing_field(path: &str) -> Error {
+pub(crate) fn missing_field(path: &str) -> Error {
     Error::new(ErrorKind::Conflict, "rows are merged by a field that neither the records nor the table have")
         .with_location(Location { column: Some(path.to_owned()), ..Location::default() })
         .with_hint("name it by its path, as `longshore infer` lists it")

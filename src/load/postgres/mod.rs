@@ -21,12 +21,13 @@ mod stream;
 mod variant;
 
 pub(crate) use self::gone::{INDEX, PARENT_ID, ROW_ID};
+pub(crate) use self::merge::missing_field;
 pub(crate) use self::offsets::Step;
 pub(crate) use self::open_batch::{OpenBatch, OpenTable};
 pub(crate) use self::promote::Decide;
 pub(crate) use self::quarantine::{Place, PostgresQuarantine, Waiting};
 pub(crate) use self::replay::OpenReplay;
-pub(crate) use self::stream::{PostgresStream, StreamBegun};
+pub(crate) use self::stream::{LoadBegun, PostgresStream, StreamBegun};
 
 use std::time::Duration;
 

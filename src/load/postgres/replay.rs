@@ -43,7 +43,7 @@ impl PostgresQuarantine {
     ) -> Result<Option<OpenReplay<'_>>> {
         let PostgresQuarantine { stream, key } = self;
         stream.follow(contract);
-        let batch = stream.begin_if(load_id, others, |client| all_wait(key, client, records))?;
+        let batch = stream.begin_if(load_id, others, |client, _| all_wait(key, client, records))?;
         Ok(batch.map(|batch| OpenReplay { batch, key }))
     }
 }

@@ -41,6 +41,14 @@ pub(crate) enum StreamBegun<'a> {
     Open(Box<OpenBatch<'a>>),
 }
 
+/// What a load meets at its beginning.
+pub(crate) enum LoadBegun<'a> {
+    /// It was made before, and this is what it came to.
+    AlreadyLoaded(Counts),
+    /// Its tables can be filled, one after another.
+    Open(Box<OpenBatch<'a>>),
+}
+
 /// Makes the schema of a table's part of a batch, given the table as it is, if it is there.
 pub(crate) type Resolve<'a> = dyn FnMut(Option<&ExistingTable>) -> Result<Schema> + 'a;
 
@@ -139,16 +147,33 @@ impl PostgresStream {
         }
     }
 
+    /// Begins a load under an id into the stream's own table and `others`, unless it was made before.
+    pub(crate) fn begin_load<'a>(&'a mut self, load_id: &str, others: &[TableName]) -> Result<LoadBegun<'a>> {
+        let mut made = None;
+        let open = self.begin_if(load_id, others, |client, own| {
+            // Rows of a table that was dropped are gone, so the load is to be done again.
+            made = match Ledger::new(own).look_up(client)? {
+                Some(counts) if counts.loaded > 0 && catalog::find(client, &own.target)?.is_none() => None,
+                counts => counts,
+            };
+            Ok(made.is_none())
+        })?;
+        Ok(match open {
+            Some(open) => LoadBegun::Open(Box::new(open)),
+            None => LoadBegun::AlreadyLoaded(made.unwrap_or_default()),
+        })
+    }
+
     /// Begins a batch that comes from no source. Once the locks are held, `still` says whether there is anything to be done;
     /// `None` if not.
     pub(super) fn begin_if(
         &mut self,
         load_id: &str,
         others: &[TableName],
-        still: impl FnOnce(&mut Client) -> Result<bool>,
+        still: impl FnOnce(&mut Client, &LoadKey) -> Result<bool>,
     ) -> Result<Option<OpenBatch<'_>>> {
         let mut client = self.session()?;
-        let keys = self.lock(&mut client, load_id, others).and_then(|keys| match still(&mut client)? {
+        let keys = self.lock(&mut client, load_id, others).and_then(|keys| match still(&mut client, &keys[0])? {
             false => Ok(None),
             true => self.furnish(&mut client, &keys, &BTreeSet::new(), false).map(|()| Some(keys)),
         });

@@ -46,8 +46,8 @@ pub enum ChildTables {
     Paths(Vec<String>),
 }
 
-/// How many child tables a stream may make.
-pub(super) const MAX_CHILD_TABLES: usize = 100;
+/// How many child tables a stream or a load may make.
+pub(in crate::front) const MAX_CHILD_TABLES: usize = 100;
 
 impl ChildTables {
     /// Names the arrays by their paths.
@@ -71,4 +71,9 @@ impl ChildTables {
             ChildTables::Paths(paths) => paths.iter().any(|known| known == path),
         }
     }
+}
+
+/// The path of the rows of a child table in their record, by the keys that lead to it: `items[]`.
+pub(in crate::front) fn rows_path(keys: &[String]) -> String {
+    format!("{}[]", Path::new(keys.iter().cloned()))
 }
