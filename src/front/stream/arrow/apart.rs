@@ -1,5 +1,5 @@
-//! What a record batch declares of its rows when they are taken apart: of what is left of them, and of the elements of their
-//! lists. It is the types of the lists' elements, as for any other column.
+//! What a record batch declares of its rows, and, where they are taken apart, of the elements of their lists: the types of
+//! these, as for any other column.
 //!
 //! What rows get besides (ids, places, and the lengths that stand for lists) no batch declares; that is seen in the values.
 
@@ -11,31 +11,22 @@ use arrow_array::{Array, ArrayRef, GenericListArray, OffsetSizeTrait, RecordBatc
 use arrow_schema::{DataType, Field, FieldRef};
 
 use super::Declared;
-use super::evidence::declare_one;
+use super::evidence::declare;
 use crate::front::stream::ChildTables;
 use crate::path::Path;
 use crate::sketch::FieldEvidence;
 
-/// What is declared of a batch's tables.
-#[derive(Debug, Default, PartialEq)]
-pub(in crate::front::stream) struct Apart {
-    /// Of the rows without what is in child tables.
-    pub(in crate::front::stream) own: Arc<Declared>,
-    /// Of the rows of child tables, by the keys that lead to them.
-    pub(in crate::front::stream) children: BTreeMap<Vec<String>, Arc<Declared>>,
-}
-
-impl Apart {
-    pub(super) fn of(batch: &RecordBatch, which: &ChildTables) -> Apart {
-        let mut work = Work { which, children: BTreeMap::new() };
-        let mut own = Vec::new();
-        for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            work.field(field, array.as_ref(), &mut Place::default(), &mut own);
-        }
-        let declared = |fields| Arc::new(Declared { fields, rows: 0, apart: None });
-        let children = work.children.into_iter().map(|(keys, fields)| (keys, declared(fields))).collect();
-        Apart { own: declared(own), children }
+/// What a batch declares, given which of its lists become child tables.
+pub(super) fn declared(batch: &RecordBatch, which: &ChildTables) -> Declared {
+    let mut work = Work { which, children: BTreeMap::new() };
+    let mut fields = Vec::new();
+    for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        work.field(field, array.as_ref(), &mut Place::default(), &mut fields);
     }
+    let child = |fields| Arc::new(Declared { fields, ..Declared::default() });
+    let children = work.children.into_iter().map(|(keys, fields)| (keys, child(fields))).collect();
+    let rows = if *which == ChildTables::None { batch.num_rows() as u64 } else { 0 };
+    Declared { fields, rows, children }
 }
 
 /// Where in a record a field is.
@@ -61,7 +52,7 @@ impl Work<'_> {
                 self.elements(&of, elements.as_ref(), &place.keys);
             }
             _ => {
-                declare_one(field, array, Path::new(place.keys[place.row..].iter().cloned()), out);
+                declare(field, array, Path::new(place.keys[place.row..].iter().cloned()), out);
                 if let Some(object) = array.as_struct_opt() {
                     for (field, array) in object.fields().iter().zip(object.columns()) {
                         self.field(field, array.as_ref(), place, out);
@@ -83,7 +74,7 @@ impl Work<'_> {
                     self.field(field, array.as_ref(), &mut place, &mut out);
                 }
             }
-            None => declare_one(of, elements, Path::new(["value"]), &mut out),
+            None => declare(of, elements, Path::new(["value"]), &mut out),
         }
         self.children.insert(keys.to_vec(), out);
     }

@@ -12,19 +12,8 @@ use crate::sketch::{Class, Evidence, FieldEvidence, Position, Range};
 /// Digits of a double before and behind the point: a decimal that met one would have to be text.
 const DOUBLE_DIGITS: (u32, u32) = (309, 340);
 
-/// Adds the evidence of a column, and of what is inside it.
-pub(super) fn declare(field: &Field, array: &dyn Array, path: Path, fields: &mut Vec<FieldEvidence>) {
-    declare_one(field, array, path.clone(), fields);
-    if let Some(object) = array.as_struct_opt() {
-        for (field, array) in object.fields().iter().zip(object.columns()) {
-            let inner = Path::new(path.keys().iter().cloned().chain([field.name().clone()]));
-            declare(field, array.as_ref(), inner, fields);
-        }
-    }
-}
-
 /// Adds the evidence of a column.
-pub(super) fn declare_one(field: &Field, array: &dyn Array, path: Path, fields: &mut Vec<FieldEvidence>) {
+pub(super) fn declare(field: &Field, array: &dyn Array, path: Path, fields: &mut Vec<FieldEvidence>) {
     let nth = fields.len() as u64;
     let nulls = array.logical_null_count() as u64;
     let filled = array.len() as u64 - nulls;

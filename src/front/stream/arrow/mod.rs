@@ -8,13 +8,13 @@ mod apart;
 mod cells;
 mod evidence;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use self::apart::Apart;
+use self::apart::declared;
 use self::cells::{Cell, cell, text};
-use self::evidence::declare;
 use super::ChildTables;
 use crate::error::{Error, Location, Result};
 use crate::path::Path;
@@ -26,10 +26,11 @@ use crate::sketch::{BadRecords, FieldEvidence, Position, Sketch, SourceEvidence}
 pub(super) struct Declared {
     /// As if the rows were records of input 0, the first one at byte 0.
     fields: Vec<FieldEvidence>,
-    /// How many there are; 0 for rows that have values besides what is declared, and are counted with these.
+    /// How many there are; 0 for rows that have values besides what is declared, and are counted with these: those that are
+    /// taken apart.
     rows: u64,
-    /// The same of the rows when they have been taken apart, where they are to be.
-    pub(super) apart: Option<Apart>,
+    /// The same of the rows of child tables, by the keys that lead to them.
+    pub(super) children: BTreeMap<Vec<String>, Arc<Declared>>,
 }
 
 /// The rows of a batch as lines of JSON, each with its line end, and what the batch declares of them.
@@ -40,7 +41,6 @@ pub(super) struct Declared {
 /// [`Config`](crate::ErrorKind::Config) for two columns of one name.
 pub(super) fn lines(batch: &RecordBatch, which: &ChildTables) -> Result<(Vec<u8>, Declared)> {
     let schema = batch.schema_ref();
-    let mut fields = Vec::new();
     let mut columns: Vec<(Vec<u8>, Cell<'_>)> = Vec::new();
     for (field, array) in schema.fields().iter().zip(batch.columns()) {
         let path = Path::new([field.name().as_str()]);
@@ -53,7 +53,6 @@ pub(super) fn lines(batch: &RecordBatch, which: &ChildTables) -> Result<(Vec<u8>
                 .with_hint("give each column a name of its own"));
         }
         columns.push((key, cell(field, array.as_ref(), &path)?));
-        declare(field, array.as_ref(), path, &mut fields);
     }
     let mut out = Vec::with_capacity(32 * batch.num_rows() * columns.len());
     for row in 0..batch.num_rows() {
@@ -68,8 +67,7 @@ pub(super) fn lines(batch: &RecordBatch, which: &ChildTables) -> Result<(Vec<u8>
         }
         out.extend_from_slice(b"}\n");
     }
-    let apart = (*which != ChildTables::None).then(|| Apart::of(batch, which));
-    Ok((out, Declared { fields, rows: batch.num_rows() as u64, apart }))
+    Ok((out, declared(batch, which)))
 }
 
 impl Declared {

@@ -11,7 +11,7 @@ use super::super::part::{Part, Stretch};
 use super::super::refuse::{broken, misfit};
 use super::super::tables::Tables;
 use super::take_apart::{row_id, take_apart};
-use super::{ChildTables, Refused};
+use super::{ChildTables, Refused, rows_path};
 use crate::batch::Misfit;
 use crate::error::Result;
 use crate::records::{Bad, PathTable, Reader, Record, Sink};
@@ -91,7 +91,6 @@ fn split_part(
     let mut children: BTreeMap<usize, String> = BTreeMap::new();
     for one in made {
         let (source, sequence) = (one.source, one.sequence);
-        let apart = one.declared.as_ref().and_then(|declared| declared.apart.as_ref());
         let lines = |lines: Lines, declared: Option<&Arc<Declared>>| {
             let mut lines = lines.in_chunk(source, sequence);
             lines.declared = declared.cloned();
@@ -99,13 +98,13 @@ fn split_part(
         };
         let misfits = one.misfits.into_iter().map(|misfit| batch.buffer().locate(misfit));
         own.misfits.extend(misfits);
-        own.stretches.push(lines(one.own, apart.map(|apart| &apart.own)));
+        own.stretches.push(lines(one.own, one.declared.as_ref()));
         for (keys, rows) in one.children {
-            let path = format!("{}[]", crate::path::Path::new(keys.iter().cloned()));
+            let path = rows_path(&keys);
             match tables.child(parent, &keys) {
                 Some(number) => {
                     children.insert(number, path);
-                    let declared = apart.and_then(|apart| apart.children.get(&keys));
+                    let declared = one.declared.as_ref().and_then(|declared| declared.children.get(&keys));
                     batch.part_mut(number).stretches.push(lines(rows, declared));
                 }
                 None => {
