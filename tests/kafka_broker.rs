@@ -213,7 +213,7 @@ fn messages_that_are_no_records_are_in_the_quarantine_with_their_offsets() {
     stream.close().unwrap();
     assert_eq!((counts.read, counts.loaded, counts.quarantined), (8, 4, 4));
     let rows = client.query("SELECT a FROM t ORDER BY a", &[]).unwrap();
-    assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i16>>(), [1, 2, 3, 4]);
+    assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i32>>(), [1, 2, 3, 4]);
     let kept = client.query("SELECT source, raw, reason FROM _longshore_quarantine ORDER BY source", &[]).unwrap();
     let kept: Vec<(String, Vec<u8>)> = kept.iter().map(|row| (row.get(0), row.get(1))).collect();
     let expected: [(&str, &[u8]); 4] = [

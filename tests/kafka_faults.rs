@@ -186,7 +186,7 @@ fn a_ledger_that_cannot_be_asked_holds_the_partitions_back_until_it_can() {
     proxy.heal();
     poll_until(&mut stream, &mut client, 4).unwrap();
     let rows = client.query("SELECT n FROM t ORDER BY n", &[]).unwrap();
-    assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i16>>(), [0, 2, 3, 4]);
+    assert_eq!(rows.iter().map(|row| row.get(0)).collect::<Vec<i32>>(), [0, 2, 3, 4]);
 }
 
 #[test]

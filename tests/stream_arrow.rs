@@ -218,12 +218,12 @@ fn lists_become_child_tables_of_the_types_of_their_elements() {
         types.sort();
         types.join(", ")
     };
-    assert_eq!(sorted(types(&mut client)), "_row_id uuid, id bigint, items smallint");
+    assert_eq!(sorted(types(&mut client)), "_row_id uuid, id bigint, items integer");
     assert_eq!(
         sorted(types_of(&mut client, "t__items")),
-        "_index smallint, _parent_id uuid, _row_id uuid, price numeric(10,2), sku text, tags smallint"
+        "_index integer, _parent_id uuid, _row_id uuid, price numeric(10,2), sku text, tags integer"
     );
-    assert_eq!(sorted(types_of(&mut client, "t__items__tags")), "_index smallint, _parent_id uuid, value text");
+    assert_eq!(sorted(types_of(&mut client, "t__items__tags")), "_index integer, _parent_id uuid, value text");
     let sql = "SELECT concat_ws(' ', t.id, i._index, i.sku, i.price, g.value) FROM t JOIN t__items i ON i._parent_id = t._row_id \
                LEFT JOIN t__items__tags g ON g._parent_id = i._row_id ORDER BY t.id, i._index, g._index";
     let found: Vec<String> = client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect();

@@ -5,6 +5,7 @@
 mod drift;
 mod support;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use longshore::load::{MergeKeys, Mode};
@@ -26,13 +27,19 @@ fn load(url: &str, source: &str, batches: &[(Vec<u8>, u64)]) -> Vec<String> {
     altered
 }
 
+/// The types that a stream gives the columns of a load: a load knows the end, and makes columns of small numbers smallint.
+fn as_a_stream(mut types: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    types.values_mut().filter(|ty| *ty == "smallint").for_each(|ty| "integer".clone_into(ty));
+    types
+}
+
 #[test]
 fn the_same_stream_is_the_same_table_at_any_batch_size() {
     let lines = drift::lines();
     let (url, mut client) = database();
     // What a load makes that sees everything before it decides.
     Loader::new(&url).table("s.whole").load(Source::bytes(lines.concat())).unwrap();
-    let whole = drift::types(&mut client, "s.whole");
+    let whole = as_a_stream(drift::types(&mut client, "s.whole"));
     for size in [100, 1_000, lines.len()] {
         let (url, mut client) = database();
         let altered = load(&url, "drift", &drift::batches(&lines, size));
@@ -121,7 +128,7 @@ fn check_merged(client: &mut postgres::Client, url: &str) {
     let row = client.query_one(sql, &[]).unwrap();
     assert_eq!(row.get::<_, i64>(0), row.get::<_, i64>(1));
     assert_eq!(row.get::<_, i64>(2), 0, "rows that are not the stream's");
-    assert_eq!(drift::types(client, "t"), drift::types(client, "s.plain"));
+    assert_eq!(drift::types(client, "t"), as_a_stream(drift::types(client, "s.plain")));
 }
 
 #[test]

@@ -77,9 +77,9 @@ fn a_record_without_its_key_is_quarantined_and_says_why() {
         "SELECT concat_ws(' ', source, line, path, reason) FROM _longshore_quarantine ORDER BY quarantined_at, line";
     let found: Vec<String> = client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect();
     assert_eq!(found[0], "s@3 1 order.id no value, and rows are merged by it");
-    assert_eq!(found[3], "s@6 2 order.id expected int16, found no value, and rows are merged by it");
-    assert_eq!(found[4], "s@6 3 line expected int16, found no value, and rows are merged by it");
-    assert_eq!(found[5], "s@7 1 order.id expected int16, found no value, and rows are merged by it");
+    assert_eq!(found[3], "s@6 2 order.id expected int32, found no value, and rows are merged by it");
+    assert_eq!(found[4], "s@6 3 line expected int32, found no value, and rows are merged by it");
+    assert_eq!(found[5], "s@7 1 order.id expected int32, found no value, and rows are merged by it");
 }
 
 #[test]

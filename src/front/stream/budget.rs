@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
+use super::there::There;
 use crate::path::Path;
 use crate::plan::{ExistingColumn, ExistingTable, path_of_comment};
 use crate::schema::{Column, Schema, Type, Why};
@@ -20,10 +21,10 @@ pub(super) fn keep_to_budget(
     budget: usize,
     must: impl Fn(&Column) -> bool,
 ) {
-    let there = table.map_or(&[][..], |table| &table.columns);
+    let (there, held) = (table.map_or(&[][..], |table| &table.columns), There::new(table));
     let overflows = there.iter().any(is_overflow);
-    let is_new = |column: &Column| !there.iter().any(|have| holds(have, column));
-    let mut new: Vec<usize> = (0..schema.columns.len()).filter(|at| is_new(&schema.columns[*at])).collect();
+    let is_new = |at: &usize| held.column(&schema.columns[*at]).is_none();
+    let mut new: Vec<usize> = (0..schema.columns.len()).filter(is_new).collect();
     let room = if overflows { 0 } else { budget.saturating_sub(there.len()) };
     if !overflows && new.len() <= room {
         return;
@@ -56,17 +57,6 @@ pub(super) fn is_overflow(column: &ExistingColumn) -> bool {
 
 fn is_overflow_path(path: &Path) -> bool {
     path.keys() == [OVERFLOW]
-}
-
-/// Whether a column of the table holds the field of a column of the data.
-fn holds(have: &ExistingColumn, column: &Column) -> bool {
-    match have.comment.as_deref().and_then(path_of_comment) {
-        Some(path) => path == column.path,
-        None => {
-            let spelled = |name: &str| have.name.eq_ignore_ascii_case(name);
-            spelled(&column.name) || spelled(&column.path.to_string())
-        }
-    }
 }
 
 #[cfg(test)]

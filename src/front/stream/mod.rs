@@ -20,10 +20,12 @@ mod records;
 mod refuse;
 mod resolve;
 mod retry;
+mod room;
 mod route;
 mod shared;
 mod split;
 mod tables;
+mod there;
 mod turns;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The schema of a batch: what the stream has shown so far, and what the table is.
 
 use super::budget::keep_to_budget;
+use super::room::leave_room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::Mode;
 use crate::path::Path;
@@ -27,10 +28,10 @@ impl<'a> Resolver<'a> {
 
     /// Resolves the evidence of a stream.
     ///
-    /// Four things differ from a file, whose end has been seen. A hint waits for its field. A field without a value so
+    /// Five things differ from a file, whose end has been seen. A hint waits for its field. A field without a value so
     /// far gets no column: its first value may be of any type, and the column a table makes for it would be text for good.
-    /// A field that the table keeps whole stays whole, although the objects seen here could be taken apart. And the column
-    /// budget is the table's, not that of the fields seen here.
+    /// A field that the table keeps whole stays whole, although the objects seen here could be taken apart. The column
+    /// budget is the table's, not that of the fields seen here. And whole numbers get room to grow in.
     pub(in crate::front) fn resolve(&self, seen: &Sketch, table: Option<&ExistingTable>) -> Result<Schema> {
         let mut policy = self.policy.clone().max_columns(usize::MAX);
         let mut schema = patient(&mut policy, seen)?;
@@ -45,6 +46,7 @@ impl<'a> Resolver<'a> {
             let path = column.path.to_string();
             self.keys.contains(&path.as_str()) || policy.hint_for(&path).is_some()
         });
+        leave_room(&mut schema, table, seen, self.policy);
         Ok(schema)
     }
 
@@ -119,7 +121,7 @@ mod tests {
         };
         let table = ExistingTable { columns: vec![column], slots: 1, has_rows: true };
         let input = "{\"rare\":{\"z\":1}}\n";
-        assert_eq!(columns(Policy::default(), input, None), [("rare.z".to_owned(), Type::Int16)]);
+        assert_eq!(columns(Policy::default(), input, None), [("rare.z".to_owned(), Type::Int32)]);
         assert_eq!(columns(Policy::default(), input, Some(&table)), [("rare".to_owned(), Type::Json)]);
     }
 }
