@@ -1,8 +1,10 @@
 //! Beginning a batch with one call to the server, where nothing has changed since the last batch.
 //!
 //! What a batch asks for at its beginning is sent at once, on the assumption that the table is the one that the last batch
-//! has filled. If the answers say otherwise, everything is undone and done again step by step.
+//! has filled. If the answers say otherwise, everything is undone and done again step by step. The catalog is read only
+//! where a mark says that the columns are no longer what they were.
 
+use ::postgres::Row;
 use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
 
@@ -17,19 +19,41 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::plan::ExistingTable;
 
-/// Opens the transaction, takes the locks of the table, which has the number `oid`, and reads the table as it is. `None` if
-/// something is not as the last batch has left it, or a source not where its step begins; the transaction is then to be
-/// rolled back.
+/// The one table that the last batch has filled.
+#[derive(Debug, Clone)]
+pub(super) struct Familiar {
+    pub(super) oid: u32,
+    /// The table as it was read, and the mark that it had then.
+    pub(super) seen: Option<(String, ExistingTable)>,
+}
+
+/// A table's number, kind and slots, whether it has rows, and a mark that changes with every change to its columns, their
+/// comments, and what depends on them: with all that [`catalog::COLUMNS`] reads.
+fn state_of(table: &str) -> String {
+    format!(
+        "SELECT c.oid, c.relkind::text, c.relnatts, EXISTS (SELECT FROM {table}), concat_ws(' ', \
+         (SELECT hashtextextended(string_agg(concat_ws(' ', attnum, xmin, ctid), ',' ORDER BY attnum), 0) \
+         FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0), \
+         (SELECT hashtextextended(string_agg(concat_ws(' ', objsubid, xmin, ctid), ',' ORDER BY objsubid), 0) \
+         FROM pg_description WHERE objoid = c.oid AND classoid = 'pg_class'::regclass), \
+         (SELECT hashtextextended(string_agg(d, ',' ORDER BY d), 0) FROM (SELECT concat_ws(' ', classid, objid, refobjsubid) \
+         FROM pg_depend WHERE refclassid = 'pg_class'::regclass AND refobjid = c.oid) AS depends (d))) \
+         FROM pg_class c WHERE c.oid = to_regclass($1)"
+    )
+}
+
+/// Opens the transaction, takes the locks of the table, and reads it where it is not as the last batch has read it. `None` if
+/// the name is another table's by now, or a source not where its step begins; the transaction is then to be rolled back.
 pub(super) fn begin(
     client: &mut Client,
     options: &PostgresOptions,
     key: &LoadKey,
-    oid: u32,
+    familiar: Familiar,
     steps: &[Step],
-) -> Result<Option<ExistingTable>> {
+) -> Result<Option<Familiar>> {
     fault::point("transaction.begin")?;
     fault::point("table.lock")?;
-    let table = &key.target;
+    let (target, table) = (&key.target, key.target.quoted());
     let locks = format!(
         "{BEGIN}; {}; SELECT pg_advisory_xact_lock({}); {}; LOCK TABLE {table} IN ROW EXCLUSIVE MODE",
         lock_timeout_is(options.queue_timeout),
@@ -40,13 +64,11 @@ pub(super) fn begin(
     let asked = client.query_behind(
         &locks,
         [
-            (catalog::FIND, &[(&key.schema(), SqlType::TEXT), (&table.name, SqlType::TEXT)]),
-            (&Offsets::new(key).query(), &[(&table.name, SqlType::TEXT), (&sources, SqlType::TEXT_ARRAY)]),
-            (catalog::COLUMNS, &[(&oid, SqlType::OID)]),
-            (&catalog::rest_of(table), &[(&oid, SqlType::OID)]),
+            (&state_of(&table), &[(&table, SqlType::TEXT)]),
+            (&Offsets::new(key).query(), &[(&target.name, SqlType::TEXT), (&sources, SqlType::TEXT_ARRAY)]),
         ],
     );
-    let [found, offsets, columns, rest] = match asked {
+    let [state, offsets] = match asked {
         Ok(rows) => rows,
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
@@ -57,7 +79,16 @@ pub(super) fn begin(
         }
         Err(error) => return Err(failed("beginning a batch", &error)),
     };
-    let is_same = found.first().is_some_and(|row| row.get::<_, u32>(0) == oid && ["r", "p"].contains(&row.get(1)));
+    let is_same = |row: &&Row| row.get::<_, u32>(0) == familiar.oid && ["r", "p"].contains(&row.get(1));
     let is_there = positions(&offsets).into_iter().eq(steps.iter().map(|step| step.from));
-    Ok(rest.first().filter(|_| is_same && is_there).map(|rest| catalog::table_of(&columns, rest)))
+    let Some(state) = state.first().filter(is_same).filter(|_| is_there) else { return Ok(None) };
+    let (mark, oid): (String, u32) = (state.get(4), familiar.oid);
+    let seen = match familiar.seen {
+        Some((before, table)) if before == mark => {
+            let (slots, has_rows) = (usize::try_from(state.get::<_, i16>(2)).unwrap_or_default(), state.get(3));
+            ExistingTable { slots, has_rows, ..table }
+        }
+        _ => catalog::read(client, oid, target)?,
+    };
+    Ok(Some(Familiar { oid, seen: Some((mark, seen)) }))
 }

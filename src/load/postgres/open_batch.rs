@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::familiar::Familiar;
 use super::ledger::{self, LoadKey};
 use super::offsets::{Offsets, Step};
 use super::open::Ready;
@@ -12,7 +13,6 @@ use crate::batch::Misfit;
 use crate::error::{Error, Result};
 use crate::load::copy_binary::CopyEncoder;
 use crate::load::{LoadRequest, Mode, Prepared, Refused};
-use crate::plan::ExistingTable;
 use crate::schema::Schema;
 
 /// A batch in an open transaction. Dropping it rolls everything back.
@@ -29,8 +29,8 @@ pub(crate) struct OpenBatch<'a> {
     own: Option<Settled>,
     /// The schemas in which the batch before found longshore's own tables.
     furnished: BTreeSet<String>,
-    /// The stream's own table with its number, where the beginning has read it already.
-    known: Option<(u32, ExistingTable)>,
+    /// The stream's own table, where the beginning has read it already.
+    familiar: Option<Familiar>,
     /// The number of the stream's own table, once that is ready, if it was there before.
     oid: Option<u32>,
 }
@@ -63,10 +63,10 @@ impl<'a> OpenBatch<'a> {
         keys: Vec<LoadKey>,
         steps: &'a [Step],
         furnished: BTreeSet<String>,
-        known: Option<(u32, ExistingTable)>,
+        familiar: Option<Familiar>,
     ) -> Self {
         let ready = keys.iter().map(|_| None).collect();
-        OpenBatch { stream, client: Some(client), keys, ready, steps, own: None, furnished, known, oid: None }
+        OpenBatch { stream, client: Some(client), keys, ready, steps, own: None, furnished, familiar, oid: None }
     }
 
     /// Makes the nth table of the batch ready, of which the stream's own is the first. Returns what to decode under; `None`
@@ -74,8 +74,8 @@ impl<'a> OpenBatch<'a> {
     pub(crate) fn prepare(&mut self, nth: usize, mode: &Mode, resolve: &mut Resolve<'_>) -> Result<Option<Schema>> {
         let mut client = self.client.take().ok_or_else(lost)?;
         let key = self.keys.get(nth).cloned().ok_or_else(lost)?;
-        let known = self.known.take_if(|_| nth == 0);
-        match self.stream.adapt(&mut client, key, known, mode, resolve) {
+        let familiar = self.familiar.as_ref().filter(|_| nth == 0);
+        match self.stream.adapt(&mut client, key, familiar, mode, resolve) {
             Ok(adapted) => {
                 self.client = Some(client);
                 if nth == 0 {
@@ -145,7 +145,8 @@ impl<'a> OpenBatch<'a> {
         self.stream.client = Some(client);
         self.furnished.extend(self.keys.iter().map(|key| key.schema().to_owned()));
         self.stream.furnished = self.furnished;
-        self.stream.familiar = self.oid.filter(|_| self.keys.len() == 1);
+        let seen = self.familiar.and_then(|familiar| familiar.seen);
+        self.stream.familiar = self.oid.filter(|_| self.keys.len() == 1).map(|oid| Familiar { oid, seen });
         Ok(())
     }
 }

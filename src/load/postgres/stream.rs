@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::contract::evolve_within;
 use super::error::failed;
+use super::familiar::{self, Familiar};
 use super::ledger::{Ledger, LoadKey, lock, set_lock_timeout};
 use super::merge;
 use super::offsets::{Offsets, Step};
@@ -12,7 +13,7 @@ use super::open::{self, Ready};
 use super::open_batch::{Adapted, OpenBatch};
 use super::session::{Client, Endpoint};
 use super::variant::{self, View};
-use super::{PostgresOptions, catalog, familiar};
+use super::{PostgresOptions, catalog};
 use crate::error::Result;
 use crate::load::{Contract, Counts, LoadRequest, Mode, Rewrite};
 use crate::plan::{self, Evolution, ExistingTable, TableName};
@@ -28,8 +29,8 @@ pub(crate) struct PostgresStream {
     /// The schemas in which the last batch found longshore's own tables. Any failure forgets them, so that what others have
     /// dropped is noticed by the next try.
     pub(super) furnished: BTreeSet<String>,
-    /// The number of the stream's own table, if the last batch has filled that one and no other. Forgotten likewise.
-    pub(super) familiar: Option<u32>,
+    /// The stream's own table, if the last batch has filled that one and no other. Forgotten likewise.
+    pub(super) familiar: Option<Familiar>,
 }
 
 /// What a batch meets at its beginning.
@@ -113,12 +114,11 @@ impl PostgresStream {
     ) -> Result<StreamBegun<'a>> {
         let mut client = self.session()?;
         let furnished = std::mem::take(&mut self.furnished);
-        if let (Some(oid), [], Some(_)) = (self.familiar.take(), others, &self.table.schema) {
+        if let (Some(familiar), [], Some(_)) = (self.familiar.take(), others, &self.table.schema) {
             let key = LoadKey { target: self.table.clone(), load_id: load_id.to_owned() };
-            match familiar::begin(&mut client, &self.endpoint.options, &key, oid, steps) {
-                Ok(Some(table)) => {
-                    let known = Some((oid, table));
-                    let batch = OpenBatch::new(self, client, vec![key], steps, furnished, known);
+            match familiar::begin(&mut client, &self.endpoint.options, &key, familiar, steps) {
+                Ok(familiar @ Some(_)) => {
+                    let batch = OpenBatch::new(self, client, vec![key], steps, furnished, familiar);
                     return Ok(StreamBegun::Open(Box::new(batch)));
                 }
                 Ok(None) => {
@@ -262,7 +262,7 @@ impl PostgresStream {
         &self,
         client: &mut Client,
         key: LoadKey,
-        known: Option<(u32, ExistingTable)>,
+        familiar: Option<&Familiar>,
         mode: &Mode,
         resolve: &mut Resolve<'_>,
     ) -> Result<Adapted> {
@@ -277,9 +277,9 @@ impl PostgresStream {
             }
         };
         let nothing = |key| Ready { key, columns: Vec::new(), deferred: Vec::new(), done: Vec::new(), created: false };
-        let found = match known {
-            Some(known) => Some(known),
-            None => {
+        let found = match familiar {
+            Some(Familiar { oid, seen: Some((_, table)) }) => Some((*oid, table.clone())),
+            _ => {
                 set_lock_timeout(client, options.lock_timeout)?;
                 match catalog::find(client, &key.target)? {
                     Some(oid) => Some((oid, open::occupy(client, oid, &key, &Mode::Append)?)),

@@ -9,7 +9,7 @@ use ::postgres::types::{ToSql, Type as SqlType};
 use ::postgres::{Error, Row, SimpleQueryMessage};
 use bytes::Bytes;
 use futures_util::SinkExt;
-use futures_util::future::{join, try_join, try_join4};
+use futures_util::future::{join, try_join};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Connection, CopyInSink};
@@ -154,13 +154,13 @@ impl Client {
     pub(in crate::load) fn query_behind(
         &mut self,
         sql: &str,
-        [a, b, c, d]: [(&str, Parameters<'_>); 4],
-    ) -> Result<[Vec<Row>; 4], Error> {
+        [a, b]: [(&str, Parameters<'_>); 2],
+    ) -> Result<[Vec<Row>; 2], Error> {
         let session = &self.session;
         let query = |(sql, parameters)| session.query_typed(sql, parameters);
-        let queries = try_join4(query(a), query(b), query(c), query(d));
-        let (_, (a, b, c, d)) = self.line.wait(try_join(session.batch_execute(sql), queries))?;
-        Ok([a, b, c, d])
+        let queries = try_join(query(a), query(b));
+        let (_, (a, b)) = self.line.wait(try_join(session.batch_execute(sql), queries))?;
+        Ok([a, b])
     }
 
     /// Commits, and runs a query behind that, both sent at once.
