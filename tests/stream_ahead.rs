@@ -190,3 +190,21 @@ fn what_others_change_between_two_batches_is_noticed_by_the_next() {
     assert!(error.is_err_and(|error| error.message().contains("(SQLSTATE 42P01)")));
     assert_eq!(rows(&mut client).len(), 6);
 }
+
+#[test]
+fn a_view_that_was_made_between_two_batches_is_not_in_the_way_of_records_that_fit() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (a smallint)").unwrap();
+    let mut loader = by_twos(&url, StreamOptions::default());
+    write(&mut loader, 1..=4).unwrap();
+    loader.commit().unwrap();
+    client.batch_execute("CREATE VIEW v AS SELECT a FROM t").unwrap();
+    loader.write("{\"a\":5}\n{\"a\":70000}", Offset::new("s", 5)).unwrap();
+    loader.commit().unwrap();
+    assert_eq!(rows(&mut client), [1, 2, 3, 4, 5]);
+    assert_eq!(count(&mut client, "_longshore_quarantine"), 1, "the column cannot be altered under the view");
+    client.batch_execute("DROP VIEW v").unwrap();
+    loader.write("{\"a\":70001}", Offset::new("s", 6)).unwrap();
+    loader.commit().unwrap();
+    assert_eq!(rows(&mut client), [1, 2, 3, 4, 5, 70_001]);
+}

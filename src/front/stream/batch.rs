@@ -124,7 +124,7 @@ pub(super) struct PartOf<'a> {
     pub(super) settings: &'a Loader,
 }
 
-/// Few pieces are done sooner than threads are started.
+/// Few pieces are done sooner than threads are started, and the server wants a core too.
 pub(super) fn threads(pieces: usize, most: usize) -> usize {
-    if pieces > 3 { most } else { 1 }
+    if pieces > 15 { most } else { 1 }
 }

@@ -244,6 +244,29 @@ impl Buffer {
         taken
     }
 
+    /// Puts back what was taken out, behind which nothing has been written since.
+    pub(super) fn put_back(&mut self, taken: Buffer) {
+        for source in taken.sources {
+            if let Ok(at) = self.find(&source.name) {
+                self.sources[at] = source;
+            }
+        }
+        self.since = taken.since;
+        self.count();
+    }
+
+    /// Takes over the memory of a buffer that has been committed, source by source.
+    pub(super) fn reuse(&mut self, spent: Option<Buffer>) {
+        for Source { name, mut bytes, .. } in spent.into_iter().flat_map(|spent| spent.sources) {
+            if let Ok(at) = self.find(&name)
+                && self.sources[at].bytes.capacity() == 0
+            {
+                bytes.clear();
+                self.sources[at].bytes = bytes;
+            }
+        }
+    }
+
     /// Empties the buffer after a commit that took its sources along these steps.
     pub(super) fn committed(&mut self, steps: &[Step]) {
         for step in steps {

@@ -133,7 +133,7 @@ impl Committer {
     ) -> Result<Option<Receipt>> {
         self.know_own_table()?;
         let shared = self.shared.clone();
-        let Reading { parts, families, evidence } = match reading {
+        let Reading { parts, families, evidence, content_hash } = match reading {
             Some(reading) => reading,
             None => Reading::of(buffer, &shared)?,
         };
@@ -161,6 +161,7 @@ impl Committer {
             }
             StreamBegun::Open(open) => open,
         };
+        self.request.content_hash = content_hash;
         let mut tables =
             Filling { open: &mut open, request: &self.request, shared: &shared, order: &order, families: &families };
         let schemas = tables.prepare(&mut seen)?;
@@ -288,7 +289,7 @@ impl<'a> Filling<'a, '_> {
     /// Fills the tables, which are ready: child tables when it is known which records have become rows.
     fn fill(&mut self, load_id: &str, batch: &mut Batch<'_>) -> Result<Filled> {
         let (shared, buffer, families) = (self.shared, batch.buffer(), self.families);
-        let (names, content_hash) = (buffer.write_names(), buffer.content_hash());
+        let names = buffer.write_names();
         let (sources, formats) = self.read_as(buffer);
         let mut receipts = Vec::new();
         let mut order: Vec<_> = self.order.iter().enumerate().collect();
@@ -301,7 +302,6 @@ impl<'a> Filling<'a, '_> {
                 load_id: load_id.to_owned(),
                 sources: sources.clone(),
                 formats: formats.clone(),
-                content_hash: content_hash.clone(),
                 bytes: if self.order.len() == 1 { buffer.bytes() } else { part.bytes() },
                 ..self.request.clone()
             };

@@ -112,6 +112,8 @@ pub struct StreamLoader {
     front: Option<Closed>,
     /// Away with a batch that is on its way.
     committer: Option<Box<Committer>>,
+    /// What the batch was buffered in that has arrived last.
+    spent: Option<Buffer>,
     /// How far the batch takes its sources that is on its way.
     under_way: Vec<Step>,
     ahead: Ahead,

@@ -54,7 +54,7 @@ impl Loader {
         let shared = Arc::new(Shared::new(self, options, format));
         let committer = Some(Box::new(Committer::new(shared.clone(), request, stream)));
         let (buffer, under_way, ahead) = (Buffer::default(), Vec::new(), Ahead::start()?);
-        Ok(StreamLoader { shared, buffer, front: None, committer, under_way, ahead })
+        Ok(StreamLoader { shared, buffer, front: None, committer, spent: None, under_way, ahead })
     }
 
     fn streamed_table(&self) -> Result<String> {

@@ -18,6 +18,8 @@ pub(super) struct Reading {
     pub(super) families: Families,
     /// The evidence of each table's part.
     pub(super) evidence: BTreeMap<usize, Sketch>,
+    /// Of everything, see [`Buffer::content_hash`].
+    pub(super) content_hash: String,
 }
 
 impl Reading {
@@ -30,6 +32,6 @@ impl Reading {
         for table in batch.tables() {
             evidence.insert(table, batch.part(table).sketch(&sources)?);
         }
-        Ok(Reading { parts: batch.into_parts(), families, evidence })
+        Ok(Reading { parts: batch.into_parts(), families, evidence, content_hash: buffer.content_hash() })
     }
 }

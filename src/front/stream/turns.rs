@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::time::Instant;
 
 use super::StreamLoader;
-use super::ahead::{Closed, Landed, Sent};
+use super::ahead::{Closed, Landed, Next, Sent};
 use super::commit::Committer;
 use super::reading::Reading;
 use crate::error::{Error, Result};
@@ -23,11 +23,29 @@ impl StreamLoader {
         }
         // If this cannot be done, committing the batch tells why.
         let reading = Reading::of(&self.buffer, &self.shared).ok();
-        self.idle()?;
-        let committer = *self.committer.take().ok_or_else(lost)?;
-        self.under_way = self.buffer.steps();
+        self.look()?;
+        let steps = self.buffer.steps();
         let closed = Closed { buffer: self.buffer.take(), started: Instant::now(), failed: None };
-        self.ahead.send(Sent { committer, closed, reading })
+        let mut next = Next { closed, reading };
+        if self.committer.is_none() {
+            let (landed, returned) = self.ahead.send_behind(next);
+            let Some(returned) = returned else {
+                self.under_way = steps;
+                self.buffer.reuse(landed?.spent);
+                return Ok(());
+            };
+            // The batch before is first to be seen to. Until it is, this one is gathered as if it had never been closed.
+            self.buffer.put_back(returned.closed.buffer);
+            self.take_back(landed?);
+            self.retry()?;
+            let closed = Closed { buffer: self.buffer.take(), started: Instant::now(), failed: None };
+            next = Next { closed, reading: returned.reading };
+        }
+        let committer = self.committer.take().ok_or_else(lost)?;
+        self.under_way = steps;
+        self.ahead.send(Sent { committer, next })?;
+        self.buffer.reuse(self.spent.take());
+        Ok(())
     }
 
     /// Waits for the batch that is on its way. If it did not arrive, it is tried again here, until it does, fails for
@@ -58,9 +76,10 @@ impl StreamLoader {
     }
 
     fn take_back(&mut self, landed: Landed) {
-        self.committer = Some(Box::new(landed.committer));
+        self.committer = landed.committer;
         self.under_way.clear();
         self.front = landed.left;
+        self.spent = landed.spent;
         if let Some(panic) = landed.panic {
             resume_unwind(panic);
         }
