@@ -61,7 +61,8 @@ fn a_session_that_is_ended_between_or_during_batches_is_replaced() {
     assert_eq!(terminate(&mut client), 1);
     loader.commit().unwrap();
     // A long batch, ended again and again while it is under way.
-    let many: String = (2..=60_000).map(|a| format!("{{\"a\":{a}}}\n")).collect();
+    let text = "x".repeat(300);
+    let many: String = (2..=90_000).map(|a| format!("{{\"a\":{a},\"s\":\"{text}\"}}\n")).collect();
     loader.write(&many, Offset::new("s", 2)).unwrap();
     let done = std::sync::atomic::AtomicBool::new(false);
     let (receipt, ended) = std::thread::scope(|scope| {
@@ -82,8 +83,8 @@ fn a_session_that_is_ended_between_or_during_batches_is_replaced() {
         (committing.join().unwrap(), ended)
     });
     assert!(ended > 0, "the batch was over before it could be disturbed");
-    assert_eq!(receipt.unwrap().counts.loaded, 59_999);
-    assert_eq!(seen(&mut client), (60_000, 60_000));
+    assert_eq!(receipt.unwrap().counts.loaded, 89_999);
+    assert_eq!(seen(&mut client), (90_000, 90_000));
 }
 
 /// A loader behind a proxy, with one row committed, and a second one buffered.
