@@ -7,6 +7,8 @@ mod copy_binary;
 #[cfg(feature = "parquet")]
 mod distinct;
 #[cfg(feature = "parquet")]
+mod durable;
+#[cfg(feature = "parquet")]
 mod folder;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 mod kept;

@@ -53,7 +53,7 @@ const URL_PREFIX: &str = "s3://BUCKET/PREFIX";
 /// - `load.redshift.sql`, `load.postgres.sql`: how the parts get into it.
 ///
 /// It is written under another name and renamed when it is complete and on the disk, so it is there whole or not at
-/// all; what a crashed load left behind is removed by the next load into the table. Loads into one table take turns. A
+/// all; once a load has succeeded, a power cut does not take it back. What a crashed load left behind is removed by the next load into the table. Loads into one table take turns. A
 /// table or id whose name cannot be a folder's is given one with a hash.
 ///
 /// Columns get types that both Postgres and Redshift hold (see [`plan::fit`](crate::plan::fit)): times in
@@ -132,6 +132,8 @@ impl Target for FolderTarget {
                 let message = format!("{} holds another load or table", place.finished().display());
                 return Err(Error::new(ErrorKind::Conflict, message).with_hint("choose another folder or load id"));
             }
+            // Whoever renamed it may have been killed before it was on the disk for good.
+            place.keep()?;
             self.state = State::Done;
             return Ok(Begun::AlreadyLoaded(found.counts()));
         }

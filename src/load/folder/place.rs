@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
+use crate::load::durable::{sync_entries, sync_with_ancestors};
 use crate::plan::TableName;
 
-/// What the name of a load that is being written begins with. A load's own name never begins with a dot.
+/// What the name of a load begins with that is being written, or removed. A load's own name never begins with a dot.
 const UNFINISHED: &str = ".unfinished-";
 /// What the name of a file begins with that lists the loads which a finished one replaces.
 const REPLACES: &str = ".replaces-";
@@ -84,39 +85,74 @@ impl Place {
     /// Gives the folder its name. With `replace`, the table's other loads are removed after that.
     pub(super) fn commit(&mut self, replace: bool) -> Result<()> {
         fault::point("folder.sync")?;
-        sync_folder(&self.unfinished)?;
+        sync_entries(&self.unfinished)?;
         if replace {
-            // Should the removal be cut short, the next load into the table completes it.
+            // Should the removal be cut short, the next load into the table completes it. So the list must be on the disk
+            // before the load is: without it, a load that is there has replaced nothing.
             let list = serde_json::Value::from(self.loads()?).to_string();
             write_synced(&self.table.join(format!("{REPLACES}{}", self.load)), list.as_bytes())?;
+            sync_entries(&self.table)?;
         }
         let finished = self.finished();
         fault::point("folder.rename")?;
         fs::rename(&self.unfinished, &finished).map_err(|cause| broken("renaming a load to", &finished, cause))?;
         fault::point("folder.renamed")?;
-        sync_folder(&self.table)?;
+        self.keep()?;
         if replace { self.clean_up() } else { Ok(()) }
+    }
+
+    /// Brings the names of the table's loads to the disk, with those of all folders that lead there.
+    pub(super) fn keep(&self) -> Result<()> {
+        sync_with_ancestors(&self.table)
     }
 
     /// Removes what crashed loads left unfinished, and what finished ones have replaced.
     fn clean_up(&self) -> Result<()> {
+        self.remove_unfinished()?;
         for name in self.entries()? {
+            let Some(load) = name.strip_prefix(REPLACES) else { continue };
             fault::point("folder.remove")?;
             let path = self.table.join(&name);
-            if name.starts_with(UNFINISHED) {
-                remove(&path)?;
-            } else if let Some(load) = name.strip_prefix(REPLACES) {
-                // Without the load, its rename never came, and it replaced nothing.
-                if self.table.join(load).exists() {
-                    let list = fs::read(&path).map_err(|cause| broken("reading", &path, cause))?;
-                    let replaced: Vec<String> = serde_json::from_slice(&list).unwrap_or_default();
-                    let is_load = |name: &String| !name.starts_with('.') && !name.contains(['/', '\\']) && name != load;
-                    replaced.iter().filter(|name| is_load(name)).try_for_each(|name| remove(&self.table.join(name)))?;
-                }
-                fs::remove_file(&path).map_err(|cause| broken("removing", &path, cause))?;
+            // Without the load, its rename never came, and it replaced nothing.
+            if self.table.join(load).exists() {
+                let list = fs::read(&path).map_err(|cause| broken("reading", &path, cause))?;
+                self.retire(load, &serde_json::from_slice::<Vec<String>>(&list).unwrap_or_default())?;
+            }
+            fs::remove_file(&path).map_err(|cause| broken("removing", &path, cause))?;
+        }
+        self.remove_unfinished()
+    }
+
+    /// Takes loads away that another one has replaced. They are renamed first: a reader sees a load whole or not at all, and
+    /// a removal that a power cut undoes in part leaves nothing that looks like a load.
+    fn retire(&self, by: &str, replaced: &[String]) -> Result<()> {
+        // The new load may have been renamed by a run that was killed behind that. It must not get lost when the others
+        // are gone.
+        sync_entries(&self.table)?;
+        let is_load = |name: &&String| !name.starts_with('.') && !name.contains(['/', '\\']) && *name != by;
+        for name in replaced.iter().filter(is_load) {
+            let path = self.table.join(name);
+            match fs::rename(&path, self.table.join(format!("{UNFINISHED}{name}"))) {
+                Err(cause) if cause.kind() != IoKind::NotFound => return Err(broken("removing", &path, cause)),
+                _ => {}
             }
         }
-        Ok(())
+        // Only now may the list go.
+        sync_entries(&self.table)
+    }
+
+    fn remove_unfinished(&self) -> Result<()> {
+        let mut unfinished = self.entries()?;
+        unfinished.retain(|name| name.starts_with(UNFINISHED));
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        // It may be a load that is called so for a moment. Were that taken back, what is left of it would be seen.
+        sync_entries(&self.table)?;
+        unfinished.iter().try_for_each(|name| {
+            fault::point("folder.remove")?;
+            remove(&self.table.join(name))
+        })
     }
 }
 
@@ -179,15 +215,6 @@ fn is_still_there(_: &File, _: &Path) -> bool {
 fn write_synced(path: &Path, content: &[u8]) -> Result<()> {
     let written = File::create(path).and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
     written.map_err(|cause| broken("writing", path, cause))
-}
-
-/// Brings a folder's entries to the disk, where a folder can be opened for that.
-fn sync_folder(folder: &Path) -> Result<()> {
-    if cfg!(not(unix)) {
-        return Ok(());
-    }
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|cause| broken("writing", folder, cause))
 }
 
 fn remove(folder: &Path) -> Result<()> {
