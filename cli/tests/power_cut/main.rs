@@ -8,3 +8,5 @@
 mod cuts;
 mod folder;
 mod loads;
+#[cfg(feature = "redshift")]
+mod staging;

@@ -200,6 +200,8 @@ impl Target for StageTarget {
         self.state.begin()?;
         let table = table_name(request)?;
         if let Some(found) = find(&self.options.stage, &table, &request.load_id)? {
+            // Attempts that crashed behind that one, or beside it, may have left files.
+            stage::clean_up_beside(&self.options.stage, &table, &request.load_id, &found.script);
             self.state = State::Done;
             return Ok(Begun::AlreadyLoaded(found.counts));
         }

@@ -261,7 +261,9 @@ impl Stager {
     /// Says in one object, for all attempts of the load, which one counts; false if another one does already.
     pub(super) fn win(&mut self, name: &str, content: Vec<u8>) -> Result<bool> {
         let path = self.store.path(&format!("{}/{name}", self.load_folder));
-        self.store.put_if_absent(&path, content)
+        let first = self.store.put_if_absent(&path, content)?;
+        self.store.keep(&path)?;
+        Ok(first)
     }
 
     /// Leaves the files where they are when this goes.
@@ -272,18 +274,23 @@ impl Stager {
     /// Takes out of the store what other attempts of the same load have left there, and with `all` what this one has,
     /// but for objects of the given names. As far as the store lets it: leftovers cost space and nothing else.
     pub(super) fn clean_up(&mut self, all: bool, but: &[&str]) {
-        let own = self.store.path(&self.folder);
-        let Ok(found) = self.store.below(&self.store.path(&self.load_folder)) else { return };
-        for path in found {
-            let is_own = path.as_ref().starts_with(own.as_ref());
-            let spared = path.filename().is_some_and(|name| but.contains(&name));
-            let is_attempts = path.as_ref().matches('/').count()
-                > self.store.path(&self.load_folder).as_ref().matches('/').count() + 1;
-            if is_attempts && !spared && (all || !is_own) {
-                let _ = self.store.delete(&path);
-            }
+        let own = (!all).then(|| self.store.path(&self.folder));
+        clean_up(&self.store, &self.store.path(&self.load_folder), own.as_ref(), but);
+    }
+}
+
+/// Removes what attempts have left below a load's path, but for one attempt and for objects of the given names.
+fn clean_up(store: &Store, load: &Path, spared: Option<&Path>, but: &[&str]) {
+    let Ok(found) = store.below(load) else { return };
+    for path in found {
+        let is_spared = spared.is_some_and(|spared| path.as_ref().starts_with(spared.as_ref()))
+            || path.filename().is_some_and(|name| but.contains(&name));
+        let is_attempts = path.as_ref().matches('/').count() > load.as_ref().matches('/').count() + 1;
+        if is_attempts && !is_spared {
+            let _ = store.delete(&path);
         }
     }
+    store.sweep(load);
 }
 
 impl Drop for Stager {
@@ -301,10 +308,25 @@ impl Drop for Stager {
 /// The column that holds a row's number, where there is one.
 pub(super) const ROW_COLUMN: &str = "_longshore_row";
 
-/// Reads a small object of a load; `None` if it is not there.
+/// Reads a small object of a load; `None` if it is not there. What is there is made sure to stay.
 pub(super) fn read(options: &StageOptions, table: &TableName, load_id: &str, name: &str) -> Result<Option<Vec<u8>>> {
     let store = Store::open(options)?;
-    store.get(&store.path(&format!("{}/{name}", load_folder(table, load_id))))
+    let path = store.path(&format!("{}/{name}", load_folder(table, load_id)));
+    let found = store.get(&path)?;
+    // Whoever wrote it may have been killed before its name was on the disk.
+    if found.is_some() {
+        store.keep(&path)?;
+    }
+    Ok(found)
+}
+
+/// Takes out of the store what attempts at a load have left there, but for the one that an object's URL belongs to.
+pub(super) fn clean_up_beside(options: &StageOptions, table: &TableName, load_id: &str, url: &str) {
+    let load_folder = load_folder(table, load_id);
+    let attempt = url.rsplit('/').nth(1).unwrap_or_default();
+    let Ok(store) = Store::open(options) else { return };
+    let spared = store.path(&format!("{load_folder}/{attempt}"));
+    clean_up(&store, &store.path(&load_folder), Some(&spared), &[]);
 }
 
 fn load_folder(table: &TableName, load_id: &str) -> String {

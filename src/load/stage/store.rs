@@ -4,6 +4,7 @@
 //! from outside wait on a channel, so that they work on any thread, with or without a runtime of the caller's.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 
 use super::options::{Kind, Place, StageOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::load::durable::sync_with_ancestors;
 
 /// How long a request is tried again that failed in a way that may pass (500, 503 `SlowDown`, 429, a cut connection).
 const RETRY_FOR: Duration = Duration::from_secs(180);
@@ -72,6 +74,8 @@ pub(super) struct Store {
     prefix: String,
     /// What stands in front of an object's path in its URL.
     base: String,
+    /// The folder that the objects are files in, if they are.
+    local: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Store {
@@ -98,7 +102,7 @@ impl Store {
             Kind::Folder => {
                 let made = std::fs::create_dir_all(place.prefix);
                 made.map_err(|cause| Error::io(format_args!("creating {}", place.prefix), cause))?;
-                Arc::new(LocalFileSystem::new_with_prefix(place.prefix).map_err(unusable)?)
+                Arc::new(LocalFileSystem::new_with_prefix(place.prefix).map_err(unusable)?.with_fsync(true))
             }
             Kind::S3 => {
                 let mut s3 = AmazonS3Builder::from_env().with_url(place.base).with_retry(retry);
@@ -135,7 +139,8 @@ impl Store {
             Kind::Folder => (format!("file://{}", place.prefix.trim_end_matches('/')), String::new()),
             _ => (place.base.to_owned(), place.prefix.to_owned()),
         };
-        Ok(Store { runtime, store, prefix, base })
+        let local = matches!(place.kind, Kind::Folder).then(|| PathBuf::from(place.prefix));
+        Ok(Store { runtime, store, prefix, base, local })
     }
 
     /// The path of an object whose name below the staging URL is given.
@@ -223,6 +228,31 @@ impl Store {
         }
     }
 
+    /// Makes sure that an object which is there stays there. In a folder its name must be on the disk, and so must those of
+    /// all folders that lead to it.
+    pub(super) fn keep(&self, path: &Path) -> Result<()> {
+        let file = self.local.as_ref().map(|local| local.join(path.as_ref()));
+        file.as_deref().and_then(std::path::Path::parent).map_or(Ok(()), sync_with_ancestors)
+    }
+
+    /// Removes from a folder below a path what is no object: files that were never finished, and empty folders.
+    pub(super) fn sweep(&self, path: &Path) {
+        let Some(folder) = self.local.as_ref().map(|local| local.join(path.as_ref())) else { return };
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let found = entry.path();
+            if found.is_dir() {
+                let below = std::fs::read_dir(&found).into_iter().flatten().flatten();
+                below.map(|entry| entry.path()).filter(|file| is_unfinished(file)).for_each(|file| {
+                    let _ = std::fs::remove_file(file);
+                });
+                // Only succeeds if it is empty.
+                let _ = std::fs::remove_dir(&found);
+            } else if is_unfinished(&found) {
+                let _ = std::fs::remove_file(&found);
+            }
+        }
+    }
+
     /// Removes an object; one that is not there is as good as removed.
     pub(super) fn delete(&self, path: &Path) -> Result<()> {
         let (store, at) = (self.store.clone(), path.clone());
@@ -244,6 +274,13 @@ impl Store {
         }
         Ok(found)
     }
+}
+
+/// Whether this is a file that an object is written to before it gets its name: as the client calls it, with `#` and a
+/// number behind the object's name.
+fn is_unfinished(file: &std::path::Path) -> bool {
+    let name = file.file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+    name.rsplit_once('#').is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// An error of the store. Its own text may hold a signed URL or a header, so of a request only the status is told.
