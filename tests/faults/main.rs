@@ -21,6 +21,7 @@ mod clocks;
 mod crashes;
 mod drifting;
 mod elements;
+mod gone;
 mod inputs;
 mod kills;
 mod known;

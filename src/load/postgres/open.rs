@@ -19,7 +19,8 @@ use crate::schema::Schema;
 
 /// Settings last as long as the transaction, so that they are also right behind a pooler. The isolation level matters:
 /// after waiting for a lock, a statement has to see what the holder committed. The keepalives have the server notice within two
-/// minutes that we are gone without a word, and free the locks.
+/// minutes that we are gone without a word, and free the locks; the timeout does so where it waits for us to take in an
+/// answer, for then there are no keepalives.
 pub(super) const BEGIN: &str = "
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL TimeZone = 'UTC';
@@ -30,7 +31,8 @@ SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL client_min_messages = warning;
 SET LOCAL tcp_keepalives_idle = 60;
 SET LOCAL tcp_keepalives_interval = 10;
-SET LOCAL tcp_keepalives_count = 6";
+SET LOCAL tcp_keepalives_count = 6;
+SET LOCAL tcp_user_timeout = 120000";
 
 /// What two sessions that create the same thing at the same time can meet.
 const RACES: [SqlState; 4] =
