@@ -61,3 +61,22 @@ fn what_a_folder_cannot_replay_is_refused() {
     assert!(error.message().contains("CSV") && error.hint().is_some(), "{error}");
     assert_eq!(Quarantine::new("s3:x", "t").groups(&by_path).unwrap_err().kind(), ErrorKind::Config);
 }
+
+#[cfg(unix)]
+#[test]
+fn the_rows_of_a_folder_have_the_rights_of_any_new_file_and_its_quarantine_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let rights = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    // What the umask makes of it.
+    let any = folder.path().join("any");
+    std::fs::write(&any, "").unwrap();
+    fill(&format!("dir:{}/out", folder.path().display()));
+    let files = std::fs::read_dir(folder.path().join("out/t/first")).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.collect();
+    assert!(files.len() > 5, "{files:?}");
+    for file in files {
+        let wanted = if file.ends_with("quarantine.ndjson") { 0o600 } else { rights(&any) };
+        assert_eq!(rights(&file), wanted, "{}", file.display());
+    }
+}
