@@ -6,6 +6,10 @@
 mod authority;
 #[path = "support/kafka.rs"]
 mod kafka;
+#[path = "support/sasl_front.rs"]
+mod sasl_front;
+#[path = "support/scram.rs"]
+mod scram;
 mod support;
 #[path = "support/tls_front.rs"]
 mod tls_front;
@@ -16,6 +20,7 @@ use authority::Authority;
 use kafka::{Broker, produce_with};
 use longshore::source::KafkaOptions;
 use longshore::{ErrorKind, Loader, StreamOptions};
+use sasl_front::SaslFront;
 use support::*;
 use tls_front::TlsFront;
 
@@ -75,6 +80,65 @@ fn a_broker_that_does_not_know_the_user_says_so_at_once_and_the_password_is_in_n
     let error = refused(kafka);
     assert!(error.message().contains("SASL") && error.message().contains("unknown-user"), "{error}");
     assert!(!format!("{error:?}").contains("hunter2-marker"));
+}
+
+/// Who a client says it is.
+fn login<'a>(mechanism: &'a str, user: &'a str, password: &'a str) -> [(&'a str, &'a str); 4] {
+    [
+        ("security.protocol", "sasl_plaintext"),
+        ("sasl.mechanism", mechanism),
+        ("sasl.username", user),
+        ("sasl.password", password),
+    ]
+}
+
+fn as_user(servers: &str, login: [(&str, &str); 4]) -> KafkaOptions {
+    login.into_iter().fold(KafkaOptions::new(servers, ["orders"]), |kafka, (key, value)| kafka.property(key, value))
+}
+
+/// A name that SCRAM has to escape, and a password with what its messages are made of.
+const USER: &str = "orders,team=1";
+const PASSWORD: &str = "p=a,ss wörd-marker";
+
+fn a_user_gets_in_with_the_right_password_alone(mechanism: &str) {
+    let front = SaslFront::open(USER, PASSWORD);
+    let broker = Broker::start_with(Some(front.port), &[]);
+    front.lead_to(broker.port);
+    broker.create_topic("orders", 1);
+    let servers = format!("127.0.0.1:{}", front.port);
+    let values: Vec<String> = (0..50).map(|id| format!("{{\"id\":{id}}}")).collect();
+    let messages = values.iter().map(|value| (0, Some(value.as_bytes())));
+    produce_with(&login(mechanism, USER, PASSWORD), &servers, "orders", messages);
+
+    let (url, mut client) = database();
+    load(&url, "t", as_user(&servers, login(mechanism, USER, PASSWORD)), 50);
+    let sql = "SELECT count(*), count(DISTINCT id), sum(id)::bigint FROM t";
+    let row = client.query_one(sql, &[]).unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1), row.get::<_, i64>(2)), (50, 50, 49 * 50 / 2));
+    assert!(front.admitted() > 0, "nobody was asked for a password");
+
+    for (user, password) in [(USER, "wrong-marker"), ("somebody else", PASSWORD)] {
+        let before = front.admitted();
+        let error = refused(as_user(&servers, login(mechanism, user, password)));
+        assert!(error.message().contains("SASL") && error.message().contains("invalid credentials"), "{error}");
+        assert!(!format!("{error:?} {error} {:?}", error.hint()).contains("marker"), "a password is in an error");
+        assert_eq!(front.admitted(), before);
+    }
+}
+
+#[test]
+fn a_user_gets_in_by_scram_sha_256_with_the_right_password_alone() {
+    a_user_gets_in_with_the_right_password_alone("SCRAM-SHA-256");
+}
+
+#[test]
+fn a_user_gets_in_by_scram_sha_512_with_the_right_password_alone() {
+    a_user_gets_in_with_the_right_password_alone("SCRAM-SHA-512");
+}
+
+#[test]
+fn a_user_gets_in_by_plain_with_the_right_password_alone() {
+    a_user_gets_in_with_the_right_password_alone("PLAIN");
 }
 
 #[test]
