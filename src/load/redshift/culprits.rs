@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::load::stage::{StagedFile, Stager};
 use crate::load::target::Refused;
 
-/// Rows that are found at most; with more, it is not the rows.
+/// Rows that are found at most: each costs some transactions. With more, it is the table or the source that wants mending.
 const MOST_ROWS: usize = 100;
 /// A file of fewer rows is searched whatever its rows look like.
 const FEW_ROWS: u64 = 8;
@@ -22,7 +22,8 @@ const FEW_ROWS: u64 = 8;
 ///
 /// # Errors
 ///
-/// `cause`, which the load failed with, where it is not the rows; and what the server or the store fails with meanwhile.
+/// `cause`, which the load failed with, where it is not the rows; [`ErrorKind::Conflict`] where it is too many of them; and what
+/// the server or the store fails with meanwhile.
 pub(super) fn find(session: &mut Session, work: &Work<'_>, stager: &mut Stager, cause: Error) -> Result<Vec<Refused>> {
     let mut search = Search { session, work, stager, found: Vec::new() };
     let mut first = 0;
@@ -36,7 +37,7 @@ pub(super) fn find(session: &mut Session, work: &Work<'_>, stager: &mut Stager, 
         }
         first += file.rows;
         if search.found.len() > MOST_ROWS {
-            return Err(cause);
+            return Err(too_many(&search.found, cause));
         }
     }
     match search.found.is_empty() {
@@ -50,6 +51,20 @@ struct Search<'a, 'b> {
     work: &'a Work<'b>,
     stager: &'a mut Stager,
     found: Vec<Refused>,
+}
+
+/// What is said of more rows than are searched for.
+fn too_many(found: &[Refused], cause: Error) -> Error {
+    let reason = found.first().map_or("", |row| row.reason.as_str());
+    let alike = found.iter().filter(|row| row.reason == reason).count();
+    let message = format!(
+        "more than {MOST_ROWS} rows are refused, which is too many to be put into quarantine; {alike} of the first {} as \
+         the first one: {reason}",
+        found.len()
+    );
+    Error::new(ErrorKind::Conflict, message)
+        .with_hint("nothing was loaded; mend the records at their source, or load into a table that can hold them")
+        .with_cause(cause)
 }
 
 impl Search<'_, '_> {

@@ -147,6 +147,27 @@ fn a_row_that_the_server_refuses_is_quarantined_and_the_rest_is_loaded() {
 }
 
 #[test]
+fn more_refused_rows_than_are_searched_for_end_the_load_with_their_number_and_reason() {
+    let warehouse = Warehouse::start();
+    load(&warehouse, "zero", "{\"id\":0,\"j\":[\"short\"]}\n");
+    let wide = "x".repeat(66_000);
+    // The server is shown the first row, the middle one and the last one, and takes them: so it is the rows.
+    let text = |id: u32| if id.is_multiple_of(60) { "short" } else { wide.as_str() };
+    let records: String = (0..121).map(|id| format!("{{\"id\":{id},\"j\":[\"{}\"]}}\n", text(id))).collect();
+    let error = loader(&warehouse).load_id("one").load(Source::bytes(records)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    let message = error.message();
+    assert!(
+        message.contains("more than 100 rows") && message.contains("101 of the first 101 as the first one: "),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("nothing was loaded") && !error.is_temporary());
+    assert!(!format!("{error} {error:?}").contains("xxxx"), "a record's value is in the error");
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["1"]);
+    assert_eq!(staged(&warehouse), Vec::<String>::new());
+}
+
+#[test]
 fn an_object_store_that_stumbles_costs_time_and_nothing_else() {
     for (fault, times) in [
         (S3Fault::Refuse(Some(Operation::Put), 503, "SlowDown"), 2),
