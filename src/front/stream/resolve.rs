@@ -1,5 +1,7 @@
 //! The schema of a batch: what the stream has shown so far, and what the table is.
 
+use rustc_hash::FxHashSet;
+
 use super::budget::keep_to_budget;
 use super::room::leave_room;
 use crate::error::{Error, ErrorKind, Result};
@@ -40,7 +42,11 @@ impl<'a> Resolver<'a> {
             policy = kept_whole.iter().fold(policy, |policy, path| policy.hint(path.to_string(), Type::Json));
             schema = patient(&mut policy, seen)?;
         }
-        schema.columns.retain(|column| column.ty != Type::Null);
+        let is_unseen = |column: &&Column| column.ty == Type::Null;
+        let unseen: FxHashSet<_> =
+            schema.columns.iter().filter(is_unseen).map(|unseen| unseen.path.to_string()).collect();
+        schema.columns.retain(|column| !is_unseen(&column));
+        schema.undecided.retain(|open| !unseen.contains(&open.path));
         self.add_keys(&mut schema, table);
         keep_to_budget(&mut schema, table, self.policy.max_columns, |column| {
             let path = column.path.to_string();
@@ -106,6 +112,13 @@ mod tests {
         let policy = Policy::default().hint("zip", Type::Text).hint("a", Type::Int64);
         let found = columns(policy, "{\"a\":1,\"late\":null}\n", None);
         assert_eq!(found, [("a".to_owned(), Type::Int64)]);
+    }
+
+    #[test]
+    fn of_a_field_without_a_column_nothing_is_said_to_be_open() {
+        let seen = Sketch::of(&Source::bytes("{\"a\":1,\"late\":null,\"d\":\"03/04/2024\"}\n")).unwrap();
+        let schema = Resolver::new(&Policy::default(), &Mode::Append).resolve(&seen, None).unwrap();
+        assert!(!schema.undecided.is_empty() && schema.undecided.iter().all(|open| open.path == "d"));
     }
 
     #[test]
