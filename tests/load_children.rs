@@ -34,17 +34,6 @@ fn columns(client: &mut postgres::Client) -> Vec<String> {
     query(client, sql)
 }
 
-/// Every load balances, and says how many rows each table has.
-fn balance(client: &mut postgres::Client) {
-    let sql = "SELECT table_name, sum(loaded)::bigint, bool_and(read = loaded + quarantined + deduplicated) \
-               FROM _longshore_loads GROUP BY table_name";
-    for row in client.query(sql, &[]).unwrap() {
-        let (table, loaded, balances): (String, i64, bool) = (row.get(0), row.get(1), row.get(2));
-        assert!(balances, "{table}");
-        assert_eq!(loaded, count(client, &table), "{table}");
-    }
-}
-
 const INPUT: &str = "{\"id\":1,\"items\":[{\"sku\":\"a\",\"n\":1,\"tags\":[\"x\",\"y\"]},{\"sku\":\"b\"}],\"at\":{\"d\":\"2024-01-01\"}}\n\
                      {\"id\":2,\"items\":[]}\n{\"id\":3}\n{\"id\":4,\"items\":[{\"sku\":\"c\",\"n\":70000}],\"note\":\"late\"}\n";
 

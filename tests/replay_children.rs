@@ -52,17 +52,6 @@ fn waiting(client: &mut postgres::Client) -> i64 {
     client.query_one(sql, &[]).unwrap().get(0)
 }
 
-/// Every load balances, and says how many rows each table has.
-fn balance(client: &mut postgres::Client) {
-    let sql = "SELECT table_name, sum(loaded)::bigint, bool_and(read = loaded + quarantined + deduplicated) \
-               FROM _longshore_loads GROUP BY table_name";
-    for row in client.query(sql, &[]).unwrap() {
-        let (table, loaded, balances): (String, i64, bool) = (row.get(0), row.get(1), row.get(2));
-        assert!(balances, "{table}");
-        assert_eq!(loaded, count(client, &table), "{table}");
-    }
-}
-
 #[test]
 fn a_replay_brings_record_and_elements_under_the_ids_that_the_stream_would_have_given() {
     let (at_once, mut expected) = database();
