@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::there::There;
 use crate::path::Path;
-use crate::plan::{ExistingColumn, ExistingTable, path_of_comment};
+use crate::plan::{ExistingColumn, path_of_comment};
 use crate::schema::{Column, Schema, Type, Why};
 
 /// The name of the column for the fields past the budget.
@@ -15,17 +15,11 @@ pub(super) const OVERFLOW: &str = "_overflow";
 ///
 /// Once a table has that column, every new field goes there, so that one field is never in two places; it stays there
 /// until it is promoted. What `must` be a column is one all the same.
-pub(super) fn keep_to_budget(
-    schema: &mut Schema,
-    table: Option<&ExistingTable>,
-    budget: usize,
-    must: impl Fn(&Column) -> bool,
-) {
-    let (there, held) = (table.map_or(&[][..], |table| &table.columns), There::new(table));
-    let overflows = there.iter().any(is_overflow);
-    let is_new = |at: &usize| held.column(&schema.columns[*at]).is_none();
+pub(super) fn keep_to_budget(schema: &mut Schema, there: &There<'_>, budget: usize, must: impl Fn(&Column) -> bool) {
+    let overflows = there.columns.iter().any(is_overflow);
+    let is_new = |at: &usize| there.column(&schema.columns[*at]).is_none();
     let mut new: Vec<usize> = (0..schema.columns.len()).filter(is_new).collect();
-    let room = if overflows { 0 } else { budget.saturating_sub(there.len()) };
+    let room = if overflows { 0 } else { budget.saturating_sub(there.columns.len()) };
     if !overflows && new.len() <= room {
         return;
     }
@@ -62,7 +56,7 @@ fn is_overflow_path(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{PgType, comment_of};
+    use crate::plan::{ExistingTable, PgType, comment_of};
 
     fn schema(fields: &[(&str, u64)]) -> Schema {
         let column = |(name, filled): &(&str, u64)| Column {
@@ -86,7 +80,7 @@ mod tests {
     }
 
     fn kept(mut schema: Schema, table: Option<&ExistingTable>, budget: usize) -> String {
-        keep_to_budget(&mut schema, table, budget, |column| column.name == "key");
+        keep_to_budget(&mut schema, &There::new(table), budget, |column| column.name == "key");
         assert_eq!(schema.overflow.is_some(), schema.column(OVERFLOW).is_some());
         schema.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(" ")
     }

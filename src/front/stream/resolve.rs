@@ -4,6 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::budget::keep_to_budget;
 use super::room::leave_room;
+use super::there::There;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::Mode;
 use crate::path::Path;
@@ -48,11 +49,12 @@ impl<'a> Resolver<'a> {
         schema.columns.retain(|column| !is_unseen(&column));
         schema.undecided.retain(|open| !unseen.contains(&open.path));
         self.add_keys(&mut schema, table);
-        keep_to_budget(&mut schema, table, self.policy.max_columns, |column| {
+        let there = There::new(table);
+        keep_to_budget(&mut schema, &there, self.policy.max_columns, |column| {
             let path = column.path.to_string();
             self.keys.contains(&path.as_str()) || policy.hint_for(&path).is_some()
         });
-        leave_room(&mut schema, table, seen, self.policy);
+        leave_room(&mut schema, &there, seen, self.policy);
         Ok(schema)
     }
 

@@ -1,7 +1,6 @@
 //! Room for whole numbers to grow in: what a stream has shown is only its beginning.
 
 use super::there::There;
-use crate::plan::ExistingTable;
 use crate::schema::{Policy, Schema, Type};
 use crate::sketch::Sketch;
 
@@ -9,8 +8,7 @@ use crate::sketch::Sketch;
 /// rewrite the table. It is not more than that: how wide a column becomes must not depend on how the stream is cut into batches.
 ///
 /// A column that is there stays as it is, and so does what a hint or a record batch says.
-pub(super) fn leave_room(schema: &mut Schema, table: Option<&ExistingTable>, seen: &Sketch, policy: &Policy) {
-    let there = There::new(table);
+pub(super) fn leave_room(schema: &mut Schema, there: &There<'_>, seen: &Sketch, policy: &Policy) {
     for column in schema.columns.iter_mut().filter(|column| column.ty == Type::Int16) {
         let field = seen.fields().binary_search_by(|field| field.path.cmp(&column.path));
         // What a record batch declares has no range.
@@ -27,7 +25,7 @@ mod tests {
     use super::*;
     use crate::Source;
     use crate::path::Path;
-    use crate::plan::{ExistingColumn, PgType};
+    use crate::plan::{ExistingColumn, ExistingTable, PgType};
     use crate::schema::Column;
 
     /// The types of the columns `a`, `b` … for these records, beside a table whose columns are smallint.
@@ -45,7 +43,7 @@ mod tests {
         let columns: Vec<_> = there.iter().map(existing).collect();
         let table = ExistingTable { slots: columns.len(), columns, has_rows: true };
         let mut schema = policy.resolve(&seen).unwrap();
-        leave_room(&mut schema, Some(&table), &seen, policy);
+        leave_room(&mut schema, &There::new(Some(&table)), &seen, policy);
         schema.columns.iter().map(|column| column.ty).collect()
     }
 
@@ -68,7 +66,7 @@ mod tests {
         assert_eq!(types(&policy, "{\"a\":1,\"b\":1}\n", &[]), [Type::Int16, Type::Int32]);
         let by_hand = Column::new(Path::new(["a"]), "a", Type::Int16);
         let mut schema = Schema { columns: vec![by_hand], ..Schema::default() };
-        leave_room(&mut schema, None, &Sketch::default(), &Policy::default());
+        leave_room(&mut schema, &There::new(None), &Sketch::default(), &Policy::default());
         assert_eq!(schema.columns[0].ty, Type::Int16, "nothing was seen of it");
     }
 }

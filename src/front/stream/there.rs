@@ -8,6 +8,8 @@ use crate::schema::Column;
 
 /// The columns of a table, by what they are known by.
 pub(super) struct There<'a> {
+    /// All of them.
+    pub(super) columns: &'a [ExistingColumn],
     /// Those that say which field they hold.
     by_path: FxHashMap<Path, &'a ExistingColumn>,
     /// All others, by their names in lower case.
@@ -16,8 +18,9 @@ pub(super) struct There<'a> {
 
 impl<'a> There<'a> {
     pub(super) fn new(table: Option<&'a ExistingTable>) -> Self {
-        let mut there = There { by_path: FxHashMap::default(), by_name: FxHashMap::default() };
-        for column in table.into_iter().flat_map(|table| &table.columns) {
+        let columns = table.map_or(&[][..], |table| &table.columns);
+        let mut there = There { columns, by_path: FxHashMap::default(), by_name: FxHashMap::default() };
+        for column in columns {
             match column.comment.as_deref().and_then(path_of_comment) {
                 Some(path) => there.by_path.entry(path).or_insert(column),
                 None => there.by_name.entry(column.name.to_ascii_lowercase()).or_insert(column),
