@@ -7,7 +7,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use longshore::load::PostgresOptions;
+use longshore::load::{Contract, OnChange, PostgresOptions};
 use longshore::{ErrorKind, Loader, Offset, StreamLoader, StreamOptions};
 use proxy::{Fault, Proxy};
 use support::*;
@@ -118,6 +118,55 @@ fn a_lost_answer_to_the_commit_of_a_batch_on_its_way_is_learnt_and_counted_once(
         let totals = loader.totals();
         assert_eq!((totals.commits, totals.counts.read, totals.skipped), (3, 5, 0));
     }
+}
+
+#[test]
+fn rows_that_were_made_while_the_batch_before_changed_the_table_are_made_again() {
+    let (url, mut client) = database();
+    let mut loader = by_twos(&url, StreamOptions::default());
+    write(&mut loader, 1..=2).unwrap();
+    loader.commit().unwrap();
+    client.batch_execute("BEGIN; LOCK TABLE t").unwrap();
+    // These make the column wider, once they may; behind them, rows are made for the column as it is.
+    write(&mut loader, 3_000_000_000..=3_000_000_001).unwrap();
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        client.batch_execute("COMMIT").unwrap();
+        client
+    });
+    write(&mut loader, 3_000_000_002..=3_000_000_003).unwrap();
+    let late = ["{\"a\":7}", "{\"a\":8,\"b\":\"new\"}"];
+    for (at, record) in (3_000_000_004..).zip(late) {
+        loader.write(record, Offset::new("s", at)).unwrap();
+    }
+    loader.commit().unwrap();
+    let mut client = release.join().unwrap();
+    let found = rows(&mut client);
+    assert_eq!(found, [1, 2, 3_000_000_000, 3_000_000_001, 3_000_000_002, 3_000_000_003, 7, 8]);
+    assert_eq!(client.query_one("SELECT count(b) FROM t WHERE a = 8", &[]).unwrap().get::<_, i64>(0), 1);
+}
+
+#[test]
+fn a_record_that_does_not_fit_is_kept_aside_with_its_place_from_rows_that_were_made_ahead() {
+    let (url, mut client) = database();
+    let mut loader = by_twos(&url, StreamOptions::default().contract(Contract::default().types(OnChange::Quarantine)));
+    client.batch_execute("CREATE TABLE t (a integer)").unwrap();
+    write(&mut loader, 1..=2).unwrap();
+    loader.commit().unwrap();
+    client.batch_execute("BEGIN; LOCK TABLE t").unwrap();
+    write(&mut loader, 3..=4).unwrap();
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        client.batch_execute("COMMIT").unwrap();
+        client
+    });
+    loader.write("{\"a\":\"x\"}", Offset::new("s", 5)).unwrap();
+    write(&mut loader, 6..=6).unwrap();
+    loader.commit().unwrap();
+    let mut client = release.join().unwrap();
+    assert_eq!(rows(&mut client), [1, 2, 3, 4, 6]);
+    let kept = "SELECT concat_ws(' ', source, line, byte, path, convert_from(raw, 'UTF8')) FROM _longshore_quarantine";
+    assert_eq!(client.query_one(kept, &[]).unwrap().get::<_, String>(0), "s@5 1 0 a {\"a\":\"x\"}");
 }
 
 #[test]

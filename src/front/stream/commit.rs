@@ -12,6 +12,7 @@ use super::children::{Families, Refused};
 use super::reading::Reading;
 use super::resolve::Resolver;
 use super::retry;
+use super::rows::{Ahead, Shape};
 use super::shared::Shared;
 use super::{ChildTables, Offset, Receipt, TableReceipt};
 use crate::batch::Misfit;
@@ -133,7 +134,7 @@ impl Committer {
     ) -> Result<Option<Receipt>> {
         self.know_own_table()?;
         let shared = self.shared.clone();
-        let Reading { parts, families, evidence, content_hash } = match reading {
+        let Reading { parts, families, evidence, ahead, content_hash } = match reading {
             Some(reading) => reading,
             None => Reading::of(buffer, &shared)?,
         };
@@ -162,8 +163,9 @@ impl Committer {
             StreamBegun::Open(open) => open,
         };
         self.request.content_hash = content_hash;
+        let (open_tables, request) = (&mut open, &self.request);
         let mut tables =
-            Filling { open: &mut open, request: &self.request, shared: &shared, order: &order, families: &families };
+            Filling { open: open_tables, request, shared: &shared, order: &order, families: &families, ahead };
         let schemas = tables.prepare(&mut seen)?;
         let mut batch = Batch::of(buffer, &shared, parts);
         Refused::check(&mut batch, &families, &schemas, &self.left_out.1)?;
@@ -241,6 +243,8 @@ struct Filling<'a, 'b> {
     /// By number and name, in the order in which they are filled: the stream's own first.
     order: &'a [(usize, TableName)],
     families: &'a Families,
+    /// The rows of those that have been made into rows already.
+    ahead: BTreeMap<usize, Ahead>,
 }
 
 /// What filling the tables came to.
@@ -306,7 +310,12 @@ impl<'a> Filling<'a, '_> {
                 ..self.request.clone()
             };
             let mut opened = self.open.open(nth, &request, &names)?;
-            let sent = part.send(&mut opened, shared.options.child_tables == ChildTables::None)?;
+            let shape = Shape::of(&opened);
+            shared.shapes.set(*table, shape.clone());
+            let rows = self.ahead.remove(table).and_then(|ahead| ahead.like(&shape));
+            let alone = shared.options.child_tables == ChildTables::None;
+            let sent = part.send(&mut opened, &shape, rows, alone)?;
+
             if !sent.refused.is_empty() {
                 return Ok(Filled::Refused(*table, sent.refused));
             }

@@ -22,6 +22,7 @@ mod resolve;
 mod retry;
 mod room;
 mod route;
+mod rows;
 mod shared;
 mod split;
 mod tables;
@@ -139,7 +140,7 @@ impl StreamLoader {
     ///
     /// If the batch has reached a limit, it is sent on its way, when the one before has arrived; the limits on rows and bytes
     /// are looked at before and after taking the bytes in, that on age before. So memory holds at most two batches, each of
-    /// `max_bytes` and a write.
+    /// `max_bytes` and a write, and of one of at most 16 MiB its rows, which are made ahead.
     ///
     /// # Errors
     ///

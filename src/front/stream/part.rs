@@ -1,17 +1,19 @@
 //! One table's part of a batch: read once for its evidence, once for its rows.
 
 use std::sync::Arc;
+use std::thread::yield_now;
 
 use super::arrow::Declared;
 use super::batch::{PartOf, threads};
 use super::lines::Lines;
 use super::pieces::Piece;
 use super::refuse::Refuse;
-use crate::batch::{Decoded, Decoder, Misfit};
+use super::rows::{Rows, Shape};
+use crate::batch::Misfit;
 use crate::error::Result;
 use crate::fault;
 use crate::front::isolated::IsolatedRows;
-use crate::load::{Encode, OpenTable, Prepared};
+use crate::load::{OpenTable, Prepared};
 use crate::records::{Format, Reader};
 use crate::schema::Schema;
 use crate::sketch::{Collector, Sketch};
@@ -102,6 +104,8 @@ impl PartOf<'_> {
         let inputs: Vec<&str> = names.iter().map(String::as_str).collect();
         let worker = || (Reader::new(self.settings.read.limits), Collector::new(&inputs));
         let work = |(reader, collector): &mut (Reader, Collector), stretch: &Stretch| {
+            // The thread of the batch before may have an answer of the server to go on from, and the server an order of it.
+            yield_now();
             fault::point("infer.chunk")?;
             let mut chunk = self.chunk(stretch);
             collector.begin(chunk.source, chunk.sequence);
@@ -123,12 +127,18 @@ impl PartOf<'_> {
         each
     }
 
-    /// Decodes, encodes and sends everything. Records whose rows the table refuses are quarantined, or given back where rows
-    /// are not each a record `alone`.
-    pub(super) fn send(&self, table: &mut OpenTable, alone: bool) -> Result<Sent> {
+    /// Sends everything as rows of this shape, which were made `ahead` or are made now. Records whose rows the table refuses
+    /// are quarantined, or given back where rows are not each a record `alone`.
+    pub(super) fn send(
+        &self,
+        table: &mut OpenTable,
+        shape: &Shape,
+        ahead: Option<Vec<Rows>>,
+        alone: bool,
+    ) -> Result<Sent> {
         let mut sent = match table.keyless.clone() {
             Some(path) => self.refuse(&path, table)?,
-            None => self.decode(table, alone)?,
+            None => self.decode(table, shape, ahead, alone)?,
         };
         for misfit in &self.part.misfits {
             sent.read += 1;
@@ -137,37 +147,21 @@ impl PartOf<'_> {
         Ok(sent)
     }
 
-    fn decode(&self, table: &mut OpenTable, alone: bool) -> Result<Sent> {
-        let (schema, encoder) = (Arc::new(table.schema.clone()), table.encoder());
-        let worker = || (Reader::new(self.settings.read.limits), Decoder::new(schema.clone()));
-        let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
-            fault::point("decode.chunk")?;
-            reader.read(self.format_of(stretch), &mut self.chunk(stretch), decoder);
-            let Decoded { batch, misfits, values, overflowed, read } = decoder.finish()?;
-            let rows = match batch.num_rows() {
-                0 => None,
-                _ => Some(Encode::encode(&encoder, &batch)?),
-            };
-            let (misfits, values) = (self.placed(stretch, misfits), self.placed(stretch, values));
-            Ok((rows, misfits, values, (read, overflowed)))
-        };
+    fn decode(&self, table: &mut OpenTable, shape: &Shape, ahead: Option<Vec<Rows>>, alone: bool) -> Result<Sent> {
         let (mut sent, mut rows_sent) = (Sent::default(), Vec::new());
-        let stretches = self.part.stretches.iter().map(Ok);
-        ordered_map(
-            stretches,
-            self.threads(),
-            worker,
-            work,
-            |(rows, misfits, values, (read, overflowed)): (_, Vec<_>, Vec<_>, _)| {
-                sent.read += read;
-                sent.overflowed += overflowed;
-                rows_sent.push(rows.as_ref().map_or(0, Prepared::rows));
-                rows.map_or(Ok(()), |rows| table.write(rows))?;
-                misfits.iter().try_for_each(|misfit| table.quarantine(misfit))?;
-                values.iter().try_for_each(|value| table.quarantine_value(value))
-            },
-        )?;
-        sent.refused = self.isolated(&schema, &IsolatedRows::new(table.isolated()?, &rows_sent));
+        let take = |rows: Rows| {
+            sent.read += rows.read;
+            sent.overflowed += rows.overflowed;
+            rows_sent.push(rows.encoded.as_ref().map_or(0, Prepared::rows));
+            rows.encoded.map_or(Ok(()), |encoded| table.write(encoded))?;
+            rows.misfits.iter().try_for_each(|misfit| table.quarantine(misfit))?;
+            rows.values.iter().try_for_each(|value| table.quarantine_value(value))
+        };
+        match ahead {
+            Some(ahead) => ahead.into_iter().try_for_each(take)?,
+            None => self.rows(shape, take)?,
+        }
+        sent.refused = self.isolated(&shape.schema, &IsolatedRows::new(table.isolated()?, &rows_sent));
         if alone {
             let refused = std::mem::take(&mut sent.refused).into_iter();
             refused.map(|misfit| self.buffer.locate(misfit)).try_for_each(|misfit| table.quarantine(&misfit))?;
@@ -216,7 +210,7 @@ impl PartOf<'_> {
     }
 
     /// Misfits with their places in their writes.
-    fn placed(&self, stretch: &Stretch, misfits: Vec<Misfit>) -> Vec<Misfit> {
+    pub(super) fn placed(&self, stretch: &Stretch, misfits: Vec<Misfit>) -> Vec<Misfit> {
         misfits.into_iter().map(|misfit| self.buffer.locate(self.in_source(stretch, misfit))).collect()
     }
 }

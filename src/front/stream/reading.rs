@@ -6,6 +6,7 @@ use super::batch::Batch;
 use super::buffer::Buffer;
 use super::children::Families;
 use super::part::Part;
+use super::rows::Ahead;
 use super::shared::Shared;
 use crate::error::Result;
 use crate::sketch::Sketch;
@@ -18,6 +19,8 @@ pub(super) struct Reading {
     pub(super) families: Families,
     /// The evidence of each table's part.
     pub(super) evidence: BTreeMap<usize, Sketch>,
+    /// Of each table whose part has been made into rows, these.
+    pub(super) ahead: BTreeMap<usize, Ahead>,
     /// Of everything, see [`Buffer::content_hash`].
     pub(super) content_hash: String,
 }
@@ -32,6 +35,18 @@ impl Reading {
         for table in batch.tables() {
             evidence.insert(table, batch.part(table).sketch(&sources)?);
         }
-        Ok(Reading { parts: batch.into_parts(), families, evidence, content_hash: buffer.content_hash() })
+        let content_hash = buffer.content_hash();
+        Ok(Reading { parts: batch.into_parts(), families, evidence, ahead: BTreeMap::new(), content_hash })
+    }
+
+    /// Makes rows of what is buffered, for tables that stay as they are. Records with rows in child tables go in with all of
+    /// these, which is not known before.
+    pub(super) fn make_rows(&mut self, buffer: &Buffer, shared: &Shared) {
+        if self.families.is_empty() {
+            let batch = Batch::of(buffer, shared, std::mem::take(&mut self.parts));
+            let ahead = |table| Some((table, batch.part(table).ahead(shared.shapes.get(table)?)?));
+            self.ahead = batch.tables().into_iter().filter_map(ahead).collect();
+            self.parts = batch.into_parts();
+        }
     }
 }

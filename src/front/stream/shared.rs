@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::rows::Shapes;
 use super::tables::Tables;
 use super::{StreamOptions, StreamTotals};
 use crate::front::loader::Loader;
@@ -13,13 +14,14 @@ pub(super) struct Shared {
     pub(super) options: StreamOptions,
     pub(super) format: Format,
     pub(super) tables: Tables,
+    pub(super) shapes: Shapes,
     totals: Mutex<StreamTotals>,
 }
 
 impl Shared {
     pub(super) fn new(settings: Loader, options: StreamOptions, format: Format) -> Self {
         let tables = Tables::new(options.route.clone());
-        Shared { settings, options, format, tables, totals: Mutex::default() }
+        Shared { settings, options, format, tables, shapes: Shapes::default(), totals: Mutex::default() }
     }
 
     /// What was done since the stream was opened.

@@ -22,7 +22,10 @@ impl StreamLoader {
             self.idle()?.patiently("", Committer::know_own_table)?;
         }
         // If this cannot be done, committing the batch tells why.
-        let reading = Reading::of(&self.buffer, &self.shared).ok();
+        let mut reading = Reading::of(&self.buffer, &self.shared).ok();
+        if let (Some(reading), None) = (&mut reading, &self.committer) {
+            reading.make_rows(&self.buffer, &self.shared);
+        }
         self.look()?;
         let steps = self.buffer.steps();
         let closed = Closed { buffer: self.buffer.take(), started: Instant::now(), failed: None };

@@ -67,7 +67,7 @@ const TRAILER: [u8; 2] = [0xff, 0xff];
 /// assert_eq!(row, [0, 1, 0, 0, 0, 4, 0, 0, 0, 1]);
 /// # Ok::<(), longshore::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyEncoder {
     columns: Vec<Layout>,
 }

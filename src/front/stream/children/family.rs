@@ -25,6 +25,11 @@ pub(in super::super) struct Families {
 }
 
 impl Families {
+    /// Whether no records are taken apart.
+    pub(in super::super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// Which table's records the rows of a child table are of.
     pub(in super::super) fn parent(&self, table: usize) -> Option<usize> {
         self.all.iter().find(|(_, children)| children.contains_key(&table)).map(|(parent, _)| *parent)

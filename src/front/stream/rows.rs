@@ -1,0 +1,124 @@
+//! The rows of a part, decoded and encoded: while they are sent, or ahead of that.
+//!
+//! Tables seldom change. So while a batch is on its way, the next one is made into rows of the shape that its table had
+//! last. If the table turns out to have another by the time the batch has its turn, that work is thrown away.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::yield_now;
+
+use super::batch::PartOf;
+use super::part::Stretch;
+use crate::batch::{Decoded, Decoder, Misfit};
+use crate::error::{Error, Result};
+use crate::fault;
+use crate::load::{CopyEncoder, Encode, OpenTable, Prepared};
+use crate::records::Reader;
+use crate::schema::Schema;
+use crate::source::ordered_map;
+
+/// The most bytes of records that are made into rows ahead. In a larger batch the first rows are sent while the others are
+/// made, so little is gained, and all of them would have to be held.
+const MOST_RECORDS: u64 = 16 << 20;
+/// The most bytes of rows that are held: a short record may be a long row.
+const MOST_ROWS: usize = 32 << 20;
+
+/// What records become rows by.
+#[derive(Debug, Clone)]
+pub(super) struct Shape {
+    pub(super) schema: Arc<Schema>,
+    pub(super) encoder: CopyEncoder,
+}
+
+impl Shape {
+    pub(super) fn of(table: &OpenTable) -> Self {
+        Shape { schema: Arc::new(table.schema.clone()), encoder: table.encoder() }
+    }
+
+    /// Whether the same records become the same rows by both.
+    fn is_like(&self, other: &Shape) -> bool {
+        self.encoder == other.encoder && self.schema.decodes_like(&other.schema)
+    }
+}
+
+/// The shapes that tables had last, by the tables' numbers.
+#[derive(Debug, Default)]
+pub(super) struct Shapes(Mutex<BTreeMap<usize, Shape>>);
+
+impl Shapes {
+    pub(super) fn get(&self, table: usize) -> Option<Shape> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&table).cloned()
+    }
+
+    pub(super) fn set(&self, table: usize, shape: Shape) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(table, shape);
+    }
+}
+
+/// What was made of one stretch.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// `None` if there are none.
+    pub(super) encoded: Option<Prepared>,
+    /// Records that are no rows, placed in their writes.
+    pub(super) misfits: Vec<Misfit>,
+    /// Values that are kept aside, of records that are rows.
+    pub(super) values: Vec<Misfit>,
+    /// Records.
+    pub(super) read: u64,
+    /// Values that went into the overflow column.
+    pub(super) overflowed: u64,
+}
+
+/// The rows of all stretches of a part, in their order.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    shape: Shape,
+    stretches: Vec<Rows>,
+}
+
+impl Ahead {
+    /// The rows, if they are of this shape.
+    pub(super) fn like(self, shape: &Shape) -> Option<Vec<Rows>> {
+        self.shape.is_like(shape).then_some(self.stretches)
+    }
+}
+
+impl PartOf<'_> {
+    /// Makes rows of everything, in the shape that the table had last; `None` where that does not pay, or cannot be done.
+    /// Trying it again behind the lock of the table tells why.
+    pub(super) fn ahead(&self, shape: Shape) -> Option<Ahead> {
+        if self.bytes() > MOST_RECORDS {
+            return None;
+        }
+        let (mut stretches, mut held) = (Vec::new(), 0);
+        let made = self.rows(&shape, |rows| {
+            held += match &rows.encoded {
+                Some(Prepared::Bytes { bytes, .. }) => bytes.len(),
+                _ => 0,
+            };
+            stretches.push(rows);
+            if held > MOST_ROWS { Err(Error::config("too many rows to hold")) } else { Ok(()) }
+        });
+        made.is_ok().then_some(Ahead { shape, stretches })
+    }
+
+    /// Makes rows of all stretches, and has them taken in their order.
+    pub(super) fn rows(&self, shape: &Shape, take: impl FnMut(Rows) -> Result<()>) -> Result<()> {
+        let worker = || (Reader::new(self.settings.read.limits), Decoder::new(shape.schema.clone()));
+        let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
+            yield_now();
+            fault::point("decode.chunk")?;
+            reader.read(self.format_of(stretch), &mut self.chunk(stretch), decoder);
+            let Decoded { batch, misfits, values, overflowed, read } = decoder.finish()?;
+            let encoded = match batch.num_rows() {
+                0 => None,
+                _ => Some(Encode::encode(&shape.encoder, &batch)?),
+            };
+            let (misfits, values) = (self.placed(stretch, misfits), self.placed(stretch, values));
+            Ok(Rows { encoded, misfits, values, read, overflowed })
+        };
+        ordered_map(self.part.stretches.iter().map(Ok), self.threads(), worker, work, take)?;
+        Ok(())
+    }
+}
