@@ -1,17 +1,18 @@
 //! What is to be read: a list of inputs, each with a name.
 
 use std::fmt;
-use std::fs::{File, Metadata};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fs::Metadata;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, ErrorKind, Result};
 
 use super::encoding::Encoding;
+use super::entry::{Entry, Origin, copy};
 use super::input::Input;
-use super::stored::{Once, Raw, Regular, Shared, Spooled, Stored};
+use super::stored::Stored;
 
 /// A list of inputs: files, bytes in memory, readers.
 ///
@@ -36,27 +37,6 @@ pub struct Source {
     encoding: Encoding,
     read: Arc<AtomicU64>,
 }
-
-struct Entry {
-    name: String,
-    origin: Origin,
-}
-
-enum Origin {
-    /// A path. What is not a regular file (a pipe, `/dev/stdin`) gives its bytes once.
-    Path {
-        path: PathBuf,
-        taken: AtomicBool,
-    },
-    Bytes(Arc<Vec<u8>>),
-    Reader(Mutex<Option<Box<dyn Read + Send>>>),
-    Spooled(Arc<Mutex<File>>, u64),
-    /// A pattern that gave no file, and why.
-    Nothing(ErrorKind, String, &'static str),
-}
-
-const FOLDER_HINT: &str = "name its files, or use a pattern such as `folder/*.json`";
-const ONCE_HINT: &str = "a pipe or reader can be read once; `Source::spool` copies it to a temporary file first";
 
 impl Source {
     fn of(entries: Vec<Entry>) -> Self {
@@ -256,91 +236,6 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.names().collect();
         f.debug_struct("Source").field("names", &names).field("encoding", &self.encoding).finish_non_exhaustive()
-    }
-}
-
-impl Entry {
-    fn path(path: PathBuf) -> Self {
-        Entry { name: path.display().to_string(), origin: Origin::Path { path, taken: AtomicBool::new(false) } }
-    }
-
-    fn is_regular_file(&self) -> bool {
-        matches!(&self.origin, Origin::Path { path, .. } if path.is_file())
-    }
-
-    fn check(&self) -> Result<()> {
-        match &self.origin {
-            Origin::Path { path, taken } => match look_at(path)? {
-                metadata if metadata.is_file() => File::open(path).map(drop).map_err(cannot_open),
-                _ => unless_read(taken.load(Ordering::Relaxed)),
-            },
-            Origin::Reader(reader) => unless_read(reader.lock().unwrap_or_else(PoisonError::into_inner).is_none()),
-            Origin::Bytes(_) | Origin::Spooled(..) => Ok(()),
-            Origin::Nothing(kind, text, hint) => Err(Error::new(*kind, text.as_str()).with_hint(*hint)),
-        }
-    }
-
-    fn open(&self) -> Result<Box<dyn Raw>> {
-        self.check()?;
-        Ok(match &self.origin {
-            Origin::Path { path, taken } => {
-                let file = File::open(path).map_err(cannot_open)?;
-                let metadata = file.metadata().map_err(cannot_open)?;
-                if metadata.is_file() {
-                    Box::new(Regular::new(file, &metadata))
-                } else {
-                    unless_read(taken.swap(true, Ordering::Relaxed))?;
-                    Box::new(Once(Box::new(file)))
-                }
-            }
-            Origin::Bytes(bytes) => Box::new(Shared::new(bytes.clone())),
-            Origin::Spooled(file, _) => Box::new(Spooled::new(file.clone())),
-            Origin::Reader(reader) => match reader.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                Some(reader) => Box::new(Once(reader)),
-                None => return Err(read_before()),
-            },
-            Origin::Nothing(kind, text, hint) => return Err(Error::new(*kind, text.as_str()).with_hint(*hint)),
-        })
-    }
-}
-
-fn look_at(path: &Path) -> Result<Metadata> {
-    let metadata = path.metadata().map_err(cannot_open)?;
-    if metadata.is_dir() {
-        return Err(Error::new(ErrorKind::Io, "this is a folder, not a file").with_hint(FOLDER_HINT));
-    }
-    Ok(metadata)
-}
-
-fn cannot_open(error: std::io::Error) -> Error {
-    Error::io("cannot open it", error)
-}
-
-fn unless_read(read: bool) -> Result<()> {
-    if read { Err(read_before()) } else { Ok(()) }
-}
-
-fn read_before() -> Error {
-    Error::config("this input was read before and cannot be read again").with_hint(ONCE_HINT)
-}
-
-fn copy(from: &mut dyn Raw) -> Result<(File, u64)> {
-    let cannot_write = |error| {
-        Error::io("cannot write a temporary copy", error).with_hint("`TMPDIR` names the folder for temporary files")
-    };
-    let mut file = tempfile::tempfile().map_err(cannot_write)?;
-    let mut part = vec![0; 256 << 10];
-    let mut len = 0;
-    loop {
-        match from.read(&mut part) {
-            Ok(0) => return Ok((file, len)),
-            Ok(n) => {
-                file.write_all(&part[..n]).map_err(cannot_write)?;
-                len += n as u64;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::io("cannot read on", error)),
-        }
     }
 }
 

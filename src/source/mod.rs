@@ -8,6 +8,7 @@ mod buffers;
 mod chunk;
 mod decompress;
 mod encoding;
+mod entry;
 mod input;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;

@@ -8,6 +8,7 @@ mod buffer;
 mod children;
 mod commit;
 mod feed;
+mod filling;
 mod lines;
 mod open;
 mod options;
