@@ -1,4 +1,5 @@
 //! TLS in front of a server that has none.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -16,7 +17,21 @@ pub(crate) struct TlsFront {
 
 impl TlsFront {
     /// Opens a port, and shows this certificate and key there.
-    pub(crate) fn open((certificate, key): (Vec<u8>, Vec<u8>)) -> Self {
+    pub(crate) fn open(signed: (Vec<u8>, Vec<u8>)) -> Self {
+        Self::greeting(signed, |_| Ok(()))
+    }
+
+    /// The same for clients of Postgres, who ask in plain text whether there is TLS.
+    pub(crate) fn open_if_asked(signed: (Vec<u8>, Vec<u8>)) -> Self {
+        Self::greeting(signed, |mut client| {
+            let mut question = [0; 8];
+            client.read_exact(&mut question)?;
+            assert_eq!(question, [0, 0, 0, 8, 4, 210, 22, 47]);
+            client.write_all(b"S")
+        })
+    }
+
+    fn greeting((certificate, key): (Vec<u8>, Vec<u8>), greet: fn(&TcpStream) -> std::io::Result<()>) -> Self {
         let certificate = CertificateDer::from_pem_slice(&certificate).unwrap();
         let key = PrivateKeyDer::from_pem_slice(&key).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -28,7 +43,10 @@ impl TlsFront {
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let (config, behind) = (config.clone(), behind.clone());
-                std::thread::spawn(move || behind.get().map(|port| serve(client, *port, config)));
+                std::thread::spawn(move || {
+                    let port = *behind.get()?;
+                    greet(&client).and_then(|()| serve(client, port, config)).ok()
+                });
             }
         });
         front

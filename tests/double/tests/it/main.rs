@@ -1,5 +1,7 @@
 //! The double keeps Redshift's rules, and longshore keeps its promises on it.
 
+#[path = "../../../support/authority.rs"]
+mod authority;
 mod conformance;
 mod copy;
 mod drift;
@@ -11,4 +13,7 @@ mod places;
 mod session;
 mod support;
 mod target;
+mod tls;
+#[path = "../../../support/tls_front.rs"]
+mod tls_front;
 mod verdicts;

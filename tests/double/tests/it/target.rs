@@ -11,7 +11,7 @@ use longshore_redshift_double::{BUCKET, Fault};
 
 use crate::support::{Session, Warehouse};
 
-fn options(warehouse: &Warehouse) -> RedshiftOptions {
+pub(crate) fn options(warehouse: &Warehouse) -> RedshiftOptions {
     let stage = StageOptions::new(format!("s3://{BUCKET}/stage")).unwrap();
     let stage = stage.with_endpoint(warehouse.double.s3().endpoint()).with_access_key(ACCESS_KEY, SECRET_KEY, None);
     RedshiftOptions::new(stage)
@@ -36,7 +36,7 @@ fn numbers(warehouse: &Warehouse, sql: &str) -> Vec<String> {
 }
 
 /// Objects left in the bucket.
-fn staged(warehouse: &Warehouse) -> Vec<String> {
+pub(crate) fn staged(warehouse: &Warehouse) -> Vec<String> {
     let found = warehouse.double.s3().store().list(&format!("s3://{BUCKET}/stage/")).unwrap();
     found.into_iter().map(|(url, _)| url).collect()
 }
