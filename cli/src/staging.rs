@@ -8,7 +8,8 @@ use longshore::{Loader, Result};
 #[derive(Debug, Args)]
 #[cfg_attr(not(feature = "redshift"), allow(dead_code, reason = "read by the feature `redshift` alone"))]
 pub(crate) struct Staging {
-    /// For Redshift: where files are staged: s3://bucket/prefix, gs://…, az://… or file:///FOLDER. Credentials come from the environment
+    /// For Redshift: where files are staged: s3://bucket/prefix; by `stage` also gs://…, az://… or file:///FOLDER. Credentials come from the
+    /// environment
     #[arg(long, value_name = "URL", help_heading = "Redshift")]
     staging: Option<String>,
     /// The role with which the cluster reads the staged files: an ARN [default: the cluster's default role]

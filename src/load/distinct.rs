@@ -3,7 +3,7 @@
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
-use rustc_hash::{FxHashSet, FxHasher};
+use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::Hasher;
 
 /// Values that are looked at.
@@ -17,8 +17,9 @@ struct Look {
     seen: usize,
     /// Bytes of these values in a Parquet file.
     bytes: usize,
-    /// Values are told apart by a hash; two that share one make the answer no worse than a guess.
-    distinct: FxHashSet<u64>,
+    /// How often each value was seen. They are told apart by a hash; two that share one make the answer no worse than a
+    /// guess.
+    distinct: FxHashMap<u64, u32>,
 }
 
 /// Whether a dictionary is to be expected to halve a column of so many rows. Where there are no values it is yes, for
@@ -40,15 +41,18 @@ pub(super) fn pays<'a>(arrays: impl Iterator<Item = &'a ArrayRef>, rows: usize) 
         return true;
     }
     let width = look.bytes as f64 / look.seen as f64;
-    let (rows, distinct) = (rows as f64, expected(look.seen, look.distinct.len(), rows));
+    let (rows, distinct) = (rows as f64, look.expected(rows));
     distinct * width + rows * distinct.log2().ceil().max(1.0) / 8.0 <= rows * width / 2.0
 }
 
+/// Of `all` values in a bag this many are drawn at least once in `draws`.
+fn drawn(all: f64, draws: f64) -> f64 {
+    -all * (-draws / all).exp_m1()
+}
+
 /// How many values `rows` rows have if the first `seen` have `distinct`, each value being as frequent as any other.
-fn expected(seen: usize, distinct: usize, rows: usize) -> f64 {
+fn if_alike(seen: usize, distinct: usize, rows: usize) -> f64 {
     let (seen, distinct, rows) = (seen as f64, distinct as f64, rows as f64);
-    // Of `all` values in a bag this many are drawn at least once in `draws`.
-    let drawn = |all: f64, draws: f64| -all * (-draws / all).exp_m1();
     // More in the bag are more drawn, up to where each drawing brings a new one.
     let (mut low, mut high) = (distinct.log2(), 40.0);
     for _ in 0..50 {
@@ -59,16 +63,35 @@ fn expected(seen: usize, distinct: usize, rows: usize) -> f64 {
 }
 
 impl Look {
+    /// How many values so many rows have. Some values may be much more frequent than others, which keeps the rare ones out of
+    /// sight; how many these are is told by those that were seen once and twice: A. Chao, "Nonparametric estimation of the
+    /// number of classes in a population" (1984).
+    fn expected(&self, rows: usize) -> f64 {
+        let seen_times = |times: u32| self.distinct.values().filter(|seen| **seen == times).count() as f64;
+        let (once, twice) = (seen_times(1), seen_times(2));
+        let unseen = once * once / (2.0 * twice.max(0.5));
+        let by_rare = drawn(self.distinct.len() as f64 + unseen, rows.max(self.seen) as f64);
+        if_alike(self.seen, self.distinct.len(), rows).max(by_rare)
+    }
+
+    /// Counts the values with these hashes.
+    fn count(&mut self, hashes: impl Iterator<Item = u64>) {
+        hashes.for_each(|hash| *self.distinct.entry(hash).or_default() += 1);
+    }
+
     /// Adds the values of some rows; nothing for types that are not looked into.
     fn add(&mut self, array: &ArrayRef, rows: impl ExactSizeIterator<Item = usize>) {
         if let Some(texts) = array.as_string_opt::<i32>() {
-            let texts = rows.map(|row| texts.value(row).as_bytes());
-            self.distinct.extend(texts.inspect(|text| self.bytes += LEAST_WIDTH + text.len()).map(hash));
+            self.bytes += rows.len() * LEAST_WIDTH;
+            for text in rows.map(|row| texts.value(row).as_bytes()) {
+                self.bytes += text.len();
+                self.count(std::iter::once(hash(text)));
+            }
             return;
         }
         if let Some(bits) = array.as_boolean_opt() {
             self.bytes += rows.len();
-            self.distinct.extend(rows.map(|row| u64::from(bits.value(row))));
+            self.count(rows.map(|row| u64::from(bits.value(row))));
             return;
         }
         // Others have a fixed width, so their bytes stand side by side.
@@ -80,7 +103,7 @@ impl Look {
         let Some(values) = data.buffers().first().filter(|_| width > 0) else { return };
         let start = data.offset() * width;
         self.bytes += rows.len() * width.max(LEAST_WIDTH);
-        self.distinct.extend(rows.map(|row| hash(&values[start + row * width..start + (row + 1) * width])));
+        self.count(rows.map(|row| hash(&values[start + row * width..start + (row + 1) * width])));
     }
 }
 
@@ -133,11 +156,22 @@ mod tests {
 
     #[test]
     fn the_number_of_values_is_told_from_the_first_of_them() {
-        assert_eq!(expected(8192, 3, 100_000).round(), 3.0);
-        assert_eq!(expected(8192, 8192, 100_000).round(), 100_000.0);
+        assert_eq!(if_alike(8192, 3, 100_000).round(), 3.0);
+        assert_eq!(if_alike(8192, 8192, 100_000).round(), 100_000.0);
         // 8,192 drawings out of 5,000 bring 4,029 of them, out of 100,000 they bring 7,866.
-        assert!((expected(8192, 4029, 1 << 20) - 5000.0).abs() < 10.0);
-        assert!((expected(8192, 7866, 1 << 24) - 100_000.0).abs() < 500.0);
+        assert!((if_alike(8192, 4029, 1 << 20) - 5000.0).abs() < 10.0);
+        assert!((if_alike(8192, 7866, 1 << 24) - 100_000.0).abs() < 500.0);
+    }
+
+    #[test]
+    fn a_few_frequent_values_do_not_hide_how_many_rare_ones_there_are() {
+        let look = |value: &dyn Fn(i32) -> i32| {
+            let array: ArrayRef = Arc::new(Int32Array::from_iter_values((0..LOOKED_AT as i32).map(value)));
+            pays([&array].into_iter(), 128 << 10)
+        };
+        // Every other row has one of ten values, and the others one each.
+        assert!(!look(&|row| if row % 2 == 0 { row % 10 } else { row + 10 }));
+        assert!(look(&|row| if row % 2 == 0 { row % 10 } else { row % 1000 + 10 }));
     }
 
     #[test]

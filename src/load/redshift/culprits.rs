@@ -10,6 +10,7 @@ use super::error::{Failure, Then};
 use super::session::Session;
 use super::transaction::Work;
 use crate::error::{Error, ErrorKind, Result};
+use crate::load::conserve::within_limit;
 use crate::load::stage::{StagedFile, Stager};
 use crate::load::target::Refused;
 
@@ -22,10 +23,13 @@ const FEW_ROWS: u64 = 8;
 ///
 /// # Errors
 ///
-/// `cause`, which the load failed with, where it is not the rows; [`ErrorKind::Conflict`] where it is too many of them; and what
-/// the server or the store fails with meanwhile.
+/// `cause`, which the load failed with, where it is not the rows; [`ErrorKind::Conflict`] where it is too many of them, and
+/// [`ErrorKind::TooManyQuarantined`] where it is more than the request allows; and what the server or the store fails with
+/// meanwhile.
 pub(super) fn find(session: &mut Session, work: &Work<'_>, stager: &mut Stager, cause: Error) -> Result<Vec<Refused>> {
-    let mut search = Search { session, work, stager, found: Vec::new() };
+    let (kept, limit) = (work.staged.quarantined, work.request.max_quarantined);
+    let most = limit.map_or(MOST_ROWS, |limit| limit.saturating_sub(kept).min(MOST_ROWS as u64) as usize);
+    let mut search = Search { session, work, stager, most, found: Vec::new() };
     let mut first = 0;
     for file in &work.staged.files {
         let range = 0..file.rows;
@@ -36,7 +40,8 @@ pub(super) fn find(session: &mut Session, work: &Work<'_>, stager: &mut Stager, 
             search.halve(file, first, range)?;
         }
         first += file.rows;
-        if search.found.len() > MOST_ROWS {
+        if search.is_full() {
+            within_limit(kept + search.found.len() as u64, limit)?;
             return Err(too_many(&search.found, cause));
         }
     }
@@ -50,6 +55,8 @@ struct Search<'a, 'b> {
     session: &'a mut Session,
     work: &'a Work<'b>,
     stager: &'a mut Stager,
+    /// With more rows than these the search is given up.
+    most: usize,
     found: Vec<Refused>,
 }
 
@@ -107,12 +114,20 @@ impl Search<'_, '_> {
             return Ok(());
         }
         let middle = rows.start + (rows.end - rows.start) / 2;
-        for half in [rows.start..middle, middle..rows.end] {
-            if self.found.len() <= MOST_ROWS && self.refusal(file, half.clone())?.is_some() {
-                self.halve(file, first, half)?;
-            }
+        let (left, right) = (rows.start..middle, middle..rows.end);
+        let is_left = self.refusal(file, left.clone())?.is_some();
+        if is_left {
+            self.halve(file, first, left)?;
+        }
+        // If it is not the one half it is the other, which need not be asked for.
+        if !is_left || (!self.is_full() && self.refusal(file, right.clone())?.is_some()) {
+            self.halve(file, first, right)?;
         }
         Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.found.len() > self.most
     }
 
     /// The server's reason for the row it was shown last: out of its log of load errors where it is there.

@@ -63,10 +63,15 @@ impl RedshiftTarget {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if `url` cannot be read, [`ErrorKind::Unsupported`] if the server is not Redshift,
+    /// [`ErrorKind::Config`] if `url` cannot be read or the files would not be staged in S3, [`ErrorKind::Unsupported`] if the server is not Redshift,
     /// [`ErrorKind::Database`] if it refuses or cannot be reached. No message holds the URL or the password.
     pub fn connect(url: &str, options: RedshiftOptions) -> Result<Self> {
         let endpoint = Endpoint::parse(url)?;
+        if !options.stage.is_s3() {
+            return Err(Error::config("Redshift copies from Amazon S3 alone, and the staging URL names another store").with_hint(
+                "stage below s3://bucket/prefix; files that others bring to S3 can be staged anywhere without a connection",
+            ));
+        }
         let mut session = endpoint.connect()?;
         let version = session.value("asking for the version", "SELECT version()")?.unwrap_or_default();
         if !version.contains("Redshift") {

@@ -108,6 +108,11 @@ impl StageOptions {
         })
     }
 
+    /// Whether it is Amazon S3, or a store that is like it.
+    pub(in crate::load) fn is_s3(&self) -> bool {
+        Place::parse(&self.url).is_ok_and(|place| place.kind == Kind::S3)
+    }
+
     /// The URL, without a slash at its end.
     pub fn url(&self) -> &str {
         &self.url

@@ -168,6 +168,39 @@ fn more_refused_rows_than_are_searched_for_end_the_load_with_their_number_and_re
 }
 
 #[test]
+fn refused_rows_are_searched_for_as_far_as_they_may_be_quarantined() {
+    let warehouse = Warehouse::start();
+    load(&warehouse, "zero", "{\"id\":0,\"j\":[\"short\"]}\n");
+    let wide = "x".repeat(66_000);
+    let text = |id: u32| if id % 4 == 1 { wide.as_str() } else { "short" };
+    let records: String = (0..400).map(|id| format!("{{\"id\":{id},\"j\":[\"{}\"]}}\n", text(id))).collect();
+    warehouse.double.statements();
+    let limited = loader(&warehouse).max_quarantined(1).load_id("one");
+    let error = limited.load(Source::bytes(records)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooManyQuarantined, "{error}");
+    let copies = warehouse.double.statements().iter().filter(|sql| sql.starts_with("COPY")).count();
+    assert!(copies < 40, "two of a hundred rows are found by {copies} tries");
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["1"]);
+    assert_eq!(staged(&warehouse), Vec::<String>::new());
+}
+
+#[test]
+fn staging_that_redshift_cannot_copy_from_is_refused_before_anything_is_said() {
+    let warehouse = Warehouse::start();
+    let folder = tempfile::tempdir().unwrap();
+    for place in ["gs://lake/x".to_owned(), "az://lake/x".to_owned(), format!("file://{}", folder.path().display())] {
+        let stage = StageOptions::new(&place).unwrap();
+        let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
+        let loader = Loader::redshift(url, RedshiftOptions::new(stage)).table("events");
+        let error = loader.load(Source::bytes("{\"id\":1}\n")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{place}: {error}");
+        assert!(error.hint().unwrap().contains("s3://"), "{error}");
+    }
+    assert_eq!(warehouse.double.statements(), Vec::<String>::new());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn an_object_store_that_stumbles_costs_time_and_nothing_else() {
     for (fault, times) in [
         (S3Fault::Refuse(Some(Operation::Put), 503, "SlowDown"), 2),
