@@ -62,6 +62,25 @@ fn a_late_field_and_a_late_wider_type_change_the_table_and_no_value() {
 }
 
 #[test]
+fn objects_of_nothing_but_nulls_are_no_new_fields() {
+    for change in [OnChange::Evolve, OnChange::Freeze, OnChange::Quarantine, OnChange::NullValue] {
+        let (url, mut client) = database();
+        batch(&mut open(&url), "{\"a\":1,\"b\":{\"c\":2}}\n", 1).unwrap();
+        let mut loader = open_under(&url, change, OnChange::Evolve);
+        let lines = "{\"a\":2,\"new\":{\"x\":null}}\n{\"a\":3,\"new\":{\"x\":{\"y\":null,\"z\":null},\"w\":null},\"b\":{\"d\":{\"e\":null}}}\n";
+        let found = batch(&mut loader, lines, 2).unwrap();
+        assert_eq!((found.counts, found.altered), (counts(2, 2, 0), vec![]), "{change:?}");
+        assert_eq!(found.values_quarantined, 0);
+        assert_eq!(rows(&mut client), ["(1,2)", "(2,)", "(3,)"]);
+    }
+    // An empty object is a value, and so is a field behind nulls.
+    let (url, mut client) = database();
+    let lines = "{\"a\":{\"x\":null,\"y\":{}}}\n{\"b\":{\"x\":{\"y\":null},\"z\":1}}\n";
+    assert_eq!(batch(&mut open(&url), lines, 1).unwrap().counts, counts(2, 2, 0));
+    assert_eq!(rows(&mut client), ["(,1)", "({},)"]);
+}
+
+#[test]
 fn quarantined_records_are_committed_with_their_batch_and_placed_in_their_write() {
     let (url, mut client) = database();
     let mut loader = open(&url);

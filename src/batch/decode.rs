@@ -175,7 +175,7 @@ impl Decoder {
         self.overflowed.1 = 0;
         // Fields inside one that went into a column whole come right behind it.
         let mut inside = 0;
-        for field in record.fields {
+        for (nth, field) in record.fields.iter().enumerate() {
             if field.start < inside {
                 continue;
             }
@@ -203,7 +203,7 @@ impl Decoder {
                     if field.kind == FieldKind::Object {
                         inside = field.end;
                     }
-                    if !is_nothing(field) {
+                    if !is_nothing(&record.fields[nth..]) {
                         let path = paths.path(field.node).to_string();
                         self.set_aside(record, field, path, "a field that the table does not have".into());
                     }
@@ -212,7 +212,11 @@ impl Decoder {
                     if field.kind == FieldKind::Object {
                         inside = field.end;
                     }
-                    self.unknown(paths, record, field)?;
+                    // The column that fields share keeps an object of nothing but nulls as it is.
+                    let whole = self.schema.overflow.is_some();
+                    if !(is_null(field) || !whole && is_nothing(&record.fields[nth..])) {
+                        self.unknown(paths, record, field)?;
+                    }
                 }
             }
         }
@@ -260,16 +264,13 @@ impl Decoder {
         (Some(column.path.to_string()), format!("expected {}, found {found}", column.ty))
     }
 
-    /// A field without a column goes to the overflow column if there is one. One without a value is nothing.
+    /// A field without a column goes to the overflow column if there is one.
     fn unknown(
         &mut self,
         paths: &PathTable,
         record: &Record<'_>,
         field: &Field,
     ) -> Result<(), (Option<String>, String)> {
-        if is_nothing(field) {
-            return Ok(());
-        }
         let path = paths.path(field.node);
         if self.schema.overflow.is_none() {
             return Err((Some(path.to_string()), "a field that the schema does not have".into()));
@@ -343,9 +344,21 @@ impl Decoder {
     }
 }
 
-/// Whether a field holds no value, whatever its column were.
-fn is_nothing(field: &Field) -> bool {
+/// Whether a field is null, whatever its column were.
+fn is_null(field: &Field) -> bool {
     field.kind == FieldKind::Null || (field.kind == FieldKind::Cell && field.start == field.end)
+}
+
+/// Whether the first of these fields holds no value, whatever its columns were: an object, if no field inside it does. An
+/// empty object is a value.
+fn is_nothing(fields: &[Field]) -> bool {
+    let Some(end) = fields.first().map(|first| first.end) else { return true };
+    // What is inside an object comes right behind it.
+    let holds_fields = |at: usize| {
+        fields.get(at + 1).is_some_and(|next| fields[at].kind == FieldKind::Object && next.start < fields[at].end)
+    };
+    let mut these = fields.iter().enumerate().take_while(|(at, field)| *at == 0 || field.start < end);
+    these.all(|(at, field)| is_null(field) || holds_fields(at))
 }
 
 fn push_json_text(out: &mut Vec<u8>, text: &str) {
