@@ -129,6 +129,46 @@ fn rows_of_csv_in_a_file_may_go_over_lines_and_a_stray_quote_costs_its_line() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_the_first_record() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let (rows, line) = (folder.path().join("rows.csv"), folder.path().join("line.ndjson"));
+    std::fs::write(&rows, "\u{feff}\"x\ny\",1\nz,2\n").unwrap();
+    std::fs::write(&line, "\u{feff}{\"a\":\"last\"}").unwrap();
+    let csv = ["--format", "csv", "--columns", "a,b", "--until-end"];
+    for _ in 0..2 {
+        let run = longshore(&[&["stream", rows.to_str().unwrap(), "--to", &url, "--table", "t"], &csv[..]].concat());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let run = longshore(&["stream", line.to_str().unwrap(), "--to", &url, "--table", "t", "--until-end"]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    }
+    let run = longshore_with(&["stream", "-", "--to", &url, "--table", "t"], "\u{feff}{\"a\":\"piped\"}\n".as_bytes());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let found: String = client.query_one("SELECT string_agg(a, ' ' ORDER BY a) FROM t", &[]).unwrap().get(0);
+    assert_eq!(found, "last piped x\ny z");
+}
+
+#[test]
+fn what_is_no_plain_text_is_refused_rather_than_quarantined_line_by_line() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.ndjson");
+    for (bytes, what) in
+        [(&b"\x1f\x8b\x08\x00\n"[..], "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"\xff\xfe{\0", "UTF-16")]
+    {
+        std::fs::write(&file, bytes).unwrap();
+        for run in [
+            longshore(&["stream", file.to_str().unwrap(), "--to", &url, "--until-end"]),
+            longshore_with(&["stream", "-", "--to", &url, "--table", "t"], bytes),
+        ] {
+            assert_eq!(run.code, 69, "{}", run.stderr);
+            assert!(run.stderr.contains(what) && run.stderr.contains("longshore load"), "{}", run.stderr);
+        }
+    }
+    assert_eq!(number(&mut client, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), 0);
+}
+
+#[test]
 fn a_batch_that_cannot_be_committed_in_time_is_rolled_back_and_the_exit_code_says_so() {
     let (url, mut client) = database();
     let folder = tempfile::tempdir().unwrap();

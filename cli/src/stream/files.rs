@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use longshore::{Error, ErrorKind, Feed, Offset, StreamLoader, StreamTotals};
+use longshore::{Error, ErrorKind, Feed, StreamLoader, StreamTotals};
 
 use super::args::Stream;
 use super::metrics::Metrics;
@@ -45,10 +45,15 @@ fn pipe(loader: &mut StreamLoader, metrics: &Metrics, stop: &Stop) -> Result<(),
     // A pipe cannot be read again, so each run is a source of its own.
     let run = format!("<stdin>#{}-{}", std::process::id(), started_at());
     let mut feed = Feed::new(loader, run, 0);
+    let mut head = Vec::new();
     while !stop.is_set() {
         match pieces.recv_timeout(PAUSE) {
             Ok(piece) => {
                 let piece = piece.map_err(|cause| Error::io("reading standard input", cause))?;
+                if head.len() < 4 {
+                    head.extend(piece.iter().take(4));
+                    readable("<stdin>", &head)?;
+                }
                 feed.push(loader, &piece)?;
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -154,11 +159,10 @@ impl Tail {
             let mut file = File::open(&self.name).map_err(|cause| cannot_open(&self.name, cause))?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(|cause| cannot_open(&self.name, cause))?;
-            let source = source(&self.name, &bytes);
-            if !bytes.is_empty() {
-                loader.write(&bytes[..], Offset::new(source, bytes.len() as u64))?;
-            }
-            return Ok(());
+            readable(&self.name, &bytes)?;
+            let mut feed = Feed::new(loader, source(&self.name, &bytes), 0);
+            feed.push(loader, &bytes)?;
+            return Ok(feed.finish(loader)?);
         }
         if let Some((_, feed)) = &mut self.open {
             feed.finish(loader)?;
@@ -178,6 +182,7 @@ fn open(name: &str, loader: &mut StreamLoader) -> Result<Option<(File, Feed)>, F
     if !head.ends_with(b"\n") && head.len() < HEAD {
         return Ok(None);
     }
+    readable(name, &head)?;
     let source = source(name, &head);
     let from = loader.committed(&source)?.unwrap_or(0);
     if size < from {
@@ -186,6 +191,22 @@ fn open(name: &str, loader: &mut StreamLoader) -> Result<Option<(File, Feed)>, F
     file.seek(SeekFrom::Start(from)).map_err(|cause| cannot_open(name, cause))?;
     let feed = Feed::new(loader, source, from);
     Ok(Some((file, feed)))
+}
+
+/// How files begin that are no lines of text as they are.
+const OTHERS: [(&[u8], &str); 4] = [
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
+    (b"\xff\xfe", "encoded in UTF-16"),
+    (b"\xfe\xff", "encoded in UTF-16"),
+];
+
+/// Refuses what would go into the quarantine line by line.
+fn readable(name: &str, head: &[u8]) -> Result<(), Failure> {
+    let Some((_, what)) = OTHERS.iter().find(|(begin, _)| head.starts_with(begin)) else { return Ok(()) };
+    let message = format!("it is {what}, and a stream reads plain lines of UTF-8");
+    let error = Error::new(ErrorKind::Unsupported, message).in_source(name);
+    Err(error.with_hint("`longshore load` reads it as it is; or unpack it into a pipe, and stream `-`").into())
 }
 
 /// What the ledger calls a file: its name, and a mark of its first line.

@@ -9,7 +9,7 @@ use crate::source::Cut;
 ///
 /// The position of a record is the byte offset behind it. So after a restart, bytes from the committed position on (see
 /// [`StreamLoader::committed`]) continue where the table ends, however they are cut. What follows the last record's end
-/// waits for the rest of its record, and is not taken for one.
+/// waits for the rest of its record, and is not taken for one. A byte-order mark at offset 0 is no part of the first record.
 ///
 /// ```no_run
 /// use std::io::{Read, Seek, SeekFrom};
@@ -35,8 +35,12 @@ pub struct Feed {
     source: String,
     /// Byte offset of the first byte that is held.
     position: u64,
+    /// Whether a byte-order mark may still come.
+    begins: bool,
     records: Splitter,
 }
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Lines that a record may have before each of them costs a look at all of it.
 const LINES: u32 = 64;
@@ -45,7 +49,7 @@ impl Feed {
     /// Makes a feed for a source whose next byte stands at `position`. Format and limits are those of the loader.
     pub fn new(loader: &StreamLoader, source: impl Into<String>, position: u64) -> Self {
         let records = Splitter::new(&loader.shared.format, &loader.shared.settings.read.limits);
-        Feed { source: source.into(), position, records }
+        Feed { source: source.into(), position, begins: position == 0, records }
     }
 
     /// Byte offset behind the last record that was written to the loader.
@@ -66,6 +70,9 @@ impl Feed {
     /// bytes.
     pub fn push(&mut self, loader: &mut StreamLoader, bytes: &[u8]) -> Result<()> {
         self.records.held.extend_from_slice(bytes);
+        if self.begins && !self.pass_mark() {
+            return Ok(());
+        }
         let mut start = 0;
         let outcome = loop {
             let Some(end) = self.records.next(start) else { break Ok(()) };
@@ -78,6 +85,20 @@ impl Feed {
         };
         self.records.drop_to(start);
         outcome
+    }
+
+    /// Passes over a byte-order mark. False if too little has come to know.
+    fn pass_mark(&mut self) -> bool {
+        let held = &self.records.held;
+        if held.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(held) {
+            return false;
+        }
+        if held.starts_with(BYTE_ORDER_MARK) {
+            self.records.drop_to(BYTE_ORDER_MARK.len());
+            self.position = BYTE_ORDER_MARK.len() as u64;
+        }
+        self.begins = false;
+        true
     }
 
     /// Takes what is held for a whole record: the source has come to its end.
