@@ -58,6 +58,8 @@ impl ChildTables {
     /// Whether the array that these keys lead to becomes a table.
     pub(in crate::front) fn wants(&self, keys: &[String]) -> bool {
         match self {
+            // The step into an array, and so no name that a table could be known by.
+            _ if keys.last().is_some_and(|key| key == "[]") => false,
             ChildTables::Paths(_) => self.includes(&Path::new(keys.iter().cloned()).to_string()),
             _ => self.includes(""),
         }

@@ -87,6 +87,8 @@ impl Work<'_> {
         keys.push(member.key.clone().into_owned());
         let value = &object[member.value.clone()];
         match value.first() {
+            // In keys, `[]` is the step into an array: what a field of that name holds would get the table of another array.
+            _ if &*member.key == "[]" => out.extend_from_slice(value),
             Some(b'[') if (self.wanted)(keys) => {
                 let count = self.rows_of(value, id, keys)?;
                 out.extend_from_slice(count.to_string().as_bytes());
@@ -196,6 +198,13 @@ mod tests {
         };
         let children = rows.children.iter().map(|child| format!("{} {}", path(&child.keys), text(&child.json)));
         Ok([text(&rows.own)].into_iter().chain(children).collect())
+    }
+
+    #[test]
+    fn what_a_field_named_like_the_step_into_an_array_holds_stays_whole() {
+        let record = r#"{"[]":[1,2],"a":{"[]":{"b":[3]}},"b":[{"[]":[4]}]}"#;
+        let found = apart(record, &ChildTables::All).unwrap();
+        assert_eq!(found, [r#"{"[]":[1,2],"a":{"[]":{"b":[3]}},"b":1}"#, r#"b {"_index":0,"[]":[4]}"#]);
     }
 
     #[test]
