@@ -18,10 +18,13 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Path {
     keys: Vec<String>,
-    /// Which of several equal CSV headers this is, from 1.
+    /// Which of several equal CSV headers this is, from 1; 0 for the column that fields past the budget share.
     nth: u32,
     mark: Mark,
 }
+
+/// What the column for the fields past the column budget is called.
+const OVERFLOW: &str = "_overflow";
 
 /// Raises the number shown, for a path whose text another path has already. It is for the eye: a path names the same field
 /// with and without it.
@@ -58,6 +61,16 @@ impl Path {
         Path { keys: keys.into_iter().map(Into::into).collect(), nth: 1, mark: Mark::default() }
     }
 
+    /// The path of the column that the fields past the column budget share: no field has it, not even one of that name.
+    pub(crate) fn overflow() -> Self {
+        Path { nth: 0, ..Path::new([OVERFLOW]) }
+    }
+
+    /// Whether it is that of the column that fields share.
+    pub(crate) fn is_overflow(&self) -> bool {
+        self.nth == 0
+    }
+
     /// The path of the `nth` (from 1) of several CSV columns with this header.
     #[must_use]
     pub fn nth(mut self, nth: u32) -> Self {
@@ -92,6 +105,7 @@ impl Path {
         let path = Path::new(values.next()?.ok()?);
         match &text[values.byte_offset()..] {
             "" => Some(path),
+            " #0" => Some(Path { nth: 0, ..path }),
             tail => Some(path.nth(tail.strip_prefix(" #")?.parse().ok()?)),
         }
     }
@@ -159,6 +173,15 @@ mod tests {
     fn a_path_is_its_own_key_unless_another_one_has_its_text() {
         let keys = [Path::new(["a", "b"]), Path::new(["a.b"]), Path::new(["a"]).nth(2), Path::new(["a#2"])];
         assert_eq!(keys.map(|path| path.as_key()), ["a.b", r#"["a.b"]"#, r#"["a"] #2"#, "a#2"]);
+    }
+
+    #[test]
+    fn no_field_has_the_path_of_the_column_that_fields_share() {
+        let (shared, field) = (Path::overflow(), Path::new(["_overflow"]).nth(0));
+        assert_ne!(shared, field);
+        assert_eq!((shared.to_string(), field.to_string()), ("_overflow".to_owned(), "_overflow".to_owned()));
+        assert_eq!(Path::of_written(&shared.written()), Some(shared));
+        assert_eq!(Path::of_written(&field.written()), Some(field));
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 mod support;
 
 use longshore::load::{Contract, Counts, OnChange, Rewrite};
-use longshore::{ErrorKind, Loader, Offset, Policy, Receipt, StreamLoader, StreamOptions, Type};
+use longshore::{ErrorKind, Loader, Offset, Policy, Receipt, Source, StreamLoader, StreamOptions, Type};
 use support::*;
 
 fn open_under(url: &str, contract: Contract) -> StreamLoader {
@@ -158,6 +158,29 @@ fn past_the_column_budget_the_rarest_fields_share_one_column_and_are_counted() {
     let sql = "SELECT count(*) FROM t WHERE _overflow ? 'f'";
     assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, i64>(0), 2);
     assert_eq!(loader.totals().overflowed, 2);
+}
+
+#[test]
+fn a_field_named_like_the_shared_column_keeps_its_values_apart_from_it() {
+    let (url, mut client) = database();
+    let mut loader = open_under(&url, Contract::default());
+    batch(&mut loader, "{\"id\":1,\"_overflow\":\"mine\"}\n", 1).unwrap();
+    let more = batch(&mut loader, "{\"id\":2,\"_overflow\":\"too\",\"new\":5}\n", 2).unwrap();
+    assert_eq!((more.counts, more.overflowed), (counts(1, 1, 0), 0));
+    assert_eq!(rows(&mut client, "t"), ["(1,mine,)", "(2,too,5)"]);
+    // Past the budget, in a stream and in loads.
+    let policy = Policy::default().max_columns(4);
+    let mut narrow = Loader::new(&url).table("t").policy(policy.clone()).open().unwrap();
+    let last = batch(&mut narrow, "{\"id\":3,\"_overflow\":\"3\",\"x\":1,\"y\":2}\n", 3).unwrap();
+    assert_eq!((last.counts, last.overflowed), (counts(1, 1, 0), 2));
+    assert_eq!(rows(&mut client, "t"), ["(1,mine,,)", "(2,too,5,)", "(3,3,,\"{\"\"x\"\": 1, \"\"y\"\": 2}\")"]);
+    let lines = "{\"_overflow\":1,\"a\":1,\"b\":2,\"c\":3,\"d\":4}\n";
+    for id in ["1", "2"] {
+        let loader = Loader::new(&url).table("files").policy(policy.clone()).load_id(id);
+        assert_eq!(loader.load(Source::bytes(lines)).unwrap().counts, counts(1, 1, 0));
+    }
+    let row = "(1,1,2,\"{\"\"c\"\": 3, \"\"d\"\": 4}\")";
+    assert_eq!(rows(&mut client, "files"), [row, row]);
 }
 
 #[test]

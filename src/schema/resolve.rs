@@ -13,9 +13,6 @@ use crate::sketch::{Class, ClassSet, Evidence, FieldEvidence, Position, Sketch};
 /// Bytes that a Postgres identifier holds.
 const POSTGRES_NAME: usize = 63;
 
-/// The name of the column for the fields past the column budget.
-const OVERFLOW: &str = "_overflow";
-
 impl Policy {
     /// Decides the columns of a table, in the order in which their fields first appeared.
     ///
@@ -135,10 +132,7 @@ impl Policy {
         let mut keep = kept.into_iter();
         columns.retain(|_| keep.next().unwrap_or(true));
         let text = format!("{given_up} fields past the budget of {} columns", self.max_columns);
-        Some(Column {
-            why: Why { text, witness: None },
-            ..Column::new(Path::new([OVERFLOW]), String::new(), Type::Json)
-        })
+        Some(Column { why: Why { text, witness: None }, ..Column::new(Path::overflow(), String::new(), Type::Json) })
     }
 }
 

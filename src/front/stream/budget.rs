@@ -5,10 +5,7 @@ use rustc_hash::FxHashSet;
 use super::there::There;
 use crate::path::Path;
 use crate::plan::{ExistingColumn, path_of_comment};
-use crate::schema::{Column, Schema, Type, Why};
-
-/// The name of the column for the fields past the budget.
-pub(super) const OVERFLOW: &str = "_overflow";
+use crate::schema::{Column, Naming, Schema, Type, Why, assign};
 
 /// Holds a table to its column budget: of the new fields those that are filled most often become columns, as long as there
 /// is room, and the others share one column of JSON.
@@ -37,20 +34,22 @@ pub(super) fn keep_to_budget(schema: &mut Schema, there: &There<'_>, budget: usi
         at += 1;
         !given_up.contains(&(at - 1))
     });
-    // A field of that very name is one of those that share it.
-    schema.columns.retain(|column| !is_overflow_path(&column.path));
+    let path = Path::overflow();
+    let own = path.to_string();
+    // A field of that very name that has no column yet is one of those that share it.
+    schema.columns.retain(|column| column.name != own || must(column) || there.column(column).is_some());
+    let name = match schema.columns.iter().find(|column| column.name == own) {
+        Some(other) => assign(&[other.path.clone(), path.clone()], Naming::Snake, 63, true).remove(1),
+        None => own,
+    };
     let why = Why { text, witness: None };
-    schema.columns.push(Column { why, ..Column::new(Path::new([OVERFLOW]), OVERFLOW, Type::Json) });
+    schema.columns.push(Column { why, ..Column::new(path, name, Type::Json) });
     schema.overflow = Some(schema.columns.len() - 1);
 }
 
 /// Whether a column of the table is the one that fields share.
 pub(super) fn is_overflow(column: &ExistingColumn) -> bool {
-    column.comment.as_deref().and_then(path_of_comment).is_some_and(|path| is_overflow_path(&path))
-}
-
-fn is_overflow_path(path: &Path) -> bool {
-    path.keys() == [OVERFLOW]
+    column.comment.as_deref().and_then(path_of_comment).is_some_and(|path| path.is_overflow())
 }
 
 #[cfg(test)]
@@ -73,7 +72,7 @@ mod tests {
             not_null: false,
             has_default: false,
             generated: false,
-            comment: Some(comment_of(&Path::new([*name]))),
+            comment: Some(comment_of(&if *name == "_overflow" { Path::overflow() } else { Path::new([*name]) })),
             used_by_view: false,
         };
         ExistingTable { columns: names.iter().map(column).collect(), slots: names.len(), has_rows: true }
@@ -81,7 +80,7 @@ mod tests {
 
     fn kept(mut schema: Schema, table: Option<&ExistingTable>, budget: usize) -> String {
         keep_to_budget(&mut schema, &There::new(table), budget, |column| column.name == "key");
-        assert_eq!(schema.overflow.is_some(), schema.column(OVERFLOW).is_some());
+        assert_eq!(schema.overflow, schema.columns.iter().position(|column| column.path.is_overflow()));
         schema.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(" ")
     }
 
@@ -98,5 +97,16 @@ mod tests {
         let fields = schema(&[("a", 5), ("b", 1), ("key", 0)]);
         assert_eq!(kept(fields.clone(), Some(&table(&["b", "_overflow"])), 1_200), "b key _overflow");
         assert_eq!(kept(fields, Some(&table(&["a", "b", "key", "_overflow"])), 1), "a b key _overflow");
+    }
+
+    #[test]
+    fn a_field_of_the_shared_columns_name_is_a_field_like_others() {
+        let fields = schema(&[("_overflow", 5), ("a", 5), ("b", 1), ("key", 0)]);
+        assert_eq!(kept(fields.clone(), None, 4), "_overflow a b key");
+        assert_eq!(kept(fields.clone(), None, 3), "key _overflow");
+        let mut there = table(&["_overflow", "a"]);
+        there.columns[0].comment = Some(comment_of(&Path::new(["_overflow"])));
+        let found = kept(fields, Some(&there), 3);
+        assert!(found.starts_with("_overflow a key _overflow_"), "{found}");
     }
 }

@@ -1,7 +1,6 @@
 //! Making a column of a field that is past the column budget.
 
 use super::StreamLoader;
-use super::budget::OVERFLOW;
 use super::tables;
 use crate::error::Result;
 use crate::load::Decide;
@@ -50,7 +49,7 @@ impl StreamLoader {
         let policy = self.shared.settings.policy.clone();
         let promoted = self.idle()?.patiently(field, |committer| {
             let mut values = Values::new(&policy, &path);
-            committer.stream.promote(&table, &Path::new([OVERFLOW]), field, &path, &mut values)
+            committer.stream.promote(&table, &Path::overflow(), field, &path, &mut values)
         })?;
         tracing::info!(%table, field, rows = promoted.rows, "field promoted");
         Ok(Promotion { column: promoted.name, ty: promoted.ty, rows: promoted.rows, altered: promoted.statements })

@@ -92,7 +92,8 @@ fn waiting(error: &Error, policy: &Policy) -> Option<String> {
 /// The fields that the table has a column for, and the schema only columns of what is inside.
 fn kept_whole(schema: &Schema, table: Option<&ExistingTable>) -> Vec<Path> {
     let columns = table.map_or(&[][..], |table| &table.columns);
-    let kept = columns.iter().filter_map(|column| path_of_comment(column.comment.as_deref()?));
+    let paths = columns.iter().filter_map(|column| path_of_comment(column.comment.as_deref()?));
+    let kept = paths.filter(|path| !path.is_overflow());
     let inside = |path: &Path, top: &Path| path.keys().len() > top.keys().len() && path.keys().starts_with(top.keys());
     kept.filter(|top| schema.columns.iter().any(|column| inside(&column.path, top))).collect()
 }
