@@ -375,7 +375,9 @@ fn fields_past_the_budget_are_promoted_by_the_names_that_they_have_there() {
 
 #[test]
 fn what_cannot_be_is_refused_with_its_exit_code() {
-    let cases: [(&[&str], i32, &str); 5] = [
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["stream", "x.CSV", "--to", "postgres://127.0.0.1:1/d"], 64, "`--columns`"),
+        (&["stream", "x", "--format", "csv", "--to", "postgres://127.0.0.1:1/d"], 64, "`--columns`"),
         (&["stream", "x.ndjson", "--to", "dir:out"], 64, "a stream goes into a Postgres server"),
         (&["stream", "--to", "postgres://127.0.0.1:1/d"], 64, "a stream needs files"),
         (&["stream", "--kafka", "h:1", "--to", "postgres://127.0.0.1:1/d"], 64, "--topic"),

@@ -31,7 +31,7 @@ pub(super) fn within_limit(quarantined: u64, limit: Option<u64>) -> Result<()> {
         Some(limit) if quarantined > limit => {
             let message = format!("more than {limit} records do not fit; nothing was loaded");
             Err(Error::new(ErrorKind::TooManyQuarantined, message).with_hint(
-                "look at what does not fit with a dry run, give the column a wider type, or raise the limit",
+                "load into a folder (`dir:FOLDER`) without a limit to see what does not fit; give a column a wider type, or raise the limit",
             ))
         }
         _ => Ok(()),

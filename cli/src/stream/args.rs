@@ -107,6 +107,11 @@ enum FormatArg {
 }
 
 impl Records {
+    /// Whether it is said what the records look like.
+    pub(crate) fn are_described(&self) -> bool {
+        self.format.is_some() || self.columns.is_some()
+    }
+
     pub(crate) fn options(&self) -> ReadOptions {
         let kind = self.format.map(|format| match format {
             FormatArg::Ndjson => Kind::Ndjson,

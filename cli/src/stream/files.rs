@@ -27,6 +27,15 @@ pub(super) fn run(args: &Stream, metrics: &Arc<Metrics>, stop: &Stop) -> Result<
     if names.is_empty() || names.iter().any(is_stdin) && names.len() > 1 {
         return Err(Error::config("a stream needs files, or `-` alone for standard input, or `--kafka`").into());
     }
+    let is_table = |name: &&&Path| {
+        name.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv") || ending.eq_ignore_ascii_case("tsv"))
+    };
+    if let (false, Some(name)) = (args.records.are_described(), names.iter().find(is_table)) {
+        let error = Error::config("by its name this is CSV, which a stream takes only with the names of its columns");
+        let hint =
+            "name them with `--columns`, for rows without a header; a file that does not grow is for `longshore load`";
+        return Err(error.in_source(name.display().to_string()).with_hint(hint).into());
+    }
     let first = names[0].display().to_string();
     let loader = super::loader(args, if first == "-" { "stdin" } else { &first })?;
     let mut loader = loader.open_with(args.options().observer(metrics.clone()))?;

@@ -212,7 +212,7 @@ impl StreamOptions {
             Some(columns) if !columns.is_empty() && told.header != Some(true) => columns.clone(),
             _ => {
                 return Err(Error::config("a stream of CSV has no header, and needs the names of its columns")
-                    .with_hint("name them with `StreamOptions::csv_columns`"));
+                    .with_hint("name them with `StreamOptions::csv_columns`, or `--columns` of the command"));
             }
         };
         let usual = Dialect { header: false, ..Dialect::default() };

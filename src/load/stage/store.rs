@@ -291,7 +291,7 @@ pub(super) fn failed(doing: &str, url: &str, error: &object_store::Error) -> Err
         E::PermissionDenied { .. } => ("the store refuses these credentials (403)", Some(CREDENTIALS)),
         E::Unauthenticated { .. } => ("the store asks for credentials (401)", Some(CREDENTIALS)),
         E::AlreadyExists { .. } | E::Precondition { .. } => ("another object is there", None),
-        _ => ("", None),
+        _ => ("", matches!(status(error), Some(401 | 403)).then_some(CREDENTIALS)),
     };
     let status = status(error);
     let what = match (what, status) {
