@@ -170,6 +170,25 @@ fn a_record_that_does_not_fit_is_kept_aside_with_its_place_from_rows_that_were_m
 }
 
 #[test]
+fn short_records_that_are_long_rows_are_made_into_rows_in_their_turn() {
+    let (url, mut client) = database();
+    let batch = 15_000;
+    let mut loader = Loader::new(&url).table("t").open_with(StreamOptions::default().max_rows(batch)).unwrap();
+    // 600 columns, so that 15,000 rows take more than the 32 MiB that are held of a batch.
+    let wide: Vec<String> = (0..600).map(|nth| format!("\"c{nth}\":true")).collect();
+    let records = |first: u64| (first..first + batch).map(|at| format!("{{\"a\":{at}}}\n")).collect::<String>();
+    loader.write(format!("{{\"a\":0,{}}}\n", wide.join(",")), Offset::new("s", 1)).unwrap();
+    loader.commit().unwrap();
+    for first in [1, 1 + batch, 1 + 2 * batch] {
+        loader.write(records(first), Offset::new("s", first + batch)).unwrap();
+    }
+    loader.commit().unwrap();
+    let sums = client.query_one("SELECT count(*), sum(a)::bigint, count(c599) FROM t", &[]).unwrap();
+    let last = 3 * batch as i64;
+    assert_eq!((sums.get(0), sums.get(1), sums.get(2)), (last + 1, last * (last + 1) / 2, 1_i64));
+}
+
+#[test]
 fn a_source_that_is_given_up_is_dropped_from_both_batches_and_the_others_stay() {
     let (url, mut client) = database();
     let proxy = Proxy::start(None);

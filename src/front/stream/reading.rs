@@ -6,7 +6,7 @@ use super::batch::Batch;
 use super::buffer::Buffer;
 use super::children::Families;
 use super::part::Part;
-use super::rows::Ahead;
+use super::rows::{Ahead, MOST_RECORDS, MOST_ROWS};
 use super::shared::Shared;
 use crate::error::Result;
 use crate::sketch::Sketch;
@@ -39,14 +39,16 @@ impl Reading {
         Ok(Reading { parts: batch.into_parts(), families, evidence, ahead: BTreeMap::new(), content_hash })
     }
 
-    /// Makes rows of what is buffered, for tables that stay as they are. Records with rows in child tables go in with all of
-    /// these, which is not known before.
+    /// Makes rows of what is buffered, if it is not much, for tables that stay as they are. Records with rows in child tables
+    /// go in with all of these, which is not known before.
     pub(super) fn make_rows(&mut self, buffer: &Buffer, shared: &Shared) {
-        if self.families.is_empty() {
-            let batch = Batch::of(buffer, shared, std::mem::take(&mut self.parts));
-            let ahead = |table| Some((table, batch.part(table).ahead(shared.shapes.get(table)?)?));
-            self.ahead = batch.tables().into_iter().filter_map(ahead).collect();
-            self.parts = batch.into_parts();
+        if !self.families.is_empty() || buffer.bytes() > MOST_RECORDS {
+            return;
         }
+        let batch = Batch::of(buffer, shared, std::mem::take(&mut self.parts));
+        let mut room = MOST_ROWS;
+        let ahead = |table| Some((table, batch.part(table).ahead(shared.shapes.get(table)?, &mut room)?));
+        self.ahead = batch.tables().into_iter().filter_map(ahead).collect();
+        self.parts = batch.into_parts();
     }
 }

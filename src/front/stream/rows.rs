@@ -17,11 +17,11 @@ use crate::records::Reader;
 use crate::schema::Schema;
 use crate::source::ordered_map;
 
-/// The most bytes of records that are made into rows ahead. In a larger batch the first rows are sent while the others are
-/// made, so little is gained, and all of them would have to be held.
-const MOST_RECORDS: u64 = 16 << 20;
-/// The most bytes of rows that are held: a short record may be a long row.
-const MOST_ROWS: usize = 32 << 20;
+/// The most bytes of records in a batch that is made into rows ahead. Of a larger one the first rows are sent while the others
+/// are made, so little is gained, and all of them would have to be held.
+pub(super) const MOST_RECORDS: u64 = 16 << 20;
+/// The most bytes of rows that are held of it: a short record may be a long row.
+pub(super) const MOST_ROWS: usize = 32 << 20;
 
 /// What records become rows by.
 #[derive(Debug, Clone)]
@@ -85,20 +85,18 @@ impl Ahead {
 }
 
 impl PartOf<'_> {
-    /// Makes rows of everything, in the shape that the table had last; `None` where that does not pay, or cannot be done.
-    /// Trying it again behind the lock of the table tells why.
-    pub(super) fn ahead(&self, shape: Shape) -> Option<Ahead> {
-        if self.bytes() > MOST_RECORDS {
-            return None;
-        }
-        let (mut stretches, mut held) = (Vec::new(), 0);
+    /// Makes rows of everything, in the shape that the table had last; `None` where they take more than the `room` that is
+    /// left for the batch, or cannot be made. Trying it again behind the lock of the table tells why.
+    pub(super) fn ahead(&self, shape: Shape, room: &mut usize) -> Option<Ahead> {
+        let mut stretches = Vec::new();
         let made = self.rows(&shape, |rows| {
-            held += match &rows.encoded {
+            let bytes = match &rows.encoded {
                 Some(Prepared::Bytes { bytes, .. }) => bytes.len(),
                 _ => 0,
             };
             stretches.push(rows);
-            if held > MOST_ROWS { Err(Error::config("too many rows to hold")) } else { Ok(()) }
+            *room = room.checked_sub(bytes).ok_or_else(|| Error::config("too many rows to hold"))?;
+            Ok(())
         });
         made.is_ok().then_some(Ahead { shape, stretches })
     }
