@@ -121,14 +121,6 @@ impl Column {
         let (precision, scale) = self.digits.filter(|_| self.ty == Type::Float64)?;
         Some(Column { ty: Type::Decimal { precision, scale }, ..self.clone() })
     }
-
-    /// Whether values go into both in the same way, whatever the evidence behind them.
-    fn decodes_like(&self, other: &Column) -> bool {
-        let Column { path, name, ty, required, reading, max_chars, key, on_misfit, .. } = self;
-        let how = (ty, required, reading, max_chars, key, on_misfit);
-        let others = (&other.ty, &other.required, &other.reading, &other.max_chars, &other.key, &other.on_misfit);
-        how == others && *name == other.name && *path == other.path
-    }
 }
 
 /// The columns of one table, in the order in which their fields first appeared.
@@ -145,44 +137,8 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Whether the same records become the same rows under both, whatever the evidence behind them.
-    pub(crate) fn decodes_like(&self, other: &Schema) -> bool {
-        let columns = || self.columns.iter().zip(&other.columns);
-        (self.columns.len(), self.overflow, &self.set_aside) == (other.columns.len(), other.overflow, &other.set_aside)
-            && columns().all(|(column, other)| column.decodes_like(other))
-    }
-
     /// The column whose path has this text.
     pub fn column(&self, path: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.path.to_string() == path)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn schemas_decode_alike_whatever_their_evidence_says_and_not_if_any_value_would_differ() {
-        let column = |ty| Column::new(Path::new(["a"]), "a", ty);
-        let schema = |column: Column| Schema { columns: vec![column], ..Schema::default() };
-        let plain = schema(column(Type::Text));
-        let why = Why { text: "seen".into(), witness: None };
-        let evidence = Column { nullable: false, filled: 7, max_bytes: Some(3), why, ..column(Type::Text) };
-        assert!(plain.decodes_like(&schema(evidence)) && plain.decodes_like(&plain));
-        let others = [
-            schema(column(Type::Json)),
-            schema(Column { reading: Reading::Trim, ..column(Type::Text) }),
-            schema(Column { required: true, ..column(Type::Text) }),
-            schema(Column { key: true, ..column(Type::Text) }),
-            schema(Column { max_chars: Some(2), ..column(Type::Text) }),
-            schema(Column { on_misfit: OnMisfit::Value, ..column(Type::Text) }),
-            schema(Column { name: "b".into(), ..column(Type::Text) }),
-            schema(Column { path: Path::new(["b"]), ..column(Type::Text) }),
-            Schema { overflow: Some(0), ..plain.clone() },
-            Schema { set_aside: vec![Path::new(["b"])], ..plain.clone() },
-            Schema { columns: vec![column(Type::Text), column(Type::Text)], ..Schema::default() },
-        ];
-        assert!(others.iter().all(|other| !plain.decodes_like(other) && !other.decodes_like(&plain)));
     }
 }

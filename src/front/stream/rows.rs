@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::fault;
 use crate::load::{CopyEncoder, Encode, OpenTable, Prepared};
 use crate::records::Reader;
-use crate::schema::Schema;
+use crate::schema::{Column, Schema};
 use crate::source::ordered_map;
 
 /// The most bytes of records in a batch that is made into rows ahead. Of a larger one the first rows are sent while the others
@@ -37,8 +37,23 @@ impl Shape {
 
     /// Whether the same records become the same rows by both.
     fn is_like(&self, other: &Shape) -> bool {
-        self.encoder == other.encoder && self.schema.decodes_like(&other.schema)
+        self.encoder == other.encoder && decode_alike(&self.schema, &other.schema)
     }
+}
+
+/// Whether the same records become the same rows under both, whatever the evidence behind them.
+fn decode_alike(one: &Schema, other: &Schema) -> bool {
+    let columns = || one.columns.iter().zip(&other.columns);
+    (one.columns.len(), one.overflow, &one.set_aside) == (other.columns.len(), other.overflow, &other.set_aside)
+        && columns().all(|(column, other)| take_alike(column, other))
+}
+
+/// Whether values go into both columns in the same way.
+fn take_alike(one: &Column, other: &Column) -> bool {
+    let Column { path, name, ty, required, reading, max_chars, key, on_misfit, .. } = one;
+    let how = (ty, required, reading, max_chars, key, on_misfit);
+    let others = (&other.ty, &other.required, &other.reading, &other.max_chars, &other.key, &other.on_misfit);
+    how == others && *name == other.name && *path == other.path
 }
 
 /// The shapes that tables had last, by the tables' numbers.
@@ -118,5 +133,36 @@ impl PartOf<'_> {
         };
         ordered_map(self.part.stretches.iter().map(Ok), self.threads(), worker, work, take)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::Path;
+    use crate::schema::{OnMisfit, Reading, Type, Why};
+
+    #[test]
+    fn schemas_decode_alike_whatever_their_evidence_says_and_not_if_any_value_would_differ() {
+        let column = |ty| Column::new(Path::new(["a"]), "a", ty);
+        let schema = |column: Column| Schema { columns: vec![column], ..Schema::default() };
+        let plain = schema(column(Type::Text));
+        let why = Why { text: "seen".into(), witness: None };
+        let evidence = Column { nullable: false, filled: 7, max_bytes: Some(3), why, ..column(Type::Text) };
+        assert!(decode_alike(&plain, &schema(evidence)) && decode_alike(&plain, &plain));
+        let others = [
+            schema(column(Type::Json)),
+            schema(Column { reading: Reading::Trim, ..column(Type::Text) }),
+            schema(Column { required: true, ..column(Type::Text) }),
+            schema(Column { key: true, ..column(Type::Text) }),
+            schema(Column { max_chars: Some(2), ..column(Type::Text) }),
+            schema(Column { on_misfit: OnMisfit::Value, ..column(Type::Text) }),
+            schema(Column { name: "b".into(), ..column(Type::Text) }),
+            schema(Column { path: Path::new(["b"]), ..column(Type::Text) }),
+            Schema { overflow: Some(0), ..plain.clone() },
+            Schema { set_aside: vec![Path::new(["b"])], ..plain.clone() },
+            Schema { columns: vec![column(Type::Text), column(Type::Text)], ..Schema::default() },
+        ];
+        assert!(others.iter().all(|other| !decode_alike(&plain, other) && !decode_alike(other, &plain)));
     }
 }
