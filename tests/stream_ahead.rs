@@ -26,6 +26,15 @@ fn rows(client: &mut postgres::Client) -> Vec<i64> {
     client.query("SELECT a::bigint FROM t ORDER BY ctid", &[]).unwrap().iter().map(|row| row.get(0)).collect()
 }
 
+/// Ends the transaction in a moment, and gives the session back.
+fn commit_later(mut client: postgres::Client) -> std::thread::JoinHandle<postgres::Client> {
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        client.batch_execute("COMMIT").unwrap();
+        client
+    })
+}
+
 fn behind(proxy: &Proxy, url: &str) -> String {
     proxy.url(url.rsplit_once('/').unwrap().1)
 }
@@ -129,11 +138,7 @@ fn rows_that_were_made_while_the_batch_before_changed_the_table_are_made_again()
     client.batch_execute("BEGIN; LOCK TABLE t").unwrap();
     // These make the column wider, once they may; behind them, rows are made for the column as it is.
     write(&mut loader, 3_000_000_000..=3_000_000_001).unwrap();
-    let release = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(300));
-        client.batch_execute("COMMIT").unwrap();
-        client
-    });
+    let release = commit_later(client);
     write(&mut loader, 3_000_000_002..=3_000_000_003).unwrap();
     let late = ["{\"a\":7}", "{\"a\":8,\"b\":\"new\"}"];
     for (at, record) in (3_000_000_004..).zip(late) {
@@ -155,11 +160,7 @@ fn a_record_that_does_not_fit_is_kept_aside_with_its_place_from_rows_that_were_m
     loader.commit().unwrap();
     client.batch_execute("BEGIN; LOCK TABLE t").unwrap();
     write(&mut loader, 3..=4).unwrap();
-    let release = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(300));
-        client.batch_execute("COMMIT").unwrap();
-        client
-    });
+    let release = commit_later(client);
     loader.write("{\"a\":\"x\"}", Offset::new("s", 5)).unwrap();
     write(&mut loader, 6..=6).unwrap();
     loader.commit().unwrap();
@@ -172,11 +173,11 @@ fn a_record_that_does_not_fit_is_kept_aside_with_its_place_from_rows_that_were_m
 #[test]
 fn short_records_that_are_long_rows_are_made_into_rows_in_their_turn() {
     let (url, mut client) = database();
-    let batch = 15_000;
+    let batch = 20_000;
     let mut loader = Loader::new(&url).table("t").open_with(StreamOptions::default().max_rows(batch)).unwrap();
-    // 600 columns, so that 15,000 rows take more than the 32 MiB that are held of a batch.
+    // 600 columns, so that 20,000 rows take more than the 32 MiB that are held of a batch, in more than the first pieces of it.
     let wide: Vec<String> = (0..600).map(|nth| format!("\"c{nth}\":true")).collect();
-    let records = |first: u64| (first..first + batch).map(|at| format!("{{\"a\":{at}}}\n")).collect::<String>();
+    let records = |first: u64| (first..first + batch).map(|at| format!("{{\"a\":{at:<80}}}\n")).collect::<String>();
     loader.write(format!("{{\"a\":0,{}}}\n", wide.join(",")), Offset::new("s", 1)).unwrap();
     loader.commit().unwrap();
     for first in [1, 1 + batch, 1 + 2 * batch] {

@@ -11,6 +11,8 @@ mod undecided;
 
 pub use names::{Naming, assign};
 pub use policy::{Hint, Policy};
+#[cfg(feature = "postgres")]
+pub(crate) use resolve::POSTGRES_NAME;
 pub use table::{Column, OnMisfit, Reading, Schema, Why, Witness};
 pub use types::{TimeUnit, Type};
 pub use undecided::Undecided;

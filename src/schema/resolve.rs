@@ -11,7 +11,7 @@ use crate::path::Path;
 use crate::sketch::{Class, ClassSet, Evidence, FieldEvidence, Position, Sketch};
 
 /// Bytes that a Postgres identifier holds.
-const POSTGRES_NAME: usize = 63;
+pub(crate) const POSTGRES_NAME: usize = 63;
 
 impl Policy {
     /// Decides the columns of a table, in the order in which their fields first appeared.

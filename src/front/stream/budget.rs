@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 use super::there::There;
 use crate::path::Path;
 use crate::plan::{ExistingColumn, path_of_comment};
-use crate::schema::{Column, Naming, Schema, Type, Why, assign};
+use crate::schema::{Column, Naming, POSTGRES_NAME, Schema, Type, Why, assign};
 
 /// Holds a table to its column budget: of the new fields those that are filled most often become columns, as long as there
 /// is room, and the others share one column of JSON.
@@ -39,7 +39,7 @@ pub(super) fn keep_to_budget(schema: &mut Schema, there: &There<'_>, budget: usi
     // A field of that very name that has no column yet is one of those that share it.
     schema.columns.retain(|column| column.name != own || must(column) || there.column(column).is_some());
     let name = match schema.columns.iter().find(|column| column.name == own) {
-        Some(other) => assign(&[other.path.clone(), path.clone()], Naming::Snake, 63, true).remove(1),
+        Some(other) => assign(&[other.path.clone(), path.clone()], Naming::Snake, POSTGRES_NAME, true).remove(1),
         None => own,
     };
     let why = Why { text, witness: None };

@@ -94,7 +94,7 @@ impl<'a> Filling<'a, '_> {
             let mut opened = self.open.open(nth, &request, &names)?;
             let shape = Shape::of(&opened);
             shared.shapes.set(*table, shape.clone());
-            let rows = self.ahead.remove(table).and_then(|ahead| ahead.like(&shape));
+            let rows = self.ahead.remove(table).map(|ahead| ahead.like(&shape)).unwrap_or_default();
             let alone = shared.options.child_tables == ChildTables::None;
             let sent = part.send(&mut opened, &shape, rows, alone)?;
 

@@ -129,13 +129,7 @@ impl PartOf<'_> {
 
     /// Sends everything as rows of this shape, which were made `ahead` or are made now. Records whose rows the table refuses
     /// are quarantined, or given back where rows are not each a record `alone`.
-    pub(super) fn send(
-        &self,
-        table: &mut OpenTable,
-        shape: &Shape,
-        ahead: Option<Vec<Rows>>,
-        alone: bool,
-    ) -> Result<Sent> {
+    pub(super) fn send(&self, table: &mut OpenTable, shape: &Shape, ahead: Vec<Rows>, alone: bool) -> Result<Sent> {
         let mut sent = match table.keyless.clone() {
             Some(path) => self.refuse(&path, table)?,
             None => self.decode(table, shape, ahead, alone)?,
@@ -147,9 +141,9 @@ impl PartOf<'_> {
         Ok(sent)
     }
 
-    fn decode(&self, table: &mut OpenTable, shape: &Shape, ahead: Option<Vec<Rows>>, alone: bool) -> Result<Sent> {
+    fn decode(&self, table: &mut OpenTable, shape: &Shape, ahead: Vec<Rows>, alone: bool) -> Result<Sent> {
         let (mut sent, mut rows_sent) = (Sent::default(), Vec::new());
-        let take = |rows: Rows| {
+        let mut take = |rows: Rows| {
             sent.read += rows.read;
             sent.overflowed += rows.overflowed;
             rows_sent.push(rows.encoded.as_ref().map_or(0, Prepared::rows));
@@ -157,9 +151,10 @@ impl PartOf<'_> {
             rows.misfits.iter().try_for_each(|misfit| table.quarantine(misfit))?;
             rows.values.iter().try_for_each(|value| table.quarantine_value(value))
         };
-        match ahead {
-            Some(ahead) => ahead.into_iter().try_for_each(take)?,
-            None => self.rows(shape, take)?,
+        let made = ahead.len();
+        ahead.into_iter().try_for_each(&mut take)?;
+        if made < self.part.stretches.len() {
+            self.rows(shape, made, take)?;
         }
         sent.refused = self.isolated(&shape.schema, &IsolatedRows::new(table.isolated()?, &rows_sent));
         if alone {

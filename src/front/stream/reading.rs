@@ -47,7 +47,10 @@ impl Reading {
         }
         let batch = Batch::of(buffer, shared, std::mem::take(&mut self.parts));
         let mut room = MOST_ROWS;
-        let ahead = |table| Some((table, batch.part(table).ahead(shared.shapes.get(table)?, &mut room)?));
+        let ahead = |table| {
+            let shape = shared.shapes.get(table).filter(|_| room > 0)?;
+            Some((table, batch.part(table).ahead(shape, &mut room)))
+        };
         self.ahead = batch.tables().into_iter().filter_map(ahead).collect();
         self.parts = batch.into_parts();
     }

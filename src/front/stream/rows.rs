@@ -50,7 +50,21 @@ fn decode_alike(one: &Schema, other: &Schema) -> bool {
 
 /// Whether values go into both columns in the same way.
 fn take_alike(one: &Column, other: &Column) -> bool {
-    let Column { path, name, ty, required, reading, max_chars, key, on_misfit, .. } = one;
+    let Column {
+        path,
+        name,
+        ty,
+        required,
+        reading,
+        max_chars,
+        key,
+        on_misfit,
+        nullable: _,
+        filled: _,
+        max_bytes: _,
+        digits: _,
+        why: _,
+    } = one;
     let how = (ty, required, reading, max_chars, key, on_misfit);
     let others = (&other.ty, &other.required, &other.reading, &other.max_chars, &other.key, &other.on_misfit);
     how == others && *name == other.name && *path == other.path
@@ -85,7 +99,7 @@ pub(super) struct Rows {
     pub(super) overflowed: u64,
 }
 
-/// The rows of all stretches of a part, in their order.
+/// The rows of the first stretches of a part, mostly of all, in their order.
 #[derive(Debug)]
 pub(super) struct Ahead {
     shape: Shape,
@@ -93,31 +107,29 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// The rows, if they are of this shape.
-    pub(super) fn like(self, shape: &Shape) -> Option<Vec<Rows>> {
-        self.shape.is_like(shape).then_some(self.stretches)
+    /// The rows, unless they are of another shape than this.
+    pub(super) fn like(self, shape: &Shape) -> Vec<Rows> {
+        if self.shape.is_like(shape) { self.stretches } else { Vec::new() }
     }
 }
 
 impl PartOf<'_> {
-    /// Makes rows of everything, in the shape that the table had last; `None` where they take more than the `room` that is
-    /// left for the batch, or cannot be made. Trying it again behind the lock of the table tells why.
-    pub(super) fn ahead(&self, shape: Shape, room: &mut usize) -> Option<Ahead> {
+    /// Makes rows in the shape that the table had last, as long as there is `room` left for the batch. The others are made in
+    /// their turn, and so are those for which there is an error, which is told then.
+    pub(super) fn ahead(&self, shape: Shape, room: &mut usize) -> Ahead {
         let mut stretches = Vec::new();
-        let made = self.rows(&shape, |rows| {
-            let bytes = match &rows.encoded {
-                Some(Prepared::Bytes { bytes, .. }) => bytes.len(),
-                _ => 0,
-            };
+        let _ = self.rows(&shape, 0, |rows| {
+            if let Some(Prepared::Bytes { bytes, .. }) = &rows.encoded {
+                *room = room.saturating_sub(bytes.len());
+            }
             stretches.push(rows);
-            *room = room.checked_sub(bytes).ok_or_else(|| Error::config("too many rows to hold"))?;
-            Ok(())
+            if *room > 0 { Ok(()) } else { Err(Error::config("no more rows can be held")) }
         });
-        made.is_ok().then_some(Ahead { shape, stretches })
+        Ahead { shape, stretches }
     }
 
-    /// Makes rows of all stretches, and has them taken in their order.
-    pub(super) fn rows(&self, shape: &Shape, take: impl FnMut(Rows) -> Result<()>) -> Result<()> {
+    /// Makes rows of all stretches from the one with number `first` on, and has them taken in their order.
+    pub(super) fn rows(&self, shape: &Shape, first: usize, take: impl FnMut(Rows) -> Result<()>) -> Result<()> {
         let worker = || (Reader::new(self.settings.read.limits), Decoder::new(shape.schema.clone()));
         let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
             yield_now();
@@ -131,7 +143,7 @@ impl PartOf<'_> {
             let (misfits, values) = (self.placed(stretch, misfits), self.placed(stretch, values));
             Ok(Rows { encoded, misfits, values, read, overflowed })
         };
-        ordered_map(self.part.stretches.iter().map(Ok), self.threads(), worker, work, take)?;
+        ordered_map(self.part.stretches.iter().skip(first).map(Ok), self.threads(), worker, work, take)?;
         Ok(())
     }
 }
