@@ -44,7 +44,8 @@ pub use kept::{KeptGroup, KeptRecord, Selection};
 pub use mode::{MergeKeys, Mode};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{
-    Decide, INDEX, LoadBegun, OpenBatch, OpenTable, PARENT_ID, PostgresStream, ROW_ID, Step, StreamBegun, missing_field,
+    Decide, EarlyCopies, INDEX, LoadBegun, OpenBatch, OpenTable, PARENT_ID, PostgresStream, ROW_ID, Step, StreamBegun,
+    missing_field,
 };
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{OpenReplay, Place, PostgresQuarantine, Waiting};

@@ -12,6 +12,8 @@ use crate::support::database;
 use crate::{elements, is_full, known, replays, times, versions};
 
 const RECORDS: i64 = 2_000;
+/// Records of a stream: enough batches for some to be copied before their turn.
+const STREAMED: i64 = 8_000;
 const ACTIONS: [&str; 4] = ["kill", "error", "panic", "temporary"];
 
 /// The names of all points, as the sources have them.
@@ -89,7 +91,7 @@ fn empty(client: &mut Client) {
     client.batch_execute(tables).unwrap();
 }
 
-fn into_postgres(work: Work, input: String) -> (u64, BTreeSet<String>) {
+fn into_postgres(work: Work, input: String, records: i64) -> (u64, BTreeSet<String>) {
     let (url, client) = database();
     let client = std::cell::RefCell::new(client);
     fail_everywhere(&mut Place {
@@ -97,7 +99,7 @@ fn into_postgres(work: Work, input: String) -> (u64, BTreeSet<String>) {
         url,
         input,
         clear: &mut || empty(&mut client.borrow_mut()),
-        check: &mut || known::check(&mut client.borrow_mut(), RECORDS),
+        check: &mut || known::check(&mut client.borrow_mut(), records),
     })
 }
 
@@ -111,7 +113,7 @@ fn expect(reached: &BTreeSet<String>, names: &[&str]) {
 fn a_load_that_fails_at_any_step_is_completed_by_the_next_run() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), known::lines(0..RECORDS)).unwrap();
-    let (steps, reached) = into_postgres(Work::Load, file.path().display().to_string());
+    let (steps, reached) = into_postgres(Work::Load, file.path().display().to_string(), RECORDS);
     let shared = ["source.open", "source.read", "infer.chunk", "schema.resolve", "decode.chunk"];
     expect(&reached, &shared);
     let there = ["session.connect", "transaction.begin", "ledger.create", "table.create", "copy.begin", "copy.rows"];
@@ -125,10 +127,11 @@ fn a_load_that_fails_at_any_step_is_completed_by_the_next_run() {
 
 #[test]
 fn a_stream_that_fails_at_any_step_is_completed_by_the_next_run() {
-    let (steps, reached) = into_postgres(Work::Stream, RECORDS.to_string());
+    let (steps, reached) = into_postgres(Work::Stream, STREAMED.to_string(), STREAMED);
     expect(&reached, &["infer.chunk", "decode.chunk", "table.create", "table.lock", "table.alter", "copy.begin"]);
     expect(&reached, &["copy.rows", "copy.end", "quarantine.write", "ledger.write", "offsets.write", "commit.send"]);
     expect(&reached, &["commit.answer", "session.connect", "transaction.begin", "ledger.create"]);
+    expect(&reached, &["early.begin", "early.rows", "early.turn"]);
     assert!(steps >= if is_full() { 180 } else { 60 }, "{steps}");
 }
 

@@ -109,7 +109,10 @@ impl Committer {
             match self.load(buffer, (load_id, &steps), reading.take()) {
                 // The batch goes once more, with such rows looked for one by one, and so do some batches behind it.
                 Err(error) if error.is_refused_row() && self.isolating == 0 => self.isolating = ISOLATING,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.shared.early.shut();
+                    return Err(error);
+                }
                 Ok(Some(receipt)) => {
                     self.isolating = self.isolating.saturating_sub(1);
                     self.report(&receipt, started.elapsed());
@@ -149,6 +152,7 @@ impl Committer {
         let others: Vec<_> = order[1..].iter().map(|(_, name)| name.clone()).collect();
         let mut open = match self.stream.begin(&load_id, steps, &others)? {
             StreamBegun::Moved(positions, counts) => {
+                shared.early.shut();
                 match self.in_doubt.take_if(|doubt| counts.is_some() && doubt.load_id.as_ref() == Some(&load_id)) {
                     // It was our own commit that moved them.
                     Some(receipt) => return Ok(Some(self.done(buffer, steps, receipt, seen))),

@@ -44,11 +44,20 @@ impl<'a> Filling<'a, '_> {
             let mode = self.mode(*table);
             let resolver = Resolver::new(&self.shared.settings.policy, mode);
             let seen = seen.entry(*table).or_default();
-            if let Some(schema) = self.open.prepare(nth, mode, &mut |have| resolver.resolve(seen, have))? {
-                schemas.insert(*table, schema);
+            let mut resolve = |have: Option<&_>| resolver.resolve(seen, have);
+            let mut schema = self.open.prepare(nth, mode, &mut resolve)?;
+            if self.open.is_copied() && !self.is_copied_under(*table, schema.as_ref()) {
+                self.open.start_over()?;
+                schema = self.open.prepare(nth, mode, &mut resolve)?;
             }
+            schemas.extend(schema.map(|schema| (*table, schema)));
         }
         Ok(schemas)
+    }
+
+    /// Whether the rows that are in the transaction already are those that records become under a schema.
+    fn is_copied_under(&self, table: usize, schema: Option<&Schema>) -> bool {
+        self.ahead.get(&table).zip(schema).is_some_and(|(ahead, schema)| ahead.decodes_like(schema))
     }
 
     /// What becomes of rows that are in a table. Those of a child table have no key: they come and go with their record.
@@ -94,7 +103,8 @@ impl<'a> Filling<'a, '_> {
             let mut opened = self.open.open(nth, &request, &names)?;
             let shape = Shape::of(&opened);
             shared.shapes.set(*table, shape.clone());
-            let rows = self.ahead.remove(table).map(|ahead| ahead.like(&shape)).unwrap_or_default();
+            let copied = self.open.is_copied();
+            let rows = self.ahead.remove(table).map(|ahead| ahead.like(&shape, copied)).unwrap_or_default();
             let alone = shared.options.child_tables == ChildTables::None;
             let sent = part.send(&mut opened, &shape, rows, alone)?;
 

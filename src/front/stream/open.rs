@@ -51,7 +51,7 @@ impl Loader {
             isolate_rows: false,
         };
         let stream = PostgresStream::connect(&self.url, &request, options.contract.clone(), options.postgres.clone())?;
-        let shared = Arc::new(Shared::new(self, options, format));
+        let shared = Arc::new(Shared::new(self, options, format, stream.early()));
         let committer = Some(Box::new(Committer::new(shared.clone(), request, stream)));
         let (buffer, under_way, ahead) = (Buffer::default(), Vec::new(), Ahead::start()?);
         Ok(StreamLoader { shared, buffer, front: None, committer, spent: None, under_way, ahead })

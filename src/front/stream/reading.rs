@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use super::batch::Batch;
 use super::buffer::Buffer;
 use super::children::Families;
+use super::commit::load_id;
 use super::part::Part;
 use super::rows::{Ahead, MOST_RECORDS, MOST_ROWS};
 use super::shared::Shared;
 use crate::error::Result;
+use crate::load::Step;
 use crate::sketch::Sketch;
 
 /// A batch that has been read for its evidence. It depends on what is buffered alone, so it can be made while the batch
@@ -53,5 +55,13 @@ impl Reading {
         };
         self.ahead = batch.tables().into_iter().filter_map(ahead).collect();
         self.parts = batch.into_parts();
+    }
+
+    /// Has the rows that were made copied before the turn of their batch, if that can be; says whether.
+    pub(super) fn copy_early(&mut self, shared: &Shared, steps: &[Step]) -> bool {
+        match (self.parts.len(), self.parts.get(&0), self.ahead.get_mut(&0)) {
+            (1, Some(part), Some(ahead)) => ahead.copy_early(part.stretches.len(), &shared.early, || load_id(steps)),
+            _ => false,
+        }
     }
 }

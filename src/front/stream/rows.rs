@@ -12,7 +12,7 @@ use super::part::Stretch;
 use crate::batch::{Decoded, Decoder, Misfit};
 use crate::error::{Error, Result};
 use crate::fault;
-use crate::load::{CopyEncoder, Encode, OpenTable, Prepared};
+use crate::load::{CopyEncoder, EarlyCopies, Encode, OpenTable, Prepared};
 use crate::records::Reader;
 use crate::schema::{Column, Schema};
 use crate::source::ordered_map;
@@ -104,12 +104,37 @@ pub(super) struct Rows {
 pub(super) struct Ahead {
     shape: Shape,
     stretches: Vec<Rows>,
+    /// Whether the encoded rows have been given away, to be copied before their turn.
+    is_given: bool,
 }
 
 impl Ahead {
-    /// The rows, unless they are of another shape than this.
-    pub(super) fn like(self, shape: &Shape) -> Vec<Rows> {
-        if self.shape.is_like(shape) { self.stretches } else { Vec::new() }
+    /// The rows, unless they are of another shape than this. Those that are given away are of use only if they are `copied`.
+    pub(super) fn like(self, shape: &Shape, copied: bool) -> Vec<Rows> {
+        if self.is_given == copied && self.shape.is_like(shape) { self.stretches } else { Vec::new() }
+    }
+
+    /// Whether records become the same rows under this schema.
+    pub(super) fn decodes_like(&self, schema: &Schema) -> bool {
+        decode_alike(&self.shape.schema, schema)
+    }
+
+    /// Gives the encoded rows of so many stretches away to be copied early, if all of them are here and no record needs
+    /// another table; says whether.
+    pub(super) fn copy_early(
+        &mut self,
+        stretches: usize,
+        early: &EarlyCopies,
+        load_id: impl FnOnce() -> String,
+    ) -> bool {
+        let mut misfits = self.stretches.iter().flat_map(|rows| &rows.misfits);
+        let stays = self.stretches.len() == stretches && misfits.all(|misfit| misfit.path.is_none());
+        self.is_given = stays && early.takes(&self.shape.encoder);
+        if self.is_given {
+            let rows = self.stretches.iter_mut().filter_map(|rows| rows.encoded.take());
+            early.start(load_id(), rows.collect());
+        }
+        self.is_given
     }
 }
 
@@ -125,7 +150,7 @@ impl PartOf<'_> {
             stretches.push(rows);
             if *room > 0 { Ok(()) } else { Err(Error::config("no more rows can be held")) }
         });
-        Ahead { shape, stretches }
+        Ahead { shape, stretches, is_given: false }
     }
 
     /// Makes rows of all stretches from the one with number `first` on, and has them taken in their order.

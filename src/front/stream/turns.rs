@@ -31,6 +31,9 @@ impl StreamLoader {
         let closed = Closed { buffer: self.buffer.take(), started: Instant::now(), failed: None };
         let mut next = Next { closed, reading };
         if self.committer.is_none() {
+            if !next.reading.as_mut().is_some_and(|reading| reading.copy_early(&self.shared, &steps)) {
+                self.shared.early.hold();
+            }
             let (landed, returned) = self.ahead.send_behind(next);
             let Some(returned) = returned else {
                 self.under_way = steps;
@@ -46,6 +49,7 @@ impl StreamLoader {
         }
         let committer = self.committer.take().ok_or_else(lost)?;
         self.under_way = steps;
+        self.shared.early.hold();
         self.ahead.send(Sent { committer, next })?;
         self.buffer.reuse(self.spent.take());
         Ok(())

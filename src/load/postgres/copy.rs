@@ -41,7 +41,7 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    fn new(table: &TableName, columns: &[Fitted]) -> Self {
+    pub(super) fn new(table: &TableName, columns: &[Fitted]) -> Self {
         let columns: Vec<String> = columns.iter().map(|fitted| fitted.column.name.clone()).collect();
         let list: Vec<String> = columns.iter().map(|name| identifier(name)).collect();
         let sql = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", table.quoted(), list.join(", "));

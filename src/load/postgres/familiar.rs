@@ -4,6 +4,8 @@
 //! has filled. If the answers say otherwise, everything is undone and done again step by step. The catalog is read only
 //! where a mark says that the columns are no longer what they were.
 
+use std::time::Duration;
+
 use ::postgres::Row;
 use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
@@ -17,21 +19,31 @@ use super::open::BEGIN;
 use super::session::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
-use crate::plan::ExistingTable;
+use crate::plan::{ExistingTable, TableName};
 
 /// The one table that the last batch has filled.
 #[derive(Debug, Clone)]
 pub(super) struct Familiar {
     pub(super) oid: u32,
+    /// Whether rows cause nothing else: neither triggers nor foreign keys, nor checks at the end.
+    pub(super) is_quiet: bool,
     /// The table as it was read, and the mark that it had then.
     pub(super) seen: Option<(String, ExistingTable)>,
 }
 
-/// A table's number, kind and slots, whether it has rows, and a mark that changes with every change to its columns, their
+impl Familiar {
+    /// Whether both are the same table with the same columns.
+    pub(super) fn is_like(&self, other: &Familiar) -> bool {
+        let mark = |familiar: &Familiar| familiar.seen.as_ref().map(|(mark, _)| mark.clone());
+        self.oid == other.oid && mark(self).is_some() && mark(self) == mark(other)
+    }
+}
+
+/// A table's number, kind and slots, whether it has rows and triggers, and a mark that changes with every change to its columns, their
 /// comments, and what depends on them: with all that [`catalog::COLUMNS`] reads.
 fn state_of(table: &str) -> String {
     format!(
-        "SELECT c.oid, c.relkind::text, c.relnatts, EXISTS (SELECT FROM {table}), concat_ws(' ', \
+        "SELECT c.oid, c.relkind::text, c.relnatts, EXISTS (SELECT FROM {table}), c.relhastriggers, concat_ws(' ', \
          (SELECT hashtextextended(string_agg(concat_ws(' ', attnum, xmin, ctid), ',' ORDER BY attnum), 0) \
          FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0), \
          (SELECT hashtextextended(string_agg(concat_ws(' ', objsubid, xmin, ctid), ',' ORDER BY objsubid), 0) \
@@ -53,7 +65,7 @@ pub(super) fn begin(
 ) -> Result<Option<Familiar>> {
     fault::point("transaction.begin")?;
     fault::point("table.lock")?;
-    let (target, table) = (&key.target, key.target.quoted());
+    let table = key.target.quoted();
     let locks = format!(
         "{BEGIN}; {}; SELECT pg_advisory_xact_lock({}); {}; LOCK TABLE {table} IN ROW EXCLUSIVE MODE",
         lock_timeout_is(options.queue_timeout),
@@ -65,30 +77,82 @@ pub(super) fn begin(
         &locks,
         [
             (&state_of(&table), &[(&table, SqlType::TEXT)]),
-            (&Offsets::new(key).query(), &[(&target.name, SqlType::TEXT), (&sources, SqlType::TEXT_ARRAY)]),
+            (&Offsets::new(key).query(), &[(&key.target.name, SqlType::TEXT), (&sources, SqlType::TEXT_ARRAY)]),
         ],
     );
-    let [state, offsets] = match asked {
-        Ok(rows) => rows,
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
+    match asked {
+        Ok([state, offsets]) => known(client, key, familiar, steps, (&state, &offsets)),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
             let message =
                 format!("{table} is still locked after waiting: another load into it runs, or somebody holds it");
             let error = Error::new(ErrorKind::Database, message).with_temporary(true);
-            return Err(error.with_hint("it is tried again; `pg_locks` shows who has the table"));
+            Err(error.with_hint("it is tried again; `pg_locks` shows who has the table"))
         }
-        Err(error) => return Err(failed("beginning a batch", &error)),
-    };
+        Err(error) => Err(failed("beginning a batch", &error)),
+    }
+}
+
+/// Goes on in a transaction that has the table's lock for rows already: takes the lock under which loads take turns, and looks
+/// at the same things. `None` also if somebody else has that lock.
+pub(super) fn go_on(
+    client: &mut Client,
+    options: &PostgresOptions,
+    key: &LoadKey,
+    familiar: Familiar,
+    steps: &[Step],
+) -> Result<Option<Familiar>> {
+    fault::point("early.turn")?;
+    let (table, lock) = (key.target.quoted(), format!("SELECT pg_try_advisory_xact_lock({})", key.lock()));
+    let sources: Vec<&str> = steps.iter().map(|step| step.source.as_str()).collect();
+    let asked = client.query_behind(
+        &lock_timeout_is(options.lock_timeout),
+        [
+            (&lock, &[]),
+            (&state_of(&table), &[(&table, SqlType::TEXT)]),
+            (&Offsets::new(key).query(), &[(&key.target.name, SqlType::TEXT), (&sources, SqlType::TEXT_ARRAY)]),
+        ],
+    );
+    let [lock, state, offsets] = asked.map_err(|error| failed("going on with a batch", &error))?;
+    match lock.first().is_some_and(|row| row.get(0)) {
+        true => known(client, key, familiar, steps, (&state, &offsets)),
+        false => Ok(None),
+    }
+}
+
+/// Opens a transaction that has the table's lock for rows and waits at most `patience` for it. Whether the table is as it was.
+pub(super) fn is_as_before(
+    client: &mut Client,
+    patience: Duration,
+    table: &TableName,
+    familiar: &Familiar,
+) -> Result<bool> {
+    let table = table.quoted();
+    let lock = format!("{BEGIN}; {}; LOCK TABLE {table} IN ROW EXCLUSIVE MODE", lock_timeout_is(patience));
+    let asked = client.query_behind(&lock, [(&state_of(&table), &[(&table, SqlType::TEXT)])]);
+    let [state] = asked.map_err(|error| failed("beginning a batch early", &error))?;
+    let mark = familiar.seen.as_ref().map(|(mark, _)| mark.as_str());
+    Ok(state.first().is_some_and(|row| row.get::<_, u32>(0) == familiar.oid && mark == Some(row.get(5))))
+}
+
+/// The table by what was asked of it, if it is the same and the sources are where the steps begin.
+fn known(
+    client: &mut Client,
+    key: &LoadKey,
+    familiar: Familiar,
+    steps: &[Step],
+    (state, offsets): (&[Row], &[Row]),
+) -> Result<Option<Familiar>> {
     let is_same = |row: &&Row| row.get::<_, u32>(0) == familiar.oid && ["r", "p"].contains(&row.get(1));
-    let is_there = positions(&offsets).into_iter().eq(steps.iter().map(|step| step.from));
+    let is_there = positions(offsets).into_iter().eq(steps.iter().map(|step| step.from));
     let Some(state) = state.first().filter(is_same).filter(|_| is_there) else { return Ok(None) };
-    let (mark, oid): (String, u32) = (state.get(4), familiar.oid);
+    let (mark, oid): (String, u32) = (state.get(5), familiar.oid);
     let seen = match familiar.seen {
         Some((before, table)) if before == mark => {
             let (slots, has_rows) = (usize::try_from(state.get::<_, i16>(2)).unwrap_or_default(), state.get(3));
             ExistingTable { slots, has_rows, ..table }
         }
-        _ => catalog::read(client, oid, target)?,
+        _ => catalog::read(client, oid, &key.target)?,
     };
-    Ok(Some(Familiar { oid, seen: Some((mark, seen)) }))
+    Ok(Some(Familiar { oid, is_quiet: !state.get::<_, bool>(4), seen: Some((mark, seen)) }))
 }

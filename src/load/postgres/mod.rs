@@ -1,8 +1,10 @@
 //! Loading into a Postgres server: table, rows, quarantine and ledger in one transaction.
 
+mod adapt;
 mod catalog;
 mod contract;
 mod copy;
+mod early;
 mod familiar;
 mod gone;
 mod isolate;
@@ -20,6 +22,7 @@ mod spool;
 mod stream;
 mod variant;
 
+pub(crate) use self::early::EarlyCopies;
 pub(crate) use self::gone::{INDEX, PARENT_ID, ROW_ID};
 pub(crate) use self::merge::missing_field;
 pub(crate) use self::offsets::Step;
@@ -139,7 +142,7 @@ impl Target for PostgresTarget {
                 return Err(error);
             }
         };
-        let (load, fitted) = Load::start(client, opened, schema, request.clone(), &request.sources)?;
+        let (load, fitted) = Load::start(client, opened, schema, request.clone(), &request.sources, None)?;
         let boxed: Box<dyn Encode> = Box::new(load.encoder().clone());
         self.state = State::Open(Box::new(load));
         Ok(Begun::Open { schema: fitted, encoder: boxed })

@@ -1,8 +1,12 @@
 //! A batch in an open transaction, and its tables while they are filled.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::familiar::Familiar;
+use super::adapt::Adapted;
+use super::early::Target;
+use super::error::failed;
+use super::familiar::{self, Familiar};
 use super::ledger::{self, LoadKey};
 use super::offsets::{Offsets, Step};
 use super::open::Ready;
@@ -33,6 +37,8 @@ pub(crate) struct OpenBatch<'a> {
     familiar: Option<Familiar>,
     /// The number of the stream's own table, once that is ready, if it was there before.
     oid: Option<u32>,
+    /// Of a batch whose rows are in the transaction already: how they were copied, and how many were sent and stored.
+    pub(super) copied: Option<(Arc<Target>, (u64, u64))>,
 }
 
 /// One table of a batch, being filled.
@@ -46,15 +52,6 @@ pub(crate) struct OpenTable {
     pub(crate) keyless: Option<String>,
 }
 
-/// A table that is ready, and what to decode under.
-pub(super) struct Adapted {
-    /// The table's number, if it was there before.
-    pub(super) oid: Option<u32>,
-    pub(super) ready: Ready,
-    pub(super) schema: Schema,
-    pub(super) keyless: Option<String>,
-}
-
 impl<'a> OpenBatch<'a> {
     /// A batch over tables whose locks are held.
     pub(super) fn new(
@@ -66,33 +63,72 @@ impl<'a> OpenBatch<'a> {
         familiar: Option<Familiar>,
     ) -> Self {
         let ready = keys.iter().map(|_| None).collect();
-        OpenBatch { stream, client: Some(client), keys, ready, steps, own: None, furnished, familiar, oid: None }
+        let (client, own, oid, copied) = (Some(client), None, None, None);
+        OpenBatch { stream, client, keys, ready, steps, own, furnished, familiar, oid, copied }
     }
 
     /// Makes the nth table of the batch ready, of which the stream's own is the first. Returns what to decode under; `None`
     /// if no record can be loaded, see [`OpenTable::keyless`].
     pub(crate) fn prepare(&mut self, nth: usize, mode: &Mode, resolve: &mut Resolve<'_>) -> Result<Option<Schema>> {
+        let adapted = match self.adapt(nth, mode, resolve)? {
+            Some(adapted) => adapted,
+            None => {
+                self.start_over()?;
+                self.adapt(nth, mode, resolve)?.ok_or_else(lost)?
+            }
+        };
+        if nth == 0 {
+            self.oid = adapted.oid;
+        }
+        let schema = match adapted.keyless {
+            Some(_) => None,
+            None => Some(rows::decoded(&adapted.ready.columns, &adapted.schema)),
+        };
+        self.ready[nth] = Some(adapted);
+        Ok(schema)
+    }
+
+    /// Makes a table ready. `None` if the rows that were copied already are not as it needs them.
+    fn adapt(&mut self, nth: usize, mode: &Mode, resolve: &mut Resolve<'_>) -> Result<Option<Adapted>> {
         let mut client = self.client.take().ok_or_else(lost)?;
         let key = self.keys.get(nth).cloned().ok_or_else(lost)?;
         let familiar = self.familiar.as_ref().filter(|_| nth == 0);
-        match self.stream.adapt(&mut client, key, familiar, mode, resolve) {
-            Ok(adapted) => {
-                self.client = Some(client);
-                if nth == 0 {
-                    self.oid = adapted.oid;
-                }
-                let schema = match adapted.keyless {
-                    Some(_) => None,
-                    None => Some(rows::decoded(&adapted.ready.columns, &adapted.schema)),
-                };
-                self.ready[nth] = Some(adapted);
-                Ok(schema)
-            }
-            Err(error) => {
-                self.stream.put_back(client);
-                Err(error)
-            }
+        let copied = self.copied.as_ref().map(|(target, _)| target);
+        let adapted = self.stream.adapt(&mut client, key, (familiar, copied.is_some()), mode, resolve);
+        let suits = |adapted: &Adapted| copied.is_none_or(|target| target.suits(&adapted.ready.columns));
+        let adapted = adapted.map(|adapted| adapted.filter(suits));
+        self.give_back(client, adapted)
+    }
+
+    /// Whether the rows are in the transaction already.
+    pub(crate) fn is_copied(&self) -> bool {
+        self.copied.is_some()
+    }
+
+    /// Gives up rows that were copied already, and begins the transaction once more, without them.
+    pub(crate) fn start_over(&mut self) -> Result<()> {
+        self.copied = None;
+        self.stream.early.in_vain();
+        // The table may be altered now, for which those who copy into it would be in the way.
+        self.stream.early.give_up();
+        let (key, familiar) = (self.keys.first().cloned(), self.familiar.take());
+        let (Some(key), Some(familiar)) = (key, familiar) else { return Err(lost()) };
+        let mut client = self.client.take().ok_or_else(lost)?;
+        let back = client.batch_execute("ROLLBACK").map_err(|error| failed("beginning a batch again", &error));
+        let begun = back
+            .and_then(|()| familiar::begin(&mut client, self.stream.options(), &key, familiar, self.steps))
+            .and_then(|familiar| familiar.ok_or_else(lost));
+        self.familiar = Some(self.give_back(client, begun)?);
+        Ok(())
+    }
+
+    /// Takes the session back after something was done in it; the stream has it again if that failed.
+    fn give_back<T>(&mut self, client: Client, done: Result<T>) -> Result<T> {
+        match &done {
+            Ok(_) => self.client = Some(client),
+            Err(_) => self.stream.put_back(client),
         }
+        done
     }
 
     /// Opens the nth table, which is ready, when the one opened before has been closed. `names` are what
@@ -101,8 +137,32 @@ impl<'a> OpenBatch<'a> {
         let client = self.client.take().ok_or_else(lost)?;
         let Adapted { ready, schema, keyless, .. } = self.ready.get_mut(nth).and_then(Option::take).ok_or_else(lost)?;
         let altered = ready.done.clone();
-        let (load, schema) = Load::start(Box::new(client), ready, &schema, request.clone(), names)?;
+        self.let_copy(&ready, request)?;
+        let copied = self.copied.as_ref().map(|(_, rows)| *rows);
+        let (load, schema) = Load::start(Box::new(client), ready, &schema, request.clone(), names, copied)?;
         Ok(OpenTable { load, schema, altered, keyless })
+    }
+
+    /// Lets the rows of the next batch be copied from now on, if nothing is in their way: they only need to be added to one
+    /// table, which stays as it is, and on which nothing else hangs.
+    fn let_copy(&self, ready: &Ready, request: &LoadRequest) -> Result<()> {
+        let adds = request.mode == Mode::Append && !request.isolate_rows && self.keys.len() == 1;
+        let stays = ready.done.is_empty() && !ready.created && !ready.columns.is_empty();
+        let familiar = self.familiar.as_ref().filter(|familiar| familiar.is_quiet && familiar.seen.is_some());
+        let PostgresStream { early, endpoint, .. } = &*self.stream;
+        let (Some(familiar), true) = (familiar, adds && stays) else {
+            early.shut();
+            return Ok(());
+        };
+        if !early.is_open(familiar, &ready.columns) {
+            early.open(Target::new(
+                endpoint.clone(),
+                ready.key.target.clone(),
+                familiar.clone(),
+                ready.columns.clone(),
+            )?);
+        }
+        Ok(())
     }
 
     /// Closes a table: everything that was given to it is in the transaction then, and balances.
@@ -145,8 +205,9 @@ impl<'a> OpenBatch<'a> {
         self.stream.client = Some(client);
         self.furnished.extend(self.keys.iter().map(|key| key.schema().to_owned()));
         self.stream.furnished = self.furnished;
-        let seen = self.familiar.and_then(|familiar| familiar.seen);
-        self.stream.familiar = self.oid.filter(|_| self.keys.len() == 1).map(|oid| Familiar { oid, seen });
+        let (is_quiet, seen) = self.familiar.map_or((false, None), |familiar| (familiar.is_quiet, familiar.seen));
+        let oid = self.oid.filter(|_| self.keys.len() == 1);
+        self.stream.familiar = oid.map(|oid| Familiar { oid, is_quiet, seen });
         Ok(())
     }
 }

@@ -64,13 +64,14 @@ pub(super) fn decoded(columns: &[Fitted], schema: &Schema) -> Schema {
 
 impl Load {
     /// Begins to copy into a table that is ready. `names` are what [`Misfit::source`] is an index into. Returns the
-    /// schema to decode under as well.
+    /// schema to decode under as well. Of rows that were `copied` already, so many were sent and so many stored.
     pub(super) fn start(
         mut client: Box<Client>,
         ready: Ready,
         schema: &Schema,
         request: LoadRequest,
         names: &[String],
+        copied: Option<(u64, u64)>,
     ) -> Result<(Self, Schema)> {
         let Ready { key, mut columns, deferred, created, .. } = ready;
         let merge = match &request.mode {
@@ -78,7 +79,10 @@ impl Load {
             _ => None,
         };
         let encoder = CopyEncoder::of(&columns)?;
-        let rows = if columns.is_empty() {
+        let sent = copied.map_or(0, |(sent, _)| sent);
+        let rows = if let Some((_, loaded)) = copied {
+            Rows::Stored { client, loaded, refused: 0 }
+        } else if columns.is_empty() {
             Rows::Counted { client, create: deferred }
         } else {
             let into = merge.as_ref().map_or(&key.target, |merge| &merge.stage);
@@ -86,7 +90,7 @@ impl Load {
         };
         let fitted = decoded(&columns, schema);
         let spool = Spool::new(&key, names, &schema_version(&columns));
-        Ok((Load { key, request, columns, encoder, rows, merge, merged: None, sent: 0, spool }, fitted))
+        Ok((Load { key, request, columns, encoder, rows, merge, merged: None, sent, spool }, fitted))
     }
 
     /// What turns batches into rows for this load.

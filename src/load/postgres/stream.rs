@@ -2,21 +2,20 @@
 //! takes its sources to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::contract::evolve_within;
+use super::early::{Copied, EarlyCopies};
 use super::error::failed;
 use super::familiar::{self, Familiar};
-use super::ledger::{Ledger, LoadKey, lock, set_lock_timeout};
-use super::merge;
+use super::ledger::{Ledger, LoadKey, lock};
 use super::offsets::{Offsets, Step};
-use super::open::{self, Ready};
-use super::open_batch::{Adapted, OpenBatch};
+use super::open;
+use super::open_batch::OpenBatch;
 use super::session::{Client, Endpoint};
-use super::variant::{self, View};
 use super::{PostgresOptions, catalog};
 use crate::error::Result;
-use crate::load::{Contract, Counts, LoadRequest, Mode, Rewrite};
-use crate::plan::{self, Evolution, ExistingTable, TableName};
+use crate::load::{Contract, Counts, LoadRequest};
+use crate::plan::{ExistingTable, TableName};
 use crate::schema::Schema;
 
 /// Where a stream goes. The connection is kept from batch to batch and made anew after it was lost.
@@ -25,12 +24,14 @@ pub(crate) struct PostgresStream {
     pub(super) client: Option<Client>,
     /// The stream's own table: beside it stand the offsets. Once the server was asked, it has its schema.
     table: TableName,
-    contract: Contract,
+    pub(super) contract: Contract,
     /// The schemas in which the last batch found longshore's own tables. Any failure forgets them, so that what others have
     /// dropped is noticed by the next try.
     pub(super) furnished: BTreeSet<String>,
     /// The stream's own table, if the last batch has filled that one and no other. Forgotten likewise.
     pub(super) familiar: Option<Familiar>,
+    /// The rows of the next batch, if they are copied before its turn.
+    pub(super) early: Arc<EarlyCopies>,
 }
 
 /// What a batch meets at its beginning.
@@ -70,12 +71,17 @@ impl PostgresStream {
     /// Without a connection yet, and under the default contract.
     pub(super) fn new(endpoint: Endpoint, table: TableName) -> Self {
         let (contract, furnished) = (Contract::default(), BTreeSet::new());
-        PostgresStream { endpoint, client: None, table, contract, furnished, familiar: None }
+        PostgresStream { endpoint, client: None, table, contract, furnished, familiar: None, early: Arc::default() }
     }
 
     /// Sets what may be changed of tables.
     pub(super) fn follow(&mut self, contract: &Contract) {
         self.contract = contract.clone();
+    }
+
+    /// Where the rows of batches can be copied before their turn.
+    pub(crate) fn early(&self) -> Arc<EarlyCopies> {
+        self.early.clone()
     }
 
     /// A table's name with its schema: that of the stream's own table without a `name`.
@@ -112,6 +118,15 @@ impl PostgresStream {
         steps: &'a [Step],
         others: &[TableName],
     ) -> Result<StreamBegun<'a>> {
+        if others.is_empty()
+            && let Some((key, familiar, copied)) = self.go_on(load_id, steps)
+        {
+            let furnished = std::mem::take(&mut self.furnished);
+            let mut batch = OpenBatch::new(self, copied.client, vec![key], steps, furnished, Some(familiar));
+            batch.copied = Some((copied.target, copied.rows));
+            return Ok(StreamBegun::Open(Box::new(batch)));
+        }
+        self.early.give_up();
         let mut client = self.session()?;
         let furnished = std::mem::take(&mut self.furnished);
         if let (Some(familiar), [], Some(_)) = (self.familiar.take(), others, &self.table.schema) {
@@ -145,6 +160,28 @@ impl PostgresStream {
                 Err(error)
             }
         }
+    }
+
+    /// The transaction into which the rows of a batch were copied early, if the batch can go on from there.
+    fn go_on(&mut self, load_id: &str, steps: &[Step]) -> Option<(LoadKey, Familiar, Copied)> {
+        let mut copied = self.early.turn(load_id, &mut self.client)?;
+        let key = LoadKey { target: self.table.clone(), load_id: load_id.to_owned() };
+        let options = &self.endpoint.options;
+        let go_on = |familiar| familiar::go_on(&mut copied.client, options, &key, familiar, steps);
+        match self.familiar.clone().map(go_on) {
+            Some(Ok(Some(familiar))) => {
+                self.familiar = None;
+                return Some((key, familiar, copied));
+            }
+            Some(Err(error)) => tracing::debug!(%error, "rows copied early are sent again"),
+            _ => {}
+        }
+        self.early.in_vain();
+        self.client = match copied.client.batch_execute("ROLLBACK") {
+            Ok(()) => Some(copied.client),
+            Err(_) => self.early.take_spare(),
+        };
+        None
     }
 
     /// Begins a load under an id into the stream's own table and `others`, unless it was made before.
@@ -257,92 +294,6 @@ impl PostgresStream {
         Ok(Prepare::Ready(keys))
     }
 
-    /// Makes one table ready for its rows.
-    pub(super) fn adapt(
-        &self,
-        client: &mut Client,
-        key: LoadKey,
-        familiar: Option<&Familiar>,
-        mode: &Mode,
-        resolve: &mut Resolve<'_>,
-    ) -> Result<Adapted> {
-        let options = &self.endpoint.options;
-        let keyless = |columns: &[plan::Fitted]| match mode {
-            Mode::Merge(by) => merge::missing(columns, by).map(str::to_owned),
-            _ => None,
-        };
-        let mark_keys = |ready: &mut Ready| {
-            if let Mode::Merge(by) = mode {
-                merge::mark_keys(&mut ready.columns, by);
-            }
-        };
-        let nothing = |key| Ready { key, columns: Vec::new(), deferred: Vec::new(), done: Vec::new(), created: false };
-        let found = match familiar {
-            Some(Familiar { oid, seen: Some((_, table)) }) => Some((*oid, table.clone())),
-            _ => {
-                set_lock_timeout(client, options.lock_timeout)?;
-                match catalog::find(client, &key.target)? {
-                    Some(oid) => Some((oid, open::occupy(client, oid, &key, &Mode::Append)?)),
-                    None => None,
-                }
-            }
-        };
-        let Some((oid, existing)) = found else {
-            let schema = resolve(None)?;
-            if let Some(path) = keyless(&plan::fitted(&schema, options.json)) {
-                return Ok(Adapted { oid: None, ready: nothing(key), schema: Schema::default(), keyless: Some(path) });
-            }
-            let mut ready = open::create(client, key, &schema, options.json)?;
-            mark_keys(&mut ready);
-            return Ok(Adapted { oid: None, ready, schema, keyless: None });
-        };
-        let (mut schema, evolution, view) = self.evolve(client, oid, &key.target, existing, resolve)?;
-        if let Some(path) = keyless(&evolution.columns) {
-            return Ok(Adapted { oid: None, ready: nothing(key), schema: Schema::default(), keyless: Some(path) });
-        }
-        schema.columns = evolution.columns.iter().map(|fitted| fitted.column.clone()).collect();
-        let mut ready = open::adapt(client, key, evolution)?;
-        if let Some(view) = view {
-            ready.done.extend(view.create(client, oid)?);
-        }
-        mark_keys(&mut ready);
-        Ok(Adapted { oid: Some(oid), ready, schema, keyless: None })
-    }
-
-    /// Plans the changes to a table that is there. If there is a view to be made when they are done, that is told too.
-    fn evolve(
-        &self,
-        client: &mut Client,
-        oid: u32,
-        table: &TableName,
-        mut existing: ExistingTable,
-        resolve: &mut Resolve<'_>,
-    ) -> Result<(Schema, Evolution, Option<View>)> {
-        const SAVEPOINT: &str = "SAVEPOINT longshore_view";
-        const BACK: &str = "ROLLBACK TO SAVEPOINT longshore_view";
-        let refused = |error: ::postgres::Error| failed("looking behind a view", &error);
-        let is_large =
-            self.contract.rewrite != Rewrite::Allow && catalog::size(client, oid)? >= self.contract.large_table;
-        let before = View::over(table, &existing);
-        if let Some(view) = &before {
-            // Only without the view is it known what else uses the columns.
-            client.batch_execute(SAVEPOINT).map_err(refused)?;
-            view.drop(client)?;
-            existing = catalog::read(client, oid, table)?;
-        }
-        let mut schema = resolve(Some(&existing))?;
-        let json = self.endpoint.options.json;
-        let evolution = evolve_within(&mut schema, &existing, table, json, &self.contract, is_large)?;
-        let changes = !evolution.plan.statements.is_empty();
-        if before.is_some() && !changes {
-            client.batch_execute(BACK).map_err(refused)?;
-            return Ok((schema, evolution, None));
-        }
-        let has_variants = evolution.columns.iter().any(|fitted| variant::is_variant(&fitted.column.path));
-        let view = before.or_else(|| has_variants.then(|| View::of(table)));
-        Ok((schema, evolution, view))
-    }
-
     /// How the stream behaves on the server.
     pub(super) fn options(&self) -> &PostgresOptions {
         &self.endpoint.options
@@ -358,7 +309,7 @@ impl PostgresStream {
 
     /// The session that is there, or a new one.
     pub(super) fn session(&mut self) -> Result<Client> {
-        match self.client.take() {
+        match self.client.take().or_else(|| self.early.take_spare()) {
             Some(client) if !client.is_closed() => Ok(client),
             _ => {
                 let mut client = self.endpoint.connect()?;

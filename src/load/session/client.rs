@@ -9,7 +9,7 @@ use ::postgres::types::{ToSql, Type as SqlType};
 use ::postgres::{Error, Row, SimpleQueryMessage};
 use bytes::Bytes;
 use futures_util::SinkExt;
-use futures_util::future::{join, try_join};
+use futures_util::future::{join, try_join, try_join_all};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Connection, CopyInSink};
@@ -151,16 +151,15 @@ impl Client {
 
     /// Runs statements without parameters and queries behind them, all sent at once; returns the first error, or the queries'
     /// rows.
-    pub(in crate::load) fn query_behind(
+    pub(in crate::load) fn query_behind<const N: usize>(
         &mut self,
         sql: &str,
-        [a, b]: [(&str, Parameters<'_>); 2],
-    ) -> Result<[Vec<Row>; 2], Error> {
+        queries: [(&str, Parameters<'_>); N],
+    ) -> Result<[Vec<Row>; N], Error> {
         let session = &self.session;
-        let query = |(sql, parameters)| session.query_typed(sql, parameters);
-        let queries = try_join(query(a), query(b));
-        let (_, (a, b)) = self.line.wait(try_join(session.batch_execute(sql), queries))?;
-        Ok([a, b])
+        let queries = try_join_all(queries.map(|(sql, parameters)| session.query_typed(sql, parameters)));
+        let (_, rows) = self.line.wait(try_join(session.batch_execute(sql), queries))?;
+        Ok(rows.try_into().unwrap_or([const { Vec::new() }; N]))
     }
 
     /// Commits, and runs a query behind that, both sent at once.

@@ -160,8 +160,8 @@ impl Endpoint {
         }
     }
 
-    /// A session of which it is known how to ask for it elsewhere.
-    fn watched(&self) -> Result<Client> {
+    /// One attempt, and a session of which it is known how to ask for it elsewhere.
+    pub(in crate::load) fn watched(&self) -> Result<Client> {
         fault::point("session.connect")?;
         let mut client = self.unwatched()?;
         if self.options.silence_timeout == Duration::MAX {

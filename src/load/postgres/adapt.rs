@@ -1,0 +1,118 @@
+//! One table of a batch, made ready for its rows: made, changed, or left as it is.
+
+use super::contract::evolve_within;
+use super::error::failed;
+use super::familiar::Familiar;
+use super::ledger::{LoadKey, set_lock_timeout};
+use super::open::{self, Ready};
+use super::session::Client;
+use super::stream::{PostgresStream, Resolve};
+use super::variant::{self, View};
+use super::{catalog, merge};
+use crate::error::Result;
+use crate::load::{Mode, Rewrite};
+use crate::plan::{self, Evolution, ExistingTable, TableName};
+use crate::schema::Schema;
+
+/// A table that is ready, and what to decode under.
+pub(super) struct Adapted {
+    /// The table's number, if it was there before.
+    pub(super) oid: Option<u32>,
+    pub(super) ready: Ready,
+    pub(super) schema: Schema,
+    pub(super) keyless: Option<String>,
+}
+
+impl PostgresStream {
+    /// Makes one table ready for its rows. `None` if it were to be changed for that, and is to stay as it is.
+    pub(super) fn adapt(
+        &self,
+        client: &mut Client,
+        key: LoadKey,
+        (familiar, stays): (Option<&Familiar>, bool),
+        mode: &Mode,
+        resolve: &mut Resolve<'_>,
+    ) -> Result<Option<Adapted>> {
+        let options = &self.endpoint.options;
+        let keyless = |columns: &[plan::Fitted]| match mode {
+            Mode::Merge(by) => merge::missing(columns, by).map(str::to_owned),
+            _ => None,
+        };
+        let mark_keys = |ready: &mut Ready| {
+            if let Mode::Merge(by) = mode {
+                merge::mark_keys(&mut ready.columns, by);
+            }
+        };
+        let nothing = |key, path| {
+            let ready = Ready { key, columns: Vec::new(), deferred: Vec::new(), done: Vec::new(), created: false };
+            Adapted { oid: None, ready, schema: Schema::default(), keyless: Some(path) }
+        };
+        let found = match familiar {
+            Some(Familiar { oid, seen: Some((_, table)), .. }) => Some((*oid, table.clone())),
+            _ => {
+                set_lock_timeout(client, options.lock_timeout)?;
+                match catalog::find(client, &key.target)? {
+                    Some(oid) => Some((oid, open::occupy(client, oid, &key, &Mode::Append)?)),
+                    None => None,
+                }
+            }
+        };
+        let Some((oid, existing)) = found else {
+            let schema = resolve(None)?;
+            if let Some(path) = keyless(&plan::fitted(&schema, options.json)) {
+                return Ok(Some(nothing(key, path)));
+            }
+            let mut ready = open::create(client, key, &schema, options.json)?;
+            mark_keys(&mut ready);
+            return Ok(Some(Adapted { oid: None, ready, schema, keyless: None }));
+        };
+        let (mut schema, evolution, view) = self.evolve(client, oid, &key.target, existing, resolve)?;
+        if let Some(path) = keyless(&evolution.columns) {
+            return Ok(Some(nothing(key, path)));
+        }
+        if stays && !evolution.plan.statements.is_empty() {
+            return Ok(None);
+        }
+        schema.columns = evolution.columns.iter().map(|fitted| fitted.column.clone()).collect();
+        let mut ready = open::adapt(client, key, evolution)?;
+        if let Some(view) = view {
+            ready.done.extend(view.create(client, oid)?);
+        }
+        mark_keys(&mut ready);
+        Ok(Some(Adapted { oid: Some(oid), ready, schema, keyless: None }))
+    }
+
+    /// Plans the changes to a table that is there. If there is a view to be made when they are done, that is told too.
+    fn evolve(
+        &self,
+        client: &mut Client,
+        oid: u32,
+        table: &TableName,
+        mut existing: ExistingTable,
+        resolve: &mut Resolve<'_>,
+    ) -> Result<(Schema, Evolution, Option<View>)> {
+        const SAVEPOINT: &str = "SAVEPOINT longshore_view";
+        const BACK: &str = "ROLLBACK TO SAVEPOINT longshore_view";
+        let refused = |error: ::postgres::Error| failed("looking behind a view", &error);
+        let is_large =
+            self.contract.rewrite != Rewrite::Allow && catalog::size(client, oid)? >= self.contract.large_table;
+        let before = View::over(table, &existing);
+        if let Some(view) = &before {
+            // Only without the view is it known what else uses the columns.
+            client.batch_execute(SAVEPOINT).map_err(refused)?;
+            view.drop(client)?;
+            existing = catalog::read(client, oid, table)?;
+        }
+        let mut schema = resolve(Some(&existing))?;
+        let json = self.endpoint.options.json;
+        let evolution = evolve_within(&mut schema, &existing, table, json, &self.contract, is_large)?;
+        let changes = !evolution.plan.statements.is_empty();
+        if before.is_some() && !changes {
+            client.batch_execute(BACK).map_err(refused)?;
+            return Ok((schema, evolution, None));
+        }
+        let has_variants = evolution.columns.iter().any(|fitted| variant::is_variant(&fitted.column.path));
+        let view = before.or_else(|| has_variants.then(|| View::of(table)));
+        Ok((schema, evolution, view))
+    }
+}
