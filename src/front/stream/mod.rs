@@ -67,7 +67,9 @@ use crate::records::Format;
 /// of the loader's own, and returns: while that batch is committed, the next is gathered and read for its evidence. There is
 /// never more than one on its way, and batches are committed in their order. What becomes of it is told by
 /// [`totals`](StreamLoader::totals) and the [`StreamObserver`]; its error by the next `write`, `tick`, `commit` or
-/// `committed`. `commit` returns when everything is committed.
+/// `committed`. `commit` returns when everything is committed. Where rows are only added to the stream's own table, those of
+/// the next batch are sent already by a second session, and wait there for their turn: so in the table, rows of batches that
+/// follow each other may stand among each other.
 ///
 /// **Exactly once.** An [`Offset`] names a source and the position behind the bytes of a write. After a restart,
 /// [`committed`](StreamLoader::committed) says from where to go on; writes at or before that position are skipped, so
@@ -141,7 +143,7 @@ impl StreamLoader {
     ///
     /// If the batch has reached a limit, it is sent on its way, when the one before has arrived; the limits on rows and bytes
     /// are looked at before and after taking the bytes in, that on age before. So memory holds at most two batches, each of
-    /// `max_bytes` and a write, and of one of at most 16 MiB its rows, which are made ahead.
+    /// `max_bytes` and a write, and of each of at most 16 MiB up to 32 MiB of its rows, which are made ahead.
     ///
     /// # Errors
     ///
