@@ -168,3 +168,19 @@ fn bytes_that_are_no_utf8_come_with_the_hint_that_reads_them() {
     assert!(said(&[]).contains("hint: if the input is Latin-1, say so with --encoding latin1"));
     assert!(said(&["--encoding", "latin1"]).contains("2 records, 0 quarantined"));
 }
+
+#[cfg(feature = "redshift")]
+#[test]
+fn a_store_without_credentials_is_told_before_anything_is_sent_and_with_what_to_give() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longshore"));
+    let given = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with("AWS_")));
+    given.for_each(|(name, _)| {
+        command.env_remove(name);
+    });
+    command.args(["stage", "fixtures/orders.ndjson", "--staging", "s3://lake/x", "--table", "t"]).current_dir(root());
+    // Where a machine in a cloud would be given some; nobody is there.
+    let run = command.env("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1").output().unwrap();
+    let said = String::from_utf8(run.stderr).unwrap();
+    assert!(said.starts_with("error: no credentials for s3://lake: ") && said.contains("AWS_ACCESS_KEY_ID"), "{said}");
+    assert_eq!(run.status.code(), Some(64));
+}

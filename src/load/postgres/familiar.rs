@@ -120,7 +120,8 @@ pub(super) fn go_on(
     }
 }
 
-/// Opens a transaction that has the table's lock for rows and waits at most `patience` for it. Whether the table is as it was.
+/// Opens a transaction that has the table's lock for rows and waits at most `patience` for it. Whether the table is as it
+/// was.
 pub(super) fn is_as_before(
     client: &mut Client,
     patience: Duration,
@@ -132,7 +133,9 @@ pub(super) fn is_as_before(
     let asked = client.query_behind(&lock, [(&state_of(&table), &[(&table, SqlType::TEXT)])]);
     let [state] = asked.map_err(|error| failed("beginning a batch early", &error))?;
     let mark = familiar.seen.as_ref().map(|(mark, _)| mark.as_str());
-    Ok(state.first().is_some_and(|row| row.get::<_, u32>(0) == familiar.oid && mark == Some(row.get(5))))
+    let is_same =
+        |row: &Row| row.get::<_, u32>(0) == familiar.oid && !row.get::<_, bool>(4) && mark == Some(row.get(5));
+    Ok(state.first().is_some_and(is_same))
 }
 
 /// The table by what was asked of it, if it is the same and the sources are where the steps begin.

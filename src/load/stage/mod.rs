@@ -4,6 +4,7 @@
 //! written, and stands in a manifest. A load's files lie below `<staging URL>/<table>/<load id>/<attempt>/`; the
 //! attempt is new each time, so that a copy that still reads the files of an earlier one is never disturbed.
 
+mod credentials;
 mod csv;
 mod excerpt;
 mod files;

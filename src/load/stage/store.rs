@@ -10,15 +10,16 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use super::credentials;
 use super::options::{Kind, Place, StageOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::durable::sync_with_ancestors;
@@ -34,7 +35,7 @@ struct Runtime {
 }
 
 impl Runtime {
-    fn start() -> Result<Self> {
+    fn new() -> Result<Self> {
         // Whoever comes first in the process decides; a provider that is there already is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = Builder::new_current_thread().enable_all().build();
@@ -45,6 +46,14 @@ impl Runtime {
         let thread = std::thread::Builder::new().name("longshore-stage".into()).spawn(drive);
         let thread = thread.map_err(|cause| Error::io("starting a thread", cause))?;
         Ok(Runtime { handle, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Starts a request.
+    fn start<T: Send + 'static>(&self, request: impl Future<Output = T> + Send + 'static) -> Pending<T> {
+        let (answer, pending) = sync_channel(1);
+        // Whoever asked may be gone; then nobody wants the answer.
+        self.handle.spawn(async move { drop(answer.send(request.await)) });
+        Pending(pending)
     }
 }
 
@@ -94,10 +103,19 @@ pub(super) struct Object {
 
 impl Store {
     pub(super) fn open(options: &StageOptions) -> Result<Self> {
-        let runtime = Arc::new(Runtime::start()?);
+        let runtime = Arc::new(Runtime::new()?);
         let place = Place::parse(options.url())?;
         let retry = RetryConfig { retry_timeout: RETRY_FOR, ..RetryConfig::default() };
         let unusable = |error: object_store::Error| failed("setting up the store", options.url(), &error);
+        // Without credentials a request is tried again for minutes, so they are looked for first.
+        macro_rules! look {
+            ($builder:ident, $key:ident) => {
+                if $builder.get_config_value(&$key::SkipSignature).as_deref() != Some("true") {
+                    let asked = $builder.clone().with_retry(credentials::briefly()).build().map_err(unusable)?;
+                    runtime.start(credentials::look(asked.credentials().clone(), place.base.to_owned())).wait()??;
+                }
+            };
+        }
         let store: Arc<dyn ObjectStore> = match place.kind {
             Kind::Folder => {
                 let made = std::fs::create_dir_all(place.prefix);
@@ -121,10 +139,12 @@ impl Store {
                 if options.allow_http {
                     s3 = s3.with_allow_http(true);
                 }
+                look!(s3, AmazonS3ConfigKey);
                 Arc::new(s3.build().map_err(unusable)?)
             }
             Kind::Google => {
                 let gcs = GoogleCloudStorageBuilder::from_env().with_url(place.base).with_retry(retry);
+                look!(gcs, GoogleConfigKey);
                 Arc::new(gcs.build().map_err(unusable)?)
             }
             Kind::Azure => {
@@ -132,6 +152,7 @@ impl Store {
                 if let Some(endpoint) = &options.endpoint {
                     azure = azure.with_endpoint(endpoint.clone()).with_allow_http(options.allow_http);
                 }
+                look!(azure, AzureConfigKey);
                 Arc::new(azure.build().map_err(unusable)?)
             }
         };
@@ -158,10 +179,7 @@ impl Store {
 
     /// Starts a request.
     pub(super) fn start<T: Send + 'static>(&self, request: impl Future<Output = T> + Send + 'static) -> Pending<T> {
-        let (answer, pending) = sync_channel(1);
-        // Whoever asked may be gone; then nobody wants the answer.
-        self.runtime.handle.spawn(async move { drop(answer.send(request.await)) });
-        Pending(pending)
+        self.runtime.start(request)
     }
 
     /// Makes a request and waits for the answer.
@@ -288,10 +306,10 @@ pub(super) fn failed(doing: &str, url: &str, error: &object_store::Error) -> Err
     use object_store::Error as E;
     let (what, hint) = match error {
         E::NotFound { .. } => ("it is not there", Some("check the bucket's name and region")),
-        E::PermissionDenied { .. } => ("the store refuses these credentials (403)", Some(CREDENTIALS)),
-        E::Unauthenticated { .. } => ("the store asks for credentials (401)", Some(CREDENTIALS)),
+        E::PermissionDenied { .. } => ("the store refuses these credentials (403)", Some(credentials::hint(url))),
+        E::Unauthenticated { .. } => ("the store asks for credentials (401)", Some(credentials::hint(url))),
         E::AlreadyExists { .. } | E::Precondition { .. } => ("another object is there", None),
-        _ => ("", matches!(status(error), Some(401 | 403)).then_some(CREDENTIALS)),
+        _ => ("", matches!(status(error), Some(401 | 403)).then(|| credentials::hint(url))),
     };
     let status = status(error);
     let what = match (what, status) {
@@ -306,9 +324,6 @@ pub(super) fn failed(doing: &str, url: &str, error: &object_store::Error) -> Err
         None => failure,
     }
 }
-
-const CREDENTIALS: &str = "give the credentials in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and \
-                           AWS_SESSION_TOKEN where they are temporary), and check that they are current and may write here";
 
 /// The HTTP status in the chain of causes, if one is told there.
 fn status(error: &object_store::Error) -> Option<u16> {
@@ -328,7 +343,7 @@ fn status(error: &object_store::Error) -> Option<u16> {
 }
 
 /// The innermost cause, with what may be a query cut off.
-fn cause(error: &object_store::Error) -> String {
+pub(super) fn cause(error: &object_store::Error) -> String {
     let mut source: &(dyn std::error::Error + 'static) = error;
     while let Some(inner) = source.source() {
         source = inner;
