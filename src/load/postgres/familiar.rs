@@ -25,7 +25,8 @@ use crate::plan::{ExistingTable, TableName};
 #[derive(Debug, Clone)]
 pub(super) struct Familiar {
     pub(super) oid: u32,
-    /// Whether rows cause nothing else: neither triggers nor foreign keys, nor checks at the end.
+    /// Whether rows cause nothing else: neither triggers nor foreign keys, nor checks at the end, and no numbers are taken
+    /// for them, which who reads the table may take for the order of the batches.
     pub(super) is_quiet: bool,
     /// The table as it was read, and the mark that it had then.
     pub(super) seen: Option<(String, ExistingTable)>,
@@ -39,11 +40,18 @@ impl Familiar {
     }
 }
 
-/// A table's number, kind and slots, whether it has rows and triggers, and a mark that changes with every change to its columns, their
-/// comments, and what depends on them: with all that [`catalog::COLUMNS`] reads.
+/// A table's number, kind and slots, whether it has rows, whether these [cause more](Familiar::is_quiet), and a mark that changes
+/// with every change to its columns, their comments, and what depends on them: with all that [`catalog::COLUMNS`] reads.
 fn state_of(table: &str) -> String {
+    // A partition has triggers of its own; a default is a sequence's next number, or a function may take one.
     format!(
-        "SELECT c.oid, c.relkind::text, c.relnatts, EXISTS (SELECT FROM {table}), c.relhastriggers, concat_ws(' ', \
+        "SELECT c.oid, c.relkind::text, c.relnatts, EXISTS (SELECT FROM {table}), c.relhastriggers \
+         OR (c.relkind = 'p' AND EXISTS (WITH RECURSIVE part (oid) AS (SELECT inhrelid FROM pg_inherits WHERE inhparent = c.oid \
+         UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN part ON i.inhparent = part.oid) \
+         SELECT FROM part JOIN pg_class k ON k.oid = part.oid WHERE k.relhastriggers)) \
+         OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attidentity <> '') \
+         OR EXISTS (SELECT FROM pg_attrdef f JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid \
+         WHERE f.adrelid = c.oid AND (d.refclassid, d.refobjid) <> ('pg_class'::regclass, c.oid)), concat_ws(' ', \
          (SELECT hashtextextended(string_agg(concat_ws(' ', attnum, xmin, ctid), ',' ORDER BY attnum), 0) \
          FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0), \
          (SELECT hashtextextended(string_agg(concat_ws(' ', objsubid, xmin, ctid), ',' ORDER BY objsubid), 0) \
