@@ -3,7 +3,9 @@
 
 mod support;
 
-use std::thread::JoinHandle;
+use std::io::copy;
+use std::net::{TcpListener, TcpStream};
+use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
 use longshore::load::{MergeKeys, Mode};
@@ -288,4 +290,34 @@ fn a_role_that_may_have_one_session_only_streams_with_that() {
     write(&mut loader, 7..=100);
     loader.commit().unwrap();
     assert_eq!(rows(&mut client), Vec::from_iter(1..=100));
+}
+
+/// A way to the server for one session at a time: others are accepted, and wait. Returns its port.
+fn narrow_way() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    spawn(move || {
+        let pass_on = |mut from: TcpStream, mut to: TcpStream| copy(&mut from, &mut to);
+        let (client, _) = listener.accept().unwrap();
+        let server = TcpStream::connect(("127.0.0.1", cluster().port())).unwrap();
+        [&client, &server].into_iter().for_each(|stream| stream.set_nodelay(true).unwrap());
+        let (answers, questions) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        spawn(move || pass_on(answers, client));
+        spawn(move || pass_on(questions, server));
+        let waiting: Vec<_> = listener.incoming().collect();
+        drop(waiting);
+    });
+    port
+}
+
+#[test]
+fn a_second_session_that_is_kept_waiting_holds_up_the_stream_hardly_and_ever_more_seldom() {
+    let (url, mut client) = database();
+    let database = url.rsplit('/').next().unwrap();
+    let mut loader = under_way(&format!("postgres://postgres@127.0.0.1:{}/{database}", narrow_way()));
+    let started = Instant::now();
+    write(&mut loader, 7..=400);
+    loader.commit().unwrap();
+    assert_eq!(rows(&mut client), Vec::from_iter(1..=400));
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }

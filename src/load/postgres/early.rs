@@ -7,7 +7,8 @@
 //!
 //! Nobody waits in a circle. The lock of the turn is only taken if it is free. A batch that may alter the table has the rows
 //! behind it rolled back first. And rows that are not asked for within [`PATIENCE`] are given up, so that also a batch that waits
-//! for a lock on one of them (for a key that both have, say) waits no longer.
+//! for a lock on one of them (for a key that both have, say) waits no longer. A second session is not waited for any longer
+//! either: a server or a pool may have only one to give.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -27,8 +28,10 @@ use crate::plan::{Fitted, TableName};
 /// How long rows that are there wait for their turn, and how long rows wait for the table to be ready or unlocked.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How many batches go in their turn alone after one whose rows were sent in vain.
+/// How many batches go in their turn alone after one whose rows were sent in vain. Each time in a row it is twice as many,
+/// up to the most.
 const REST: u32 = 20;
+const LONGEST_REST: u32 = REST << 8;
 
 /// The rows that are copied early: those of one batch at most.
 #[derive(Default)]
@@ -45,6 +48,8 @@ struct State {
     under_way: Option<Copying>,
     /// How many batches more are to go in their turn.
     rest: u32,
+    /// How many they were the last time; 0 once rows were of use.
+    rested: u32,
 }
 
 /// Whether rows can be copied early.
@@ -198,7 +203,14 @@ impl EarlyCopies {
 
     /// Takes note that rows were sent in vain. Some batches go in their turn then, for what was in the way may still be there.
     pub(super) fn in_vain(&self) {
-        self.state().rest = REST;
+        let mut state = self.state();
+        state.rested = state.rested.saturating_mul(2).clamp(REST, LONGEST_REST);
+        state.rest = state.rested;
+    }
+
+    /// Takes note that rows were of use.
+    pub(super) fn of_use(&self) {
+        self.state().rested = 0;
     }
 
     /// Keeps a session for rows to come.
@@ -250,7 +262,7 @@ fn run(
 ) -> (Option<Client>, Result<u64>) {
     let connected = match spare.filter(|client| !client.is_closed()) {
         Some(client) => Ok(client),
-        None => target.endpoint.watched(),
+        None => target.endpoint.watched_within(PATIENCE),
     };
     let mut client = match connected {
         Ok(client) => client,

@@ -202,6 +202,9 @@ impl<'a> OpenBatch<'a> {
             return Err(error);
         }
         let (client, _) = ledger::commit(client, &self.stream.endpoint, key, own.counts)?;
+        if self.copied.is_some() {
+            self.stream.early.of_use();
+        }
         self.stream.client = Some(client);
         self.furnished.extend(self.keys.iter().map(|key| key.schema().to_owned()));
         self.stream.furnished = self.furnished;

@@ -162,8 +162,13 @@ impl Endpoint {
 
     /// One attempt, and a session of which it is known how to ask for it elsewhere.
     pub(in crate::load) fn watched(&self) -> Result<Client> {
+        self.watched_within(self.limit())
+    }
+
+    /// One attempt that is given up after so much time without an answer.
+    pub(in crate::load) fn watched_within(&self, limit: Duration) -> Result<Client> {
         fault::point("session.connect")?;
-        let mut client = self.unwatched()?;
+        let mut client = self.connected_within(limit)?;
         if self.options.silence_timeout == Duration::MAX {
             client.watch(None, Duration::MAX);
             return Ok(client);
@@ -183,7 +188,16 @@ impl Endpoint {
 
     /// One attempt, and a session that gives up at the first silence. All of it may take as long as the connection.
     pub(super) fn unwatched(&self) -> Result<Client> {
-        let limit = self.config.get_connect_timeout().copied().unwrap_or(Duration::from_secs(30));
+        self.connected_within(self.limit())
+    }
+
+    /// How long a connection may take.
+    fn limit(&self) -> Duration {
+        self.config.get_connect_timeout().copied().unwrap_or(Duration::from_secs(30))
+    }
+
+    fn connected_within(&self, limit: Duration) -> Result<Client> {
+        let limit = limit.min(self.limit());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|cause| Error::io("setting up a connection", cause))?;
         let late = |_| {
