@@ -169,12 +169,12 @@ fn what_is_no_plain_text_is_refused_rather_than_quarantined_line_by_line() {
 }
 
 #[test]
-fn a_batch_that_cannot_be_committed_in_time_is_rolled_back_and_the_exit_code_says_so() {
+fn a_batch_that_cannot_be_committed_in_time_is_rolled_back_and_exit_code_and_json_say_so() {
     let (url, mut client) = database();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.ndjson");
     append(&path, "{\"a\":1}\n");
-    let args = ["stream", path.to_str().unwrap(), "--to", &url, "--max-age", "0.1"];
+    let args = ["stream", path.to_str().unwrap(), "--to", &url, "--max-age", "0.1", "--json"];
     let child = start(&args);
     wait_for("a row", || number(&mut client, "SELECT count(*) FROM t") == 1);
     let mut other = Client::connect(&url, NoTls).unwrap();
@@ -186,6 +186,8 @@ fn a_batch_that_cannot_be_committed_in_time_is_rolled_back_and_the_exit_code_say
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(5), "{text}");
     assert!(took < Duration::from_secs(12) && text.contains("could not be committed within"), "{took:?}: {text}");
+    let object: Value = serde_json::from_slice(&output.stdout).expect("one object, and nothing else");
+    assert!(object["error"]["message"].as_str().unwrap().starts_with("stopped, "), "{object}");
     other.batch_execute("COMMIT").unwrap();
     assert_eq!(longshore(&[&args[..], &["--until-end"]].concat()).code, 0);
     assert_eq!(number(&mut client, "SELECT sum(a)::bigint * 10 + count(*) FROM t"), 32, "each row once");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use longshore::Error;
+use longshore::{Error, ErrorKind};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -21,8 +21,9 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// SIGTERM and SIGINT ask for the end; a second one ends the process at once, with 128 and its number.
-    pub(super) fn on_signals() -> Result<Stop, Failure> {
+    /// SIGTERM and SIGINT ask for the end; a second one ends the process at once, with 128 and its number. What is to be
+    /// said if the end takes too long is an object too with `as_json`.
+    pub(super) fn on_signals(as_json: bool) -> Result<Stop, Failure> {
         let (asked, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         for signal in [SIGTERM, SIGINT] {
             // In this order: the first signal must not see its own mark.
@@ -31,12 +32,12 @@ impl Stop {
                 .map_err(|cause| Error::io("setting up signals", cause))?;
         }
         let stop = Stop { asked, done };
-        stop.watch();
+        stop.watch(as_json);
         Ok(stop)
     }
 
     /// The connection ends with the process, and with it a transaction that is open: the server rolls it back.
-    fn watch(&self) {
+    fn watch(&self, as_json: bool) {
         let (asked, done) = (self.asked.clone(), self.done.clone());
         std::thread::spawn(move || {
             let mut since = None;
@@ -46,9 +47,7 @@ impl Stop {
                     return;
                 }
                 if asked.load(Ordering::Relaxed) && since.get_or_insert_with(Instant::now).elapsed() > GRACE {
-                    let seconds = GRACE.as_secs();
-                    eprintln!("error: stopped, and the last batch could not be committed within {seconds} s");
-                    eprintln!("hint: start the stream again: it goes on behind the last batch that was committed");
+                    too_late().print(as_json);
                     exit(i32::from(WAREHOUSE));
                 }
             }
@@ -70,4 +69,11 @@ impl Stop {
     pub(super) fn done(&self) {
         self.done.store(true, Ordering::Relaxed);
     }
+}
+
+fn too_late() -> Failure {
+    let message = format!("stopped, and the last batch could not be committed within {} s", GRACE.as_secs());
+    Error::new(ErrorKind::Database, message)
+        .with_hint("start the stream again: it goes on behind the last batch that was committed")
+        .into()
 }
