@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use longshore::load::{Contract, Counts, OnChange};
 use longshore::records::{FormatOptions, Kind};
-use longshore::{ErrorKind, Loader, Offset, ReadOptions, Receipt, StreamLoader, StreamOptions, Type};
+use longshore::{ErrorKind, Loader, Offset, ReadOptions, Receipt, Source, StreamLoader, StreamOptions, Type};
 use support::*;
 
 fn open(url: &str) -> StreamLoader {
@@ -221,4 +221,43 @@ fn a_hint_waits_for_its_field() {
     batch(&mut loader, "{\"a\":2,\"zip\":2134}\n", 2).unwrap();
     let sql = "SELECT data_type FROM information_schema.columns WHERE column_name = 'zip'";
     assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, &str>(0), "text");
+}
+
+#[test]
+fn a_column_that_its_constraints_do_not_let_become_text_keeps_its_type_and_what_it_does_not_hold_is_quarantined() {
+    let tables = [
+        "CREATE TABLE t (n bigint, a integer CHECK (a <> 7))",
+        "CREATE TABLE other (a integer PRIMARY KEY); INSERT INTO other SELECT generate_series(1, 9); \
+         CREATE TABLE t (n bigint, a integer REFERENCES other)",
+        "CREATE TABLE t (n bigint, a integer); CREATE INDEX ON t ((a + 1))",
+        "CREATE TABLE t (n bigint, a integer); CREATE INDEX ON t (n) WHERE a > 0",
+    ];
+    for sql in tables {
+        let (url, mut client) = database();
+        client.batch_execute(sql).unwrap();
+        let mut loader = open(&url);
+        let records = ["{\"n\":1,\"a\":1}", "{\"n\":2,\"a\":\"oops\"}", "{\"n\":3,\"a\":2,\"b\":\"new\"}"];
+        for (at, record) in (1..).zip(records) {
+            loader.write(record, Offset::new("s", at)).unwrap();
+        }
+        let receipt = loader.commit().unwrap();
+        assert_eq!((receipt.counts.loaded, receipt.counts.quarantined), (2, 1), "{sql}");
+        let found = "SELECT concat_ws(' ', sum(a), count(b), (SELECT path FROM _longshore_quarantine)) FROM t";
+        assert_eq!(client.query_one(found, &[]).unwrap().get::<_, String>(0), "3 1 a", "{sql}");
+        // A load of a file says which column it is, and changes nothing.
+        let error = Loader::new(&url).table("t").load(Source::bytes("{\"n\":4,\"a\":\"oops\"}\n")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{sql}: {error}");
+        assert!(error.location().unwrap().column.as_deref() == Some("a") && error.hint().is_some(), "{error}");
+        assert_eq!(count(&mut client, "t"), 2);
+    }
+}
+
+#[test]
+fn a_column_that_its_constraints_let_become_wider_does() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (a integer CHECK (a > 0) DEFAULT 1)").unwrap();
+    let mut loader = open(&url);
+    loader.write("{\"a\":3000000000}", Offset::new("s", 1)).unwrap();
+    loader.commit().unwrap();
+    assert_eq!(client.query_one("SELECT a FROM t", &[]).unwrap().get::<_, i64>(0), 3_000_000_000);
 }

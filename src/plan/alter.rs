@@ -129,8 +129,9 @@ impl Changes {
                 }
                 (true, Some(otherwise)) => (otherwise, existing.ty.clone()),
                 (true, None) => {
-                    return Err(conflict(column, existing, "a view or rule uses it, so its type cannot be altered")
-                        .with_hint(format!("drop the view, alter the column to {to}, and make the view again")));
+                    let why = "a view, a rule or a constraint uses it, so its type cannot be altered";
+                    return Err(conflict(column, existing, why)
+                        .with_hint(format!("drop what uses it, alter the column to {to}, and make that again")));
                 }
             },
             Fit::Refuse(why, hint) => return Err(conflict(column, existing, why).with_hint(hint)),

@@ -169,8 +169,8 @@ fn what_the_table_forbids_is_a_conflict_before_any_row_is_sent() {
     let of = |column: ExistingColumn, ty: Type| try_run(vec![field(&["a"], "a", ty)], &table(vec![column]));
     let viewed = |ty| ExistingColumn { used_by_view: true, ..existing("a", ty) };
     let error = of(viewed(PgType::Int2), Type::Int32).unwrap_err();
-    assert!(error.message().contains("a view or rule uses it"), "{error}");
-    assert_eq!(error.hint(), Some("drop the view, alter the column to integer, and make the view again"));
+    assert!(error.message().contains("a view, a rule or a constraint uses it"), "{error}");
+    assert_eq!(error.hint(), Some("drop what uses it, alter the column to integer, and make that again"));
     assert!(of(viewed(PgType::Int8), Type::Int32).is_ok(), "no change is needed");
 
     let generated = ExistingColumn { generated: true, not_null: true, ..existing("a", PgType::Int8) };

@@ -61,7 +61,8 @@ pub struct ExistingColumn {
     pub generated: bool,
     /// Its comment; longshore keeps the source path there.
     pub comment: Option<String>,
-    /// Whether a view or rule depends on it, so that its type cannot be changed.
+    /// Whether something depends on it so that its type cannot be changed: a view, a rule, a constraint for which there is
+    /// no other type.
     pub used_by_view: bool,
 }
 

@@ -14,6 +14,10 @@ use crate::load::{Mode, Rewrite};
 use crate::plan::{self, Evolution, ExistingTable, TableName};
 use crate::schema::Schema;
 
+/// Before a view is dropped to see what it hides, and back to that.
+const SAVEPOINT: &str = "SAVEPOINT longshore_view";
+const BACK: &str = "ROLLBACK TO SAVEPOINT longshore_view";
+
 /// A table that is ready, and what to decode under.
 pub(super) struct Adapted {
     /// The table's number, if it was there before.
@@ -57,7 +61,7 @@ impl PostgresStream {
                 }
             }
         };
-        let Some((oid, existing)) = found else {
+        let Some((oid, mut existing)) = found else {
             let schema = resolve(None)?;
             if let Some(path) = keyless(&plan::fitted(&schema, options.json)) {
                 return Ok(Some(nothing(key, path)));
@@ -66,15 +70,23 @@ impl PostgresStream {
             mark_keys(&mut ready);
             return Ok(Some(Adapted { oid: None, ready, schema, keyless: None }));
         };
-        let (mut schema, evolution, view) = self.evolve(client, oid, &key.target, existing, resolve)?;
-        if let Some(path) = keyless(&evolution.columns) {
-            return Ok(Some(nothing(key, path)));
-        }
-        if stays && !evolution.plan.statements.is_empty() {
-            return Ok(None);
-        }
-        schema.columns = evolution.columns.iter().map(|fitted| fitted.column.clone()).collect();
-        let mut ready = open::adapt(client, key, evolution)?;
+        let is_viewed = View::over(&key.target, &existing).is_some();
+        let (schema, mut ready, view) = loop {
+            let (mut schema, evolution, view) = self.evolve(client, oid, &key.target, existing.clone(), resolve)?;
+            if let Some(path) = keyless(&evolution.columns) {
+                return Ok(Some(nothing(key, path)));
+            }
+            if stays && !evolution.plan.statements.is_empty() {
+                return Ok(None);
+            }
+            schema.columns = evolution.columns.iter().map(|fitted| fitted.column.clone()).collect();
+            if let Some(ready) = open::adapt(client, oid, &key, evolution, &mut existing)? {
+                break (schema, ready, view);
+            }
+            if is_viewed {
+                client.batch_execute(BACK).map_err(|error| failed("looking behind a view", &error))?;
+            }
+        };
         if let Some(view) = view {
             ready.done.extend(view.create(client, oid)?);
         }
@@ -91,8 +103,6 @@ impl PostgresStream {
         mut existing: ExistingTable,
         resolve: &mut Resolve<'_>,
     ) -> Result<(Schema, Evolution, Option<View>)> {
-        const SAVEPOINT: &str = "SAVEPOINT longshore_view";
-        const BACK: &str = "ROLLBACK TO SAVEPOINT longshore_view";
         let refused = |error: ::postgres::Error| failed("looking behind a view", &error);
         let is_large =
             self.contract.rewrite != Rewrite::Allow && catalog::size(client, oid)? >= self.contract.large_table;

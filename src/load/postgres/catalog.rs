@@ -1,6 +1,7 @@
 //! The table as the server's catalog has it.
 
 use ::postgres::Row;
+use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
 
 use super::error::failed;
@@ -26,6 +27,47 @@ SELECT a.attname::text, a.atttypid, a.atttypmod, format_type(a.atttypid, a.attty
 FROM pg_attribute a
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum";
+
+/// The columns of a table that something uses which may not go with another type: a constraint, an index on an expression
+/// or with a condition, a default, or a column of another table that refers to it.
+const USED: &str = "
+SELECT a.attname::text FROM pg_attribute a
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND (
+    a.atthasdef
+    OR EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = a.attrelid AND a.attnum = ANY (c.conkey))
+    OR EXISTS (SELECT FROM pg_constraint c WHERE c.confrelid = a.attrelid AND a.attnum = ANY (c.confkey))
+    OR EXISTS (
+        SELECT FROM pg_depend d JOIN pg_index i ON i.indexrelid = d.objid
+        WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+            AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
+    ))";
+
+/// Whether an error is the server's word that something cannot be done with a table as it is: not for want of rights, a lock
+/// or room.
+pub(super) fn is_refusal(error: &::postgres::Error) -> bool {
+    let is_its = |state: &SqlState| {
+        *state != SqlState::INSUFFICIENT_PRIVILEGE
+            && ["0A", "22", "23", "2B", "42", "54"].iter().any(|class| state.code().starts_with(class))
+    };
+    error.code().is_some_and(is_its)
+}
+
+/// Notes of which of the `widened` columns something makes use that may be in the way. False if of none.
+pub(super) fn note_used(
+    client: &mut Client,
+    oid: u32,
+    table: &mut ExistingTable,
+    widened: impl Fn(&ExistingColumn) -> bool,
+) -> Result<bool> {
+    let rows = client.query_typed(USED, &[(&oid, SqlType::OID)]).map_err(unreadable)?;
+    let is_used = |have: &ExistingColumn| rows.iter().any(|row| row.get::<_, &str>(0) == have.name);
+    let mut noted = false;
+    for have in table.columns.iter_mut().filter(|have| !have.used_by_view && widened(have) && is_used(have)) {
+        have.used_by_view = true;
+        noted = true;
+    }
+    Ok(noted)
+}
 
 /// A relation's number and kind, by schema and name.
 pub(super) const FIND: &str = "SELECT c.oid, c.relkind::text FROM pg_class c \

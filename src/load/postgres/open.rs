@@ -13,7 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::load::{Counts, LoadRequest, Mode};
 use crate::plan::{
-    self, CreateOptions, Dialect, Evolution, ExistingTable, Fitted, JsonType, Plan, TableName, identifier,
+    self, CreateOptions, Dialect, Evolution, ExistingColumn, ExistingTable, Fitted, JsonType, Plan, TableName,
+    identifier,
 };
 use crate::schema::Schema;
 
@@ -81,10 +82,14 @@ pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, re
     set_lock_timeout(client, endpoint.options.lock_timeout)?;
     let ready = match found {
         Some(oid) => {
-            let existing = occupy(client, oid, &key, &request.mode)?;
-            let evolution = plan::evolve(schema, &existing, &key.target, endpoint.options.json)?;
-            require_keys(&evolution.columns, &request.mode)?;
-            adapt(client, key, evolution)?
+            let mut existing = occupy(client, oid, &key, &request.mode)?;
+            loop {
+                let evolution = plan::evolve(schema, &existing, &key.target, endpoint.options.json)?;
+                require_keys(&evolution.columns, &request.mode)?;
+                if let Some(ready) = adapt(client, oid, &key, evolution, &mut existing)? {
+                    break ready;
+                }
+            }
         }
         None => {
             require_keys(&plan::fitted(schema, endpoint.options.json), &request.mode)?;
@@ -240,12 +245,35 @@ pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: &Mode) 
     catalog::read(client, oid, &key.target)
 }
 
-/// Changes the table.
-pub(super) fn adapt(client: &mut Client, key: LoadKey, evolution: Evolution) -> Result<Ready> {
-    let done: Vec<String> = evolution.plan.statements.into_iter().map(|statement| statement.sql).collect();
+/// Changes the table. `None` if the server does not alter a column because of what uses it; `existing` says so then, and the
+/// changes are to be planned anew.
+pub(super) fn adapt(
+    client: &mut Client,
+    oid: u32,
+    key: &LoadKey,
+    evolution: Evolution,
+    existing: &mut ExistingTable,
+) -> Result<Option<Ready>> {
+    let Evolution { plan, columns, .. } = evolution;
+    let done: Vec<String> = plan.statements.into_iter().map(|statement| statement.sql).collect();
+    let failed = |error: ::postgres::Error| failed("changing the table", &error);
+    if !done.is_empty() {
+        client.batch_execute("SAVEPOINT longshore_alter").map_err(failed)?;
+    }
     for statement in &done {
         fault::point("table.alter")?;
-        client.batch_execute(statement).map_err(|error| failed("changing the table", &error))?;
+        if let Err(error) = client.batch_execute(statement) {
+            if catalog::is_refusal(&error) {
+                client.batch_execute("ROLLBACK TO SAVEPOINT longshore_alter").map_err(failed)?;
+                let widened = |have: &ExistingColumn| {
+                    columns.iter().any(|fitted| fitted.column.name == have.name && fitted.sql != have.ty)
+                };
+                if catalog::note_used(client, oid, existing, widened)? {
+                    return Ok(None);
+                }
+            }
+            return Err(failed(error));
+        }
     }
-    Ok(Ready { key, columns: evolution.columns, deferred: Vec::new(), done, created: false })
+    Ok(Some(Ready { key: key.clone(), columns, deferred: Vec::new(), done, created: false }))
 }
