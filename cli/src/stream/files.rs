@@ -1,5 +1,6 @@
 //! Files that grow, and standard input.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -113,7 +114,10 @@ fn follow(
     metrics: &Metrics,
     stop: &Stop,
 ) -> Result<(), Failure> {
-    let mut tails: Vec<Tail> = names.iter().map(|name| Tail::new(name)).collect();
+    // A file that is named twice is read once: what was added between two looks would be loaded by both.
+    let mut seen = BTreeSet::new();
+    let is_new = |name: &&&Path| seen.insert(std::fs::canonicalize(name).unwrap_or_else(|_| name.to_path_buf()));
+    let mut tails: Vec<Tail> = names.iter().filter(is_new).map(|name| Tail::new(name)).collect();
     while !stop.is_set() {
         let mut idle = true;
         for tail in &mut tails {
@@ -169,7 +173,8 @@ impl Tail {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(|cause| cannot_open(&self.name, cause))?;
             readable(&self.name, &bytes)?;
-            let mut feed = Feed::new(loader, source(&self.name, &bytes), 0);
+            let source = known_as(&self.name, &bytes, loader)?;
+            let mut feed = Feed::new(loader, source, 0);
             feed.push(loader, &bytes)?;
             return Ok(feed.finish(loader)?);
         }
@@ -192,7 +197,7 @@ fn open(name: &str, loader: &mut StreamLoader) -> Result<Option<(File, Feed)>, F
         return Ok(None);
     }
     readable(name, &head)?;
-    let source = source(name, &head);
+    let source = known_as(name, &head, loader)?;
     let from = loader.committed(&source)?.unwrap_or(0);
     if size < from {
         return Err(shorter(name, size, from));
@@ -218,7 +223,16 @@ fn readable(name: &str, head: &[u8]) -> Result<(), Failure> {
     Err(error.with_hint("`longshore load` reads it as it is; or unpack it into a pipe, and stream `-`").into())
 }
 
-/// What the ledger calls a file: its name, and a mark of its first line.
+/// What the ledger calls a file: its path, which is one however it is spelled, and a mark of its first line. A file of which
+/// something is committed under the path as it is spelled here keeps that name.
+fn known_as(name: &str, head: &[u8], loader: &mut StreamLoader) -> Result<String, Failure> {
+    let whole = std::fs::canonicalize(name).map_err(|cause| cannot_open(name, cause))?;
+    let (known, spelled) = (source(&whole.display().to_string(), head), source(name, head));
+    let is_old = known != spelled && loader.committed(&known)?.is_none() && loader.committed(&spelled)?.is_some();
+    Ok(if is_old { spelled } else { known })
+}
+
+/// A name, and a mark of the first line.
 fn source(name: &str, head: &[u8]) -> String {
     // FNV-1a: it has to tell a file from the one before it, not to withstand anybody.
     let line = head.strip_suffix(b"\n").unwrap_or(head);
