@@ -122,7 +122,9 @@ fn limits_of_time_that_the_server_has_for_others_do_not_cut_a_load() {
                 CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow(); \
                 DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''200ms''', current_database()); \
                 EXECUTE format('ALTER DATABASE %I SET idle_in_transaction_session_timeout = ''100ms''', \
-                current_database()); END $$";
+                current_database()); IF current_setting('server_version_num')::int >= 170000 THEN \
+                EXECUTE format('ALTER DATABASE %I SET transaction_timeout = ''300ms''', current_database()); \
+                END IF; END $$";
     client.batch_execute(slow).unwrap();
     let mut loader = known::open(&url);
     known::feed(&mut loader, 300).unwrap();

@@ -29,6 +29,7 @@ SET LOCAL DateStyle = 'ISO, YMD';
 SET LOCAL standard_conforming_strings = on;
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
+SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('server_version_num')::int >= 170000;
 SET LOCAL client_min_messages = warning;
 SET LOCAL tcp_keepalives_idle = 60;
 SET LOCAL tcp_keepalives_interval = 10;
