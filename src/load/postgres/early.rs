@@ -89,8 +89,9 @@ impl Target {
 
     /// Whether rows that are copied to it are as these columns need them.
     pub(super) fn suits(&self, columns: &[Fitted]) -> bool {
-        let names = |columns: &[Fitted]| columns.iter().map(|fitted| fitted.column.name.clone()).collect::<Vec<_>>();
-        names(columns) == names(&self.columns) && CopyEncoder::of(columns).is_ok_and(|encoder| encoder == self.encoder)
+        let have = self.columns.iter().map(|fitted| &fitted.column.name);
+        columns.iter().map(|fitted| &fitted.column.name).eq(have)
+            && CopyEncoder::of(columns).is_ok_and(|encoder| encoder == self.encoder)
     }
 }
 

@@ -35,8 +35,11 @@ pub(super) struct Familiar {
 impl Familiar {
     /// Whether both are the same table with the same columns.
     pub(super) fn is_like(&self, other: &Familiar) -> bool {
-        let mark = |familiar: &Familiar| familiar.seen.as_ref().map(|(mark, _)| mark.clone());
-        self.oid == other.oid && mark(self).is_some() && mark(self) == mark(other)
+        self.oid == other.oid && self.mark().is_some() && self.mark() == other.mark()
+    }
+
+    fn mark(&self) -> Option<&str> {
+        self.seen.as_ref().map(|(mark, _)| mark.as_str())
     }
 }
 
@@ -140,9 +143,9 @@ pub(super) fn is_as_before(
     let lock = format!("{BEGIN}; {}; LOCK TABLE {table} IN ROW EXCLUSIVE MODE", lock_timeout_is(patience));
     let asked = client.query_behind(&lock, [(&state_of(&table), &[(&table, SqlType::TEXT)])]);
     let [state] = asked.map_err(|error| failed("beginning a batch early", &error))?;
-    let mark = familiar.seen.as_ref().map(|(mark, _)| mark.as_str());
-    let is_same =
-        |row: &Row| row.get::<_, u32>(0) == familiar.oid && !row.get::<_, bool>(4) && mark == Some(row.get(5));
+    let is_same = |row: &Row| {
+        row.get::<_, u32>(0) == familiar.oid && !row.get::<_, bool>(4) && familiar.mark() == Some(row.get(5))
+    };
     Ok(state.first().is_some_and(is_same))
 }
 

@@ -161,7 +161,7 @@ impl Endpoint {
     }
 
     /// One attempt, and a session of which it is known how to ask for it elsewhere.
-    pub(in crate::load) fn watched(&self) -> Result<Client> {
+    fn watched(&self) -> Result<Client> {
         self.watched_within(self.limit())
     }
 
