@@ -50,6 +50,18 @@ fn a_connection_that_is_reset_anywhere_is_made_anew_and_the_batch_repeated() {
 }
 
 #[test]
+fn a_stream_opens_where_its_connection_is_reset_before_any_of_its_first_questions() {
+    let (url, _) = database();
+    // Past what a connection and its first questions send.
+    for at in (0..480).step_by(times(24, 4) as usize) {
+        let proxy = Proxy::start(Some(Fault::ResetAfter(at)));
+        let mut loader = known::open(&proxy.url(name_of(&url)));
+        assert_eq!(loader.committed("s").unwrap(), None);
+        assert!(proxy.is_done(), "nothing was reset after {at} bytes");
+    }
+}
+
+#[test]
 fn either_of_a_streams_two_sessions_may_be_reset_anywhere() {
     let mut seed = 4;
     for _ in 0..times(10, 100) {

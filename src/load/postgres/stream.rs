@@ -311,11 +311,7 @@ impl PostgresStream {
     pub(super) fn session(&mut self) -> Result<Client> {
         match self.client.take().or_else(|| self.early.take_spare()) {
             Some(client) if !client.is_closed() => Ok(client),
-            _ => {
-                let mut client = self.endpoint.connect()?;
-                open::refuse_other_servers(&mut client)?;
-                Ok(client)
-            }
+            _ => self.endpoint.connect_and(open::refuse_other_servers),
         }
     }
 }

@@ -136,21 +136,39 @@ impl Endpoint {
     ///
     /// [`ErrorKind::Database`], and whether it may pass ([`Error::is_temporary`]).
     pub(in crate::load) fn connect(&self) -> Result<Client> {
+        self.connect_and(|_| Ok(()))
+    }
+
+    /// Connects and asks a first question. A session that is lost before the answer was none.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Endpoint::connect), and those of the question.
+    pub(in crate::load) fn connect_and(&self, first: impl Fn(&mut Client) -> Result<()>) -> Result<Client> {
         let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE).take(TRIES - 1);
-        self.persistently(|| pauses.next())
+        let attempt = || {
+            let mut client = self.watched()?;
+            first(&mut client)?;
+            Ok(client)
+        };
+        self.persistently(attempt, || pauses.next())
     }
 
     /// Connects after a session was lost, for as long as the options say.
     pub(in crate::load) fn reconnect(&self) -> Result<Client> {
         let deadline = Instant::now() + self.options.recovery_timeout;
         let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
-        self.persistently(|| pauses.next().filter(|pause| Instant::now() + *pause < deadline))
+        self.persistently(|| self.watched(), || pauses.next().filter(|pause| Instant::now() + *pause < deadline))
     }
 
     /// Connects; a temporary failure is tried again for as long as there is a pause to make before.
-    fn persistently(&self, mut next: impl FnMut() -> Option<Duration>) -> Result<Client> {
+    fn persistently(
+        &self,
+        attempt: impl Fn() -> Result<Client>,
+        mut next: impl FnMut() -> Option<Duration>,
+    ) -> Result<Client> {
         loop {
-            let error = match self.watched() {
+            let error = match attempt() {
                 Err(error) if error.is_temporary() => error,
                 outcome => return outcome,
             };
