@@ -131,6 +131,20 @@ fn a_large_table_is_spared_by_a_column_of_text_beside_and_a_view_shows_both_as_o
 }
 
 #[test]
+fn a_column_with_a_constraint_gives_way_also_where_a_view_shows_another_with_its_variant() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (v integer, c integer CHECK (c <> 7))").unwrap();
+    let spare = Contract::default().rewrite(Rewrite::VariantColumn).large_table(1);
+    let mut loader = open_under(&url, spare);
+    batch(&mut loader, "{\"v\":1,\"c\":1}\n", 1).unwrap();
+    batch(&mut loader, "{\"v\":\"two\",\"c\":2}\n", 2).unwrap();
+    let receipt = batch(&mut open_under(&url, Contract::default()), "{\"c\":\"x\"}\n{\"c\":3,\"n\":1}\n", 4).unwrap();
+    assert_eq!((receipt.counts, receipt.altered[0].contains("ADD COLUMN \"n\"")), (counts(2, 1, 1), true));
+    let sql = "SELECT string_agg(concat_ws('/', v, c, n), ' ' ORDER BY c) FROM t__whole";
+    assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, String>(0), "1/1 two/2 3/1");
+}
+
+#[test]
 fn a_small_table_is_rewritten_and_a_large_one_may_quarantine_instead() {
     let (url, mut client) = database();
     let of = |rewrite, bytes| Contract::default().rewrite(rewrite).large_table(bytes);

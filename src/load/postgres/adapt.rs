@@ -61,7 +61,7 @@ impl PostgresStream {
                 }
             }
         };
-        let Some((oid, mut existing)) = found else {
+        let Some((oid, existing)) = found else {
             let schema = resolve(None)?;
             if let Some(path) = keyless(&plan::fitted(&schema, options.json)) {
                 return Ok(Some(nothing(key, path)));
@@ -71,8 +71,9 @@ impl PostgresStream {
             return Ok(Some(Adapted { oid: None, ready, schema, keyless: None }));
         };
         let is_viewed = View::over(&key.target, &existing).is_some();
+        let mut used = Vec::new();
         let (schema, mut ready, view) = loop {
-            let (mut schema, evolution, view) = self.evolve(client, oid, &key.target, existing.clone(), resolve)?;
+            let (mut schema, evolution, view) = self.evolve(client, (oid, &key.target), &existing, &used, resolve)?;
             if let Some(path) = keyless(&evolution.columns) {
                 return Ok(Some(nothing(key, path)));
             }
@@ -80,7 +81,7 @@ impl PostgresStream {
                 return Ok(None);
             }
             schema.columns = evolution.columns.iter().map(|fitted| fitted.column.clone()).collect();
-            if let Some(ready) = open::adapt(client, oid, &key, evolution, &mut existing)? {
+            if let Some(ready) = open::adapt(client, oid, &key, evolution, &existing, &mut used)? {
                 break (schema, ready, view);
             }
             if is_viewed {
@@ -94,18 +95,20 @@ impl PostgresStream {
         Ok(Some(Adapted { oid: Some(oid), ready, schema, keyless: None }))
     }
 
-    /// Plans the changes to a table that is there. If there is a view to be made when they are done, that is told too.
+    /// Plans the changes to a table that is there, of which the columns `used` are not to be altered. If there is a view to be
+    /// made when they are done, that is told too.
     fn evolve(
         &self,
         client: &mut Client,
-        oid: u32,
-        table: &TableName,
-        mut existing: ExistingTable,
+        (oid, table): (u32, &TableName),
+        existing: &ExistingTable,
+        used: &[String],
         resolve: &mut Resolve<'_>,
     ) -> Result<(Schema, Evolution, Option<View>)> {
         let refused = |error: ::postgres::Error| failed("looking behind a view", &error);
         let is_large =
             self.contract.rewrite != Rewrite::Allow && catalog::size(client, oid)? >= self.contract.large_table;
+        let mut existing = existing.clone();
         let before = View::over(table, &existing);
         if let Some(view) = &before {
             // Only without the view is it known what else uses the columns.
@@ -113,6 +116,7 @@ impl PostgresStream {
             view.drop(client)?;
             existing = catalog::read(client, oid, table)?;
         }
+        catalog::mark_used(&mut existing, used);
         let mut schema = resolve(Some(&existing))?;
         let json = self.endpoint.options.json;
         let evolution = evolve_within(&mut schema, &existing, table, json, &self.contract, is_large)?;

@@ -52,21 +52,24 @@ pub(super) fn is_refusal(error: &::postgres::Error) -> bool {
     error.code().is_some_and(is_its)
 }
 
-/// Notes of which of the `widened` columns something makes use that may be in the way. False if of none.
-pub(super) fn note_used(
-    client: &mut Client,
-    oid: u32,
-    table: &mut ExistingTable,
-    widened: impl Fn(&ExistingColumn) -> bool,
-) -> Result<bool> {
+/// Adds to `used` which of the columns with these names something makes use of that may be in the way. False if it has
+/// them all already.
+pub(super) fn note_used(client: &mut Client, oid: u32, widened: &[&str], used: &mut Vec<String>) -> Result<bool> {
     let rows = client.query_typed(USED, &[(&oid, SqlType::OID)]).map_err(unreadable)?;
-    let is_used = |have: &ExistingColumn| rows.iter().any(|row| row.get::<_, &str>(0) == have.name);
-    let mut noted = false;
-    for have in table.columns.iter_mut().filter(|have| !have.used_by_view && widened(have) && is_used(have)) {
-        have.used_by_view = true;
-        noted = true;
+    let before = used.len();
+    for name in rows.iter().map(|row| row.get::<_, &str>(0)).filter(|name| widened.contains(name)) {
+        if !used.iter().any(|known| known == name) {
+            used.push(name.to_owned());
+        }
     }
-    Ok(noted)
+    Ok(used.len() > before)
+}
+
+/// Has columns be as good as used by a view, so that they are not altered.
+pub(super) fn mark_used(table: &mut ExistingTable, used: &[String]) {
+    for have in table.columns.iter_mut().filter(|have| used.contains(&have.name)) {
+        have.used_by_view = true;
+    }
 }
 
 /// A relation's number and kind, by schema and name.

@@ -83,13 +83,14 @@ pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, re
     set_lock_timeout(client, endpoint.options.lock_timeout)?;
     let ready = match found {
         Some(oid) => {
-            let mut existing = occupy(client, oid, &key, &request.mode)?;
+            let (mut existing, mut used) = (occupy(client, oid, &key, &request.mode)?, Vec::new());
             loop {
                 let evolution = plan::evolve(schema, &existing, &key.target, endpoint.options.json)?;
                 require_keys(&evolution.columns, &request.mode)?;
-                if let Some(ready) = adapt(client, oid, &key, evolution, &mut existing)? {
+                if let Some(ready) = adapt(client, oid, &key, evolution, &existing, &mut used)? {
                     break ready;
                 }
+                catalog::mark_used(&mut existing, &used);
             }
         }
         None => {
@@ -246,14 +247,15 @@ pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: &Mode) 
     catalog::read(client, oid, &key.target)
 }
 
-/// Changes the table. `None` if the server does not alter a column because of what uses it; `existing` says so then, and the
-/// changes are to be planned anew.
+/// Changes the table. `None` if the server does not alter a column because of what uses it; it is added to `used` then, and
+/// the changes are to be planned anew.
 pub(super) fn adapt(
     client: &mut Client,
     oid: u32,
     key: &LoadKey,
     evolution: Evolution,
-    existing: &mut ExistingTable,
+    existing: &ExistingTable,
+    used: &mut Vec<String>,
 ) -> Result<Option<Ready>> {
     let Evolution { plan, columns, .. } = evolution;
     let done: Vec<String> = plan.statements.into_iter().map(|statement| statement.sql).collect();
@@ -266,10 +268,12 @@ pub(super) fn adapt(
         if let Err(error) = client.batch_execute(statement) {
             if catalog::is_refusal(&error) {
                 client.batch_execute("ROLLBACK TO SAVEPOINT longshore_alter").map_err(failed)?;
-                let widened = |have: &ExistingColumn| {
+                let is_widened = |have: &&ExistingColumn| {
                     columns.iter().any(|fitted| fitted.column.name == have.name && fitted.sql != have.ty)
                 };
-                if catalog::note_used(client, oid, existing, widened)? {
+                let widened: Vec<&str> =
+                    existing.columns.iter().filter(is_widened).map(|have| have.name.as_str()).collect();
+                if catalog::note_used(client, oid, &widened, used)? {
                     return Ok(None);
                 }
             }

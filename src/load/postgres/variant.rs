@@ -123,21 +123,23 @@ impl View {
     }
 
     fn definition(&self, existing: &ExistingTable) -> String {
-        let path = |at: usize| existing.columns[at].comment.as_deref().and_then(path_of_comment);
-        let paths: Vec<Option<Path>> = (0..existing.columns.len()).map(path).collect();
+        let columns = existing.columns.iter();
+        let columns = columns.map(|column| (&*column.name, column.comment.as_deref().and_then(path_of_comment)));
+        let (variants, columns): (Vec<_>, Vec<_>) =
+            columns.partition(|(_, path)| path.as_ref().is_some_and(is_variant));
+        // A column that others made has no path; its variant has its name.
+        let is_of = |column: &(&str, Option<Path>), variant: &(&str, Option<Path>)| match &column.1 {
+            Some(path) => variant.1 == Some(variant_of(path)),
+            None => variant
+                .0
+                .rfind(COLUMN_ENDS)
+                .is_some_and(|end| with_end(column.0, COLUMN_ENDS) == variant.0[..end + COLUMN_ENDS.len()]),
+        };
         let mut shown = Vec::new();
-        for (column, path) in existing.columns.iter().zip(&paths) {
-            if path.as_ref().is_some_and(is_variant) {
-                continue;
-            }
-            let name = identifier(&column.name);
-            let variant = path.as_ref().map(variant_of);
-            let variant = variant.and_then(|variant| paths.iter().position(|path| path.as_ref() == Some(&variant)));
-            shown.push(match variant {
-                Some(at) => {
-                    let text = identifier(&existing.columns[at].name);
-                    format!("coalesce({name}::text, {text}) AS {name}")
-                }
+        for column in &columns {
+            let name = identifier(column.0);
+            shown.push(match variants.iter().find(|variant| is_of(column, variant)) {
+                Some((text, _)) => format!("coalesce({name}::text, {}) AS {name}", identifier(text)),
                 None => name,
             });
         }
