@@ -65,6 +65,27 @@ fn what_is_staged_is_not_staged_again() {
 }
 
 #[test]
+fn a_name_in_quotes_is_the_same_table_in_small_letters_as_on_redshift() {
+    let root = tempfile::tempdir().unwrap();
+    Loader::stage(options(root.path()))
+        .table("\"Shop\".\"Orders\"")
+        .load_id("one")
+        .load(Source::bytes(RECORDS))
+        .unwrap();
+    let find = |table| StageTarget::find(&options(root.path()), table, "one").unwrap().unwrap();
+    assert_eq!(find("\"Shop\".\"Orders\""), find("shop.orders"));
+}
+
+#[test]
+fn a_load_that_is_to_fail_if_the_table_exists_is_not_staged() {
+    let root = tempfile::tempdir().unwrap();
+    let loader = Loader::stage(options(root.path())).table("orders").mode(Mode::FailIfExists).load_id("one");
+    let error = loader.load(Source::bytes(RECORDS)).unwrap_err();
+    assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::Config, true), "{error}");
+    assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn of_many_at_once_one_counts_and_all_agree() {
     let root = tempfile::tempdir().unwrap();
     let stage = || {

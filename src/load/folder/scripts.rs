@@ -53,7 +53,8 @@ fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manif
     let text = |value: &str| literal(&value.replace('\0', ""), Dialect::Redshift);
     let columns = fit(schema, Dialect::Redshift).columns;
     let (target, ledger) = (table.quoted(), ledger(table));
-    let (name, id) = (text(&table.name), text(&request.load_id));
+    // As a connected load has it: Redshift folds names, also those in quotes.
+    let (name, id) = (text(&table.name.to_ascii_lowercase()), text(&request.load_id));
     let loaded = format!("SELECT 1 FROM {ledger} WHERE table_name = {name} AND load_id = {id} AND replaced_by IS NULL");
     let mut sql = format!(
         "-- Loads {rows} rows into Redshift, once: run again, it adds nothing.\n\

@@ -7,7 +7,7 @@ use super::options::CopyAuthorization;
 use super::plan::{self, MergeColumns, TablePlan};
 use super::script::Script;
 use super::sql::{CopyFrom, LoadSql};
-use super::target::{AsItIs, folded, table_exists, table_name};
+use super::target::{AsItIs, folded, table_name};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::conserve::conserved;
@@ -150,8 +150,7 @@ impl StageTarget {
     /// [`ErrorKind::Config`] for a wrong table name, [`ErrorKind::Io`] if the store cannot be asked,
     /// [`ErrorKind::Corrupt`] if what it has is not what longshore wrote.
     pub fn find(options: &ScriptOptions, table: &str, load_id: &str) -> Result<Option<StagedLoad>> {
-        let table = TableName::parse(table, Dialect::Redshift)?;
-        find(&options.stage, &table, load_id)
+        find(&options.stage, &folded(TableName::parse(table, Dialect::Redshift)?), load_id)
     }
 
     /// The query for [`ScriptOptions::live`]: a row for each column of the table, in order, with its `name`, `type`, `not_null`,
@@ -197,6 +196,11 @@ impl Target for StageTarget {
             return Err(Error::config("an access key would stand in the script for all to read")
                 .with_hint("name a role that the cluster has"));
         }
+        if request.mode == Mode::FailIfExists {
+            // In plain SQL, run again after it has made the table itself, it would fail too.
+            return Err(Error::config("a script cannot tell whether the table was there before it")
+                .with_hint("choose append or replace, or load over a connection (`longshore load`)"));
+        }
         self.state.begin()?;
         let table = table_name(request)?;
         if let Some(found) = find(&self.options.stage, &table, &request.load_id)? {
@@ -205,7 +209,7 @@ impl Target for StageTarget {
             self.state = State::Done;
             return Ok(Begun::AlreadyLoaded(found.counts));
         }
-        let mut plan = self.plan(schema, &table, request)?;
+        let mut plan = self.plan(schema, &table)?;
         let merge = plan::merge_columns(&request.mode, &mut plan.schema)?;
         let stage_request = StageRequest {
             table: &table,
@@ -248,13 +252,10 @@ impl Target for StageTarget {
 
 impl StageTarget {
     /// Plans the table as it is, or a new one.
-    fn plan(&self, schema: &Schema, table: &TableName, request: &LoadRequest) -> Result<TablePlan> {
+    fn plan(&self, schema: &Schema, table: &TableName) -> Result<TablePlan> {
         let Some(live) = self.options.live.as_ref().filter(|live| !live.columns.is_empty()) else {
             return plan::create(schema, table, &self.options.create);
         };
-        if request.mode == Mode::FailIfExists {
-            return Err(table_exists(table));
-        }
         plan::evolve(schema, live.columns.clone(), table, &self.options.evolve)
     }
 

@@ -7,6 +7,7 @@ use super::error::{Failure, Then};
 use super::plan::TablePlan;
 use super::session::Session;
 use super::sql::{CopyFrom, LoadSql, count};
+use super::target::table_exists;
 use crate::error::{Error, ErrorKind};
 use crate::load::stage::Staged;
 use crate::load::target::Counts;
@@ -103,6 +104,9 @@ impl Work<'_> {
     /// Makes the table ready, after a look at whether it still is what the rows were made for.
     pub(super) fn prepare(&self, session: &mut Session) -> Result<(), Failure> {
         let now = catalog::columns(session, &self.sql.table)?;
+        if self.request.mode == Mode::FailIfExists && !now.is_empty() {
+            return Err(table_exists(&self.sql.table).into());
+        }
         if !self.plan.fits(&now) {
             let message = format!("{} was changed while rows for it were staged", self.sql.table.quoted());
             let hint = "run the same load again: it takes the table as it is then";

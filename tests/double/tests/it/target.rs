@@ -248,6 +248,29 @@ fn loads_into_one_table_at_once_are_all_there() {
     assert_eq!(numbers(&warehouse, "SELECT count(*) FROM _longshore_loads"), ["2"]);
 }
 
+#[test]
+fn of_loads_at_once_that_are_to_make_the_table_one_does() {
+    let warehouse = Warehouse::start();
+    let load = |id: i32| {
+        let loader = loader(&warehouse).mode(Mode::FailIfExists).load_id(format!("load {id}"));
+        loader.load(Source::bytes(format!("{{\"id\":{id}}}\n")))
+    };
+    let done: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|id| {
+                let load = &load;
+                scope.spawn(move || load(id))
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1);
+    for error in done.into_iter().filter_map(Result::err) {
+        assert!(error.kind() == ErrorKind::Conflict && error.message().ends_with("exists"), "{error}");
+    }
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["1"]);
+}
+
 /// The script of a load that is staged.
 fn script(warehouse: &Warehouse, id: &str, mode: Mode, records: &str) -> String {
     let options = ScriptOptions::new(options(warehouse).stage);
