@@ -139,6 +139,10 @@ fn a_value_of_a_record_is_in_no_error_and_no_log() {
         "CREATE TABLE t (a bigint, s text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
          RAISE EXCEPTION 'no %', new.s; END $$; CREATE TRIGGER f BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
         "CREATE TABLE t (a bigint, s text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         RAISE EXCEPTION 'no %', new.s USING ERRCODE = 'check_violation'; END $$; \
+         CREATE TRIGGER f BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+        "CREATE TABLE t (a bigint, s text CHECK (to_timestamp(1) > 'epoch' AND s::int > 0))",
+        "CREATE TABLE t (a bigint, s text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
          RAISE WARNING 'no %', new.s; RETURN new; END $$; \
          CREATE TRIGGER f BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
     ];

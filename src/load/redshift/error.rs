@@ -6,6 +6,7 @@ use std::fmt::Display;
 use ::postgres::error::DbError;
 
 use crate::error::{Error, ErrorKind};
+use crate::load::session::error::without_values;
 
 /// What to do behind a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,10 +89,7 @@ fn then(refusal: &DbError) -> Then {
 /// The message without values, with what a failed COPY says about the files: their columns and types are in the detail.
 fn message(refusal: &DbError) -> String {
     let text = one_line(refusal.message());
-    let text = match refusal.code().code().starts_with("22") {
-        true => text.split(": \"").next().unwrap_or(&text).to_owned(),
-        false => text,
-    };
+    let text = if refusal.code().code().starts_with("22") { without_values(&text) } else { text };
     match refusal.detail().and_then(about_files) {
         Some(about) => format!("{text}: {about}"),
         None => text,

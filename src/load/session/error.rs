@@ -95,12 +95,31 @@ fn blames_a_row(code: &str) -> bool {
 
 /// The message without a value: data errors quote what they refuse, and a trigger can say anything.
 fn message(refusal: &DbError) -> String {
-    let text = refusal.message();
-    match refusal.code().code() {
-        code if code.starts_with("P0") => "a trigger or function raised an exception".to_owned(),
-        code if code.starts_with("22") => text.split(": \"").next().unwrap_or(text).to_owned(),
-        _ => text.replace(['\n', '\r'], " "),
+    let code = refusal.code().code();
+    let is_raised = ["P0", "38", "39"].iter().any(|class| code.starts_with(class))
+        // Under any code that its author chose.
+        || refusal.routine().is_some_and(|routine| {
+            routine == "exec_stmt_raise" || ["PLy_", "plperl_", "pltcl_"].iter().any(|of| routine.starts_with(of))
+        });
+    match code.starts_with("22") {
+        _ if is_raised => "a trigger or function raised an exception".to_owned(),
+        true => without_values(refusal.message()),
+        false => refusal.message().replace(['\n', '\r'], " "),
     }
+}
+
+/// The message of a data error without what it quotes, in quotes or as bytes.
+pub(in crate::load) fn without_values(text: &str) -> String {
+    let text = text.split(": \"").next().unwrap_or(text);
+    // A value may hold quotes itself.
+    let shown = match (text.find('"'), text.rfind('"')) {
+        (Some(first), Some(last)) => {
+            format!("{}\"…\"{}", &text[..first], &text[last.max(first + 1)..].trim_start_matches('"'))
+        }
+        _ => text.to_owned(),
+    };
+    let words = shown.split([' ', '\n', '\r']).map(|word| if word.starts_with("0x") { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Row and column out of a CONTEXT such as `COPY orders, line 3, column total: "x"`.
@@ -135,6 +154,7 @@ fn hint(code: &str) -> Option<&'static str> {
         "55P03" => "another session holds the table: try again later, or raise the lock timeout",
         "40P01" | "40001" => "another session was in the way: run the same load again",
         "57P01" | "57P02" | "57P03" => "the server is stopping or starting: run the same load again",
+        "22P05" => "the database's encoding does not have the character: load into a database whose encoding is UTF8",
         "25006" => "the server is read-only, perhaps a standby: connect to the primary",
         "0A000" => "the table has something that COPY or ALTER cannot work with, such as row-level security",
         "54000" => "the row is too wide for a page: load fewer columns, or keep nested ones as JSON",
@@ -154,6 +174,20 @@ mod tests {
     fn what_passes_by_itself_is_told_from_what_does_not() {
         assert!(["08006", "40001", "40P01", "55P03", "57P01", "57P03", "53300", "53100"].into_iter().all(may_pass));
         assert!(!["28P01", "3D000", "42501", "22P02", "23505", "57014"].into_iter().any(may_pass));
+    }
+
+    #[test]
+    fn what_a_data_error_quotes_is_left_out() {
+        for (said, shown) in [
+            ("value too long for type character varying(3)", "value too long for type character varying(3)"),
+            ("invalid input syntax for type integer: \"secret\"", "invalid input syntax for type integer"),
+            ("value \"123\" is out of range for type integer", "value \"…\" is out of range for type integer"),
+            ("invalid value \"se\"cr\" for \"YYYY\"", "invalid value \"…\""),
+            ("invalid value \"", "invalid value \"…\""),
+            ("bytes 0xe2 0x82 in encoding \"UTF8\"", "bytes … … in encoding \"…\""),
+        ] {
+            assert_eq!(without_values(said), shown);
+        }
     }
 
     #[test]
