@@ -19,7 +19,7 @@ impl Endpoint {
     pub(super) fn parse(url: &str) -> Result<Self> {
         // There is no view by which another session could tell that this one is at work.
         let options = PostgresOptions { silence_timeout: Duration::MAX, ..PostgresOptions::default() };
-        Ok(Endpoint(PostgresEndpoint::parse(&postgres_url(url)?, options)?))
+        Ok(Endpoint(PostgresEndpoint::parse(&postgres_url(url, &|name| std::env::var(name).ok())?, options)?))
     }
 
     pub(super) fn connect(&self) -> Result<Session, Failure> {
@@ -27,8 +27,8 @@ impl Endpoint {
     }
 }
 
-/// The same URL for the Postgres client: its scheme, Redshift's port, and TLS unless it is said to do without.
-fn postgres_url(url: &str) -> Result<String> {
+/// The same URL for the Postgres client: its scheme, Redshift's port, and TLS unless URL or environment say how it is to be.
+fn postgres_url(url: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String> {
     let rest = url.strip_prefix("redshift://").ok_or_else(|| {
         Error::config("the connection string is no redshift:// URL")
             .with_hint("write redshift://user@host:5439/database")
@@ -39,7 +39,14 @@ fn postgres_url(url: &str) -> Result<String> {
     // In `[::1]:5439` the port stands behind the bracket.
     let has_port = host.rsplit(']').next().unwrap_or_default().contains(':');
     let port = if has_port { String::new() } else { format!(":{PORT}") };
-    let says_tls = behind.split(['?', '&']).skip(1).any(|parameter| parameter.starts_with("sslmode="));
+    let is_set = |name, wanted: &dyn Fn(&str) -> bool| variable(name).is_some_and(|value| wanted(&value));
+    // The system's roots come with the mode that they are good for.
+    let says_tls = behind
+        .split(['?', '&'])
+        .skip(1)
+        .any(|parameter| parameter.starts_with("sslmode=") || parameter == "sslrootcert=system")
+        || is_set("PGSSLMODE", &|mode| !mode.is_empty())
+        || is_set("PGSSLROOTCERT", &|roots| roots == "system");
     let tls = match (says_tls, behind.contains('?')) {
         (true, _) => "",
         (false, true) => "&sslmode=require",
@@ -60,10 +67,25 @@ mod tests {
             ("redshift://h", "postgres://h:5439?sslmode=require"),
             ("redshift://[::1]/d?sslmode=disable", "postgres://[::1]:5439/d?sslmode=disable"),
             ("redshift://u@h/d?connect_timeout=5", "postgres://u@h:5439/d?connect_timeout=5&sslmode=require"),
+            ("redshift://h/d?sslrootcert=system", "postgres://h:5439/d?sslrootcert=system"),
         ];
         for (url, expected) in cases {
-            assert_eq!(postgres_url(url).unwrap(), expected);
+            assert_eq!(postgres_url(url, &|_| None).unwrap(), expected);
         }
-        assert!(!postgres_url("postgres://u:hunter2@h/d").unwrap_err().to_string().contains("hunter2"));
+        let refused = postgres_url("postgres://u:hunter2@h/d", &|_| None).unwrap_err();
+        assert!(!refused.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn the_environment_may_say_how_tls_is_to_be() {
+        for (set, tls) in [
+            (("PGSSLMODE", "verify-full"), ""),
+            (("PGSSLROOTCERT", "system"), ""),
+            (("PGSSLROOTCERT", "/etc/roots.pem"), "?sslmode=require"),
+            (("PGSSLMODE", ""), "?sslmode=require"),
+        ] {
+            let variable = |name: &str| (name == set.0).then(|| set.1.to_owned());
+            assert_eq!(postgres_url("redshift://h/d", &variable).unwrap(), format!("postgres://h:5439/d{tls}"));
+        }
     }
 }
