@@ -59,6 +59,25 @@ fn records_go_into_the_table_of_their_value_with_columns_of_their_own() {
 }
 
 #[test]
+fn rows_beside_a_table_that_was_dropped_are_not_loaded_twice() {
+    let (url, mut client) = database();
+    let input = "{\"type\":\"click\",\"x\":1}\n{\"x\":9}\n";
+    let load = || {
+        let mut loader = open(&url, by_type());
+        loader.write(input, Offset::new("s", 2)).unwrap();
+        loader.commit()
+    };
+    load().unwrap();
+    client.batch_execute("DROP TABLE events").unwrap();
+    let error = load().unwrap_err();
+    assert_eq!((error.kind(), error.is_temporary(), error.hint().is_some()), (ErrorKind::Conflict, false, true));
+    assert_eq!(rows(&mut client, "events_click").len(), 1);
+    client.batch_execute("DROP TABLE events_click").unwrap();
+    assert_eq!(load().unwrap().counts, counts(2, 2, 0));
+    assert_eq!((rows(&mut client, "events"), rows(&mut client, "events_click").len()), (vec!["(9)".to_owned()], 1));
+}
+
+#[test]
 fn a_misfit_of_a_routed_record_is_placed_where_it_came_from() {
     let (url, mut client) = database();
     client.batch_execute("CREATE TABLE events_a (at timestamptz, type text)").unwrap();

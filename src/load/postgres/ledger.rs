@@ -169,6 +169,22 @@ impl<'a> Ledger<'a> {
         Ok(row.map_err(|error| failed("reading the ledger", &error))?.get(0))
     }
 
+    /// Whether rows should be in the table that came with rows of another one.
+    pub(super) fn counts_on_rows_with(&self, client: &mut Client, other: &Ledger<'_>) -> Result<bool> {
+        if !exists(client, &self.table)? || !exists(client, &other.table)? {
+            return Ok(false);
+        }
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM {} WHERE table_name = $1 AND loaded > 0 AND replaced_by IS NULL \
+             AND load_id IN (SELECT load_id FROM {} WHERE table_name = $2))",
+            self.table, other.table
+        );
+        let names: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
+            [(&self.key.target.name, SqlType::TEXT), (&other.key.target.name, SqlType::TEXT)];
+        let row = client.query_typed_one(&sql, &names);
+        Ok(row.map_err(|error| failed("reading the ledger", &error))?.get(0))
+    }
+
     /// Marks the loads whose rows are gone: replaced by this load, or dropped with their table.
     pub(super) fn mark_replaced(&self, client: &mut Client) -> Result<()> {
         let sql = format!("UPDATE {} SET replaced_by = $2 WHERE table_name = $1 AND replaced_by IS NULL", self.table);

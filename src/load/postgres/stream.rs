@@ -13,7 +13,7 @@ use super::open;
 use super::open_batch::OpenBatch;
 use super::session::{Client, Endpoint};
 use super::{PostgresOptions, catalog};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::load::{Contract, Counts, LoadRequest};
 use crate::plan::{ExistingTable, TableName};
 use crate::schema::Schema;
@@ -287,6 +287,9 @@ impl PostgresStream {
             let counts = if gone { None } else { Ledger::new(own).look_up(client)? };
             return Ok(Prepare::Moved(positions, counts));
         }
+        if gone {
+            refuse_orphans(client, own, &keys[1..])?;
+        }
         self.furnish(client, &keys, furnished, true)?;
         if gone {
             Offsets::new(own).forget(client)?;
@@ -314,6 +317,21 @@ impl PostgresStream {
             _ => self.endpoint.connect_and(open::refuse_other_servers),
         }
     }
+}
+
+/// The stream's own table was dropped, so that all is loaded anew: refuses to double the rows that went into others with its.
+fn refuse_orphans(client: &mut Client, own: &LoadKey, others: &[LoadKey]) -> Result<()> {
+    for other in others {
+        if catalog::find(client, &other.target)?.is_some()
+            && Ledger::new(other).counts_on_rows_with(client, &Ledger::new(own))?
+        {
+            let (own, other) = (&own.target, &other.target);
+            let message = format!("table {own} was dropped, but not {other}, whose rows came with its own");
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .with_hint("drop that table too: all is loaded anew then, from the beginning of the sources"));
+        }
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for PostgresStream {
