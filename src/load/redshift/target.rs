@@ -190,7 +190,7 @@ impl RedshiftTarget {
         let Load { session, request, wanted, plan, sql, stager } = load;
         let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };
         let queue_timeout = self.options.queue_timeout;
-        let deadline = Instant::now() + self.options.retry_for;
+        let patience = Patience { started: Instant::now(), limit: self.options.retry_for };
         let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut alone = false;
         let mut ready = false;
@@ -225,7 +225,7 @@ impl RedshiftTarget {
                     }
                     return Err(failure.error);
                 }
-                _ if Instant::now() + pause > deadline => return Err(uncertain(failure)),
+                _ if !patience.lasts(pause) => return Err(uncertain(failure)),
                 Then::Again => {
                     session.roll_back();
                     alone = true;
@@ -240,7 +240,7 @@ impl RedshiftTarget {
                 }
                 Then::LookUp => {
                     std::thread::sleep(pause);
-                    match recover(&self.endpoint, &work, deadline) {
+                    match recover(&self.endpoint, &work, &patience) {
                         Ok((_, Some(counts))) => return Ok(counts),
                         Ok((fresh, None)) => *session = fresh,
                         Err(error) => return Err(uncertain(error)),
@@ -269,9 +269,22 @@ fn outside(session: &mut Session, work: &Work<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// For how long attempts are made.
+struct Patience {
+    started: Instant,
+    limit: Duration,
+}
+
+impl Patience {
+    /// Whether there is time for another attempt behind a pause.
+    fn lasts(&self, pause: Duration) -> bool {
+        self.started.elapsed() + pause < self.limit
+    }
+}
+
 /// Looks the load up on a new session. The old one may still be at work on it: it holds its locks until it has ended,
 /// so this waits for them.
-fn recover(endpoint: &Endpoint, work: &Work<'_>, deadline: Instant) -> Result<(Session, Option<Counts>), Failure> {
+fn recover(endpoint: &Endpoint, work: &Work<'_>, patience: &Patience) -> Result<(Session, Option<Counts>), Failure> {
     let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
@@ -282,9 +295,7 @@ fn recover(endpoint: &Endpoint, work: &Work<'_>, deadline: Instant) -> Result<(S
             Ok((session, found))
         });
         match looked {
-            Err(failure) if failure.error.is_temporary() && Instant::now() + pause < deadline => {
-                std::thread::sleep(pause)
-            }
+            Err(failure) if failure.error.is_temporary() && patience.lasts(pause) => std::thread::sleep(pause),
             outcome => return outcome,
         }
     }

@@ -156,9 +156,9 @@ impl Endpoint {
 
     /// Connects after a session was lost, for as long as the options say.
     pub(in crate::load) fn reconnect(&self) -> Result<Client> {
-        let deadline = Instant::now() + self.options.recovery_timeout;
+        let (started, limit) = (Instant::now(), self.options.recovery_timeout);
         let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
-        self.persistently(|| self.watched(), || pauses.next().filter(|pause| Instant::now() + *pause < deadline))
+        self.persistently(|| self.watched(), || pauses.next().filter(|pause| started.elapsed() + *pause < limit))
     }
 
     /// Connects; a temporary failure is tried again for as long as there is a pause to make before.

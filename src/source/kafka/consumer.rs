@@ -161,9 +161,9 @@ impl<O: Owner + 'static> Consumer<O> {
 /// is over.
 fn look_for<O: Owner + 'static>(inner: &BaseConsumer<Context<O>>, topic: &str, timeout: Duration) -> Result<()> {
     let doing = format_args!("looking for the topic `{topic}`");
-    let until = Instant::now() + timeout;
+    let started = Instant::now();
     let found = loop {
-        let left = until.saturating_duration_since(Instant::now());
+        let left = timeout.saturating_sub(started.elapsed());
         let error = match inner.fetch_metadata(Some(topic), left.min(A_MOMENT)) {
             Ok(found) => break found,
             Err(error) => error,
