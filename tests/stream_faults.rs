@@ -8,7 +8,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use longshore::load::PostgresOptions;
-use longshore::{ErrorKind, Loader, Offset, StreamLoader, StreamOptions};
+use longshore::{ErrorKind, Feed, Loader, Offset, ReadOptions, StreamLoader, StreamOptions};
 use proxy::{Fault, Proxy};
 use support::*;
 
@@ -51,6 +51,28 @@ fn a_write_that_is_repeated_adds_nothing() {
     restarted.commit().unwrap();
     assert_eq!(restarted.totals().skipped, 2);
     assert_eq!(seen(&mut client), (4, 4));
+}
+
+#[test]
+fn a_line_that_does_not_end_is_quarantined_by_its_beginning_and_the_next_is_loaded() {
+    let input = [&b"{\"a\":1}\n"[..], &[b'x'; 200_000], b"\n{\"a\":2}\n", &[b'y'; 90_000]].concat();
+    for piece in [701, 150_000, input.len()] {
+        let (url, mut client) = database();
+        let mut read = ReadOptions::default();
+        read.limits.max_record_bytes = 80_000;
+        let mut loader = Loader::new(&url).table("t").read(read).open().unwrap();
+        let mut feed = Feed::new(&loader, "s", 0);
+        input.chunks(piece).for_each(|bytes| feed.push(&mut loader, bytes).unwrap());
+        assert_eq!((feed.position(), feed.waiting()), (200_017, 90_000));
+        feed.finish(&mut loader).unwrap();
+        let counts = loader.commit().unwrap().counts;
+        assert_eq!((counts.read, counts.loaded, counts.quarantined), (4, 2, 2));
+        assert_eq!((seen(&mut client), loader.committed("s").unwrap()), ((2, 2), Some(input.len() as u64)));
+        let sql = "SELECT string_agg(concat_ws(' ', source, reason, length(raw)), '; ' ORDER BY id) FROM _longshore_quarantine";
+        let kept: String = client.query_one(sql, &[]).unwrap().get(0);
+        let reason = "record longer than 80000 bytes 65536";
+        assert_eq!(kept, format!("s@200009 {reason}; s@{} {reason}", input.len()));
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A stream of bytes into a stream of records, each with its byte offset.
 
+use std::ops::Range;
+
 use super::{Offset, StreamLoader};
 use crate::error::Result;
 use crate::records::{Format, Limits, cutter};
@@ -9,7 +11,8 @@ use crate::source::Cut;
 ///
 /// The position of a record is the byte offset behind it. So after a restart, bytes from the committed position on (see
 /// [`StreamLoader::committed`]) continue where the table ends, however they are cut. What follows the last record's end
-/// waits for the rest of its record, and is not taken for one. A byte-order mark at offset 0 is no part of the first record.
+/// waits for the rest of its record, and is not taken for one. A record longer than the loader's limit is quarantined with its
+/// first 64 KiB, and no more of it is held. A byte-order mark at offset 0 is no part of the first record.
 ///
 /// ```no_run
 /// use std::io::{Read, Seek, SeekFrom};
@@ -59,7 +62,7 @@ impl Feed {
 
     /// Bytes behind it, whose record has not come to its end.
     pub fn waiting(&self) -> u64 {
-        self.records.held.len() as u64
+        self.records.held.len() as u64 + self.records.too_long.as_ref().map_or(0, |record| record.len)
     }
 
     /// Takes in more bytes, and writes the records that they complete.
@@ -76,15 +79,32 @@ impl Feed {
         let mut start = 0;
         let outcome = loop {
             let Some(end) = self.records.next(start) else { break Ok(()) };
-            let position = self.position + (end - start) as u64;
-            if let Err(error) = loader.write(&self.records.held[start..end], Offset::new(&self.source, position)) {
+            if let Err(error) = self.write(loader, start..end) {
                 self.records.look_again_at(start);
                 break Err(error);
             }
-            (self.position, start) = (position, end);
+            start = end;
         };
         self.records.drop_to(start);
         outcome
+    }
+
+    /// Writes a record, of which these bytes, or only the last of them, are held.
+    fn write(&mut self, loader: &mut StreamLoader, held: Range<usize>) -> Result<()> {
+        let position = self.position + held.len() as u64;
+        match &self.records.too_long {
+            None => loader.write(&self.records.held[held], Offset::new(&self.source, position))?,
+            Some(TooLong { head, len }) => {
+                let position = position + len;
+                let reason = format!("record longer than {} bytes", self.records.longest);
+                loader.set_aside(head, reason, Offset::new(&self.source, position))?;
+                self.position = position;
+                self.records.too_long = None;
+                return Ok(());
+            }
+        }
+        self.position = position;
+        Ok(())
     }
 
     /// Passes over a byte-order mark. False if too little has come to know.
@@ -107,14 +127,12 @@ impl Feed {
     ///
     /// As [`StreamLoader::write`].
     pub fn finish(&mut self, loader: &mut StreamLoader) -> Result<()> {
-        let held = &self.records.held;
-        if held.is_empty() {
+        let held = 0..self.records.held.len();
+        if self.waiting() == 0 {
             return Ok(());
         }
-        let position = self.position + held.len() as u64;
-        loader.write(&held[..], Offset::new(&self.source, position))?;
-        self.position = position;
-        self.records.drop_to(self.records.held.len());
+        self.write(loader, held.clone())?;
+        self.records.drop_to(held.end);
         Ok(())
     }
 }
@@ -130,41 +148,88 @@ struct Splitter {
     longest: usize,
     /// Line ends at which the first record has not ended, and the size that it has to reach before it is looked at again.
     open: (u32, usize),
+    /// The record that what is held goes on with, if that is too long.
+    too_long: Option<TooLong>,
 }
+
+/// The beginning of a record that is too long to be held.
+struct TooLong {
+    head: Vec<u8>,
+    /// Its bytes so far.
+    len: u64,
+}
+
+/// How much of such a record is kept.
+const HEAD: usize = 64 << 10;
 
 impl Splitter {
     fn new(format: &Format, limits: &Limits) -> Self {
         let cutter = cutter(format, limits);
         let line_end = cutter.line_end();
-        Splitter { held: Vec::new(), looked: 0, cutter, line_end, longest: limits.max_record_bytes, open: (0, 0) }
+        let longest = limits.max_record_bytes.max(1);
+        Splitter { held: Vec::new(), looked: 0, cutter, line_end, longest, open: (0, 0), too_long: None }
     }
 
-    /// Where the record that begins at `start` ends, if it does.
+    /// Where the record ends that begins at `start`, or that goes on there because it is too long.
     fn next(&mut self, start: usize) -> Option<usize> {
+        if self.too_long.is_some() {
+            return self.end_of_too_long(start);
+        }
         while let Some(at) = memchr::memchr(self.line_end, &self.held[self.looked.max(start)..]) {
             let end = self.looked.max(start) + at + 1;
             self.looked = end;
             let size = end - start;
+            if size > self.longest {
+                return self.past_the_limit(start);
+            }
             if size < self.open.1 {
                 continue;
             }
             // A line may end inside a quoted cell.
-            let mut cut = self.cutter.cut(&self.held[start..end], false);
-            if cut == 0 && size > self.longest {
-                cut = match self.cutter.give_up(&self.held[start..end]) {
-                    0 => size,
-                    given_up => given_up,
-                };
-            }
+            let cut = self.cutter.cut(&self.held[start..end], false);
             if cut > 0 {
-                (self.looked, self.open) = (start + cut, (0, 0));
-                return Some(start + cut);
+                return Some(self.cut(start, cut));
             }
             // A quote that does not close must not make reading quadratic.
             let (lines, _) = self.open;
             self.open = (lines + 1, if lines < LINES { 0 } else { size + size / 2 });
         }
         self.looked = self.held.len();
+        if self.held.len() - start > self.longest { self.past_the_limit(start) } else { None }
+    }
+
+    fn cut(&mut self, start: usize, len: usize) -> usize {
+        (self.looked, self.open) = (start + len, (0, 0));
+        start + len
+    }
+
+    /// Where the record that begins at `start`, and has not ended in as many bytes as it may have, is cut off.
+    fn past_the_limit(&mut self, start: usize) -> Option<usize> {
+        let view = &self.held[start..start + self.longest];
+        let cut = match self.cutter.cut(view, false) {
+            0 => self.cutter.give_up(view),
+            cut => cut,
+        };
+        if cut > 0 {
+            return Some(self.cut(start, cut));
+        }
+        let head = view[..view.len().min(HEAD)].to_vec();
+        self.too_long = Some(TooLong { head, len: view.len() as u64 });
+        // What was looked at belongs to it, and is no longer held.
+        self.held.drain(start..start + self.longest);
+        self.end_of_too_long(start)
+    }
+
+    /// Where the first line ends at or behind `start`. What is of a record that goes on behind it is not held.
+    fn end_of_too_long(&mut self, start: usize) -> Option<usize> {
+        if let Some(at) = memchr::memchr(self.line_end, &self.held[start..]) {
+            return Some(self.cut(start, at + 1));
+        }
+        if let Some(record) = &mut self.too_long {
+            record.len += (self.held.len() - start) as u64;
+        }
+        self.held.truncate(start);
+        (self.looked, self.open) = (start, (0, 0));
         None
     }
 
@@ -198,22 +263,24 @@ mod tests {
     /// Where records end, and what is left, when the bytes come in these pieces.
     fn ends(format: &Format, bytes: &[u8], pieces: &[usize]) -> (Vec<usize>, usize) {
         let mut records = Splitter::new(format, &Limits { max_record_bytes: 40, ..Limits::default() });
-        let (mut ends, mut passed, mut rest) = (Vec::new(), 0, bytes);
+        let (mut ends, mut passed, mut rest): (_, usize, _) = (Vec::new(), 0, bytes);
         for len in pieces.iter().cycle() {
             let (piece, behind) = rest.split_at((*len).min(rest.len()));
             records.held.extend_from_slice(piece);
             let mut start = 0;
             while let Some(end) = records.next(start) {
-                ends.push(passed + end);
+                let before = records.too_long.take().map_or(0, |record| record.len as usize);
+                passed += before + end - start;
+                ends.push(passed);
                 start = end;
             }
             records.drop_to(start);
-            (passed, rest) = (passed + start, behind);
+            rest = behind;
             if rest.is_empty() {
                 break;
             }
         }
-        (ends, records.held.len())
+        (ends, records.held.len() + records.too_long.map_or(0, |record| record.len as usize))
     }
 
     fn csv() -> Format {
@@ -234,6 +301,21 @@ mod tests {
         // It is known for what it is once it is longer than a record may be; the lines in it come along.
         assert!(found[0] <= 44 && found.len() > 980, "{found:?}");
         assert_eq!((found.last(), left), (Some(&bytes.len()), 0));
+    }
+
+    #[test]
+    fn of_a_record_that_does_not_end_little_is_held() {
+        let mut records = Splitter::new(&Format::Ndjson, &Limits { max_record_bytes: 40, ..Limits::default() });
+        for _ in 0..100 {
+            records.held.extend_from_slice(&[b'x'; 30]);
+            assert_eq!(records.next(0), None);
+            assert!(records.held.len() <= 40);
+        }
+        records.held.extend_from_slice(b"yz\n{}\n");
+        assert_eq!(records.next(0), Some(3));
+        let record = records.too_long.take().unwrap();
+        assert_eq!((record.len, record.head.len()), (3_000, 40));
+        assert_eq!(records.next(3), Some(6));
     }
 
     proptest! {
