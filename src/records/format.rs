@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// How a quote is written inside a quoted cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,6 +113,29 @@ pub struct FormatOptions {
     pub quote: Option<Option<u8>>,
     /// Whether there is a CSV header, or `None` to look at the data.
     pub header: Option<bool>,
+}
+
+impl FormatOptions {
+    /// Refuses a delimiter or quote that cannot be one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a line end, what is not ASCII, and a delimiter that is the quote.
+    pub(crate) fn check_dialect(&self) -> Result<()> {
+        let quote = self.quote.flatten();
+        let unusable = |byte: u8| matches!(byte, b'\n' | b'\r') || !byte.is_ascii();
+        let message = match (self.delimiter, quote) {
+            (Some(delimiter), _) if unusable(delimiter) => {
+                "the CSV delimiter must be one ASCII character and no line end"
+            }
+            (_, Some(quote)) if unusable(quote) => "the CSV quote must be one ASCII character and no line end",
+            (Some(delimiter), Some(quote)) if delimiter == quote => {
+                "the CSV delimiter and quote are the same character"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::config(message))
+    }
 }
 
 /// A format without its details.

@@ -215,12 +215,12 @@ impl StreamOptions {
                     .with_hint("name them with `StreamOptions::csv_columns`, or `--columns` of the command"));
             }
         };
+        told.check_dialect()?;
         let usual = Dialect { header: false, ..Dialect::default() };
-        let dialect = Dialect {
-            delimiter: told.delimiter.unwrap_or(usual.delimiter),
-            quote: told.quote.unwrap_or(usual.quote),
-            ..usual
-        };
+        let delimiter = told.delimiter.unwrap_or(usual.delimiter);
+        // What delimits cells does not quote them.
+        let quote = told.quote.unwrap_or(usual.quote.filter(|quote| *quote != delimiter));
+        let dialect = Dialect { delimiter, quote, ..usual };
         Ok(Format::Csv(Layout { dialect, columns, ..Layout::default() }))
     }
 }

@@ -37,7 +37,7 @@ pub(in crate::records) fn sniff(
     named: Option<u8>,
     options: &FormatOptions,
 ) -> Result<Layout> {
-    check(options)?;
+    options.check_dialect()?;
     if head.trim_ascii().is_empty() {
         let delimiter = options.delimiter.or(named).unwrap_or(b',');
         let dialect = Dialect { delimiter, header: options.header.unwrap_or(true), ..Dialect::default() };
@@ -51,18 +51,6 @@ pub(in crate::records) fn sniff(
             .with_hint("a quote may never close, or this is not CSV: name the format, or the quote as none"));
     }
     Ok(best.layout(head, options.header))
-}
-
-fn check(options: &FormatOptions) -> Result<()> {
-    let quote = options.quote.flatten();
-    let unusable = |byte: u8| matches!(byte, b'\n' | b'\r') || !byte.is_ascii();
-    let message = match (options.delimiter, quote) {
-        (Some(delimiter), _) if unusable(delimiter) => "the CSV delimiter must be one ASCII character and no line end",
-        (_, Some(quote)) if unusable(quote) => "the CSV quote must be one ASCII character and no line end",
-        (Some(delimiter), Some(quote)) if delimiter == quote => "the CSV delimiter and quote are the same character",
-        _ => return Ok(()),
-    };
-    Err(Error::config(message))
 }
 
 struct Search<'a> {
