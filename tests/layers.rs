@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("schema", &["sketch", "value", "path", "error"]),
     ("batch", &["records", "schema", "simd", "value", "path", "error"]),
     ("plan", &["schema", "path", "error"]),
-    ("load", &["batch", "plan", "schema", "simd", "threads", "path", "fault", "error"]),
+    ("load", &["batch", "plan", "schema", "simd", "threads", "value", "path", "fault", "error"]),
     ("front", &["load", "plan", "batch", "schema", "sketch", "records", "source", "value", "path", "fault", "error"]),
 ];
 

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::*;
@@ -122,6 +123,21 @@ fn a_row_that_does_not_fit_is_quarantined_as_a_line_of_json() {
     let found: Vec<String> = client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect();
     assert_eq!(found[0], "s@9 2 n {\"n\":\"NaN\",\"at\":\"2024-01-01T00:00:00Z\"}");
     assert_eq!(found[1], "s@9 3 at {\"n\":2.0,\"at\":\"soon\"}");
+}
+
+#[test]
+fn a_text_that_only_says_to_be_json_is_quarantined_and_adds_nothing_to_its_record() {
+    let (url, mut client) = database();
+    let json = HashMap::from([("ARROW:extension:name".to_owned(), "arrow.json".to_owned())]);
+    let fields =
+        vec![Field::new("b", DataType::Int64, true), Field::new("j", DataType::Utf8, true).with_metadata(json)];
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(Int64Array::from(vec![7, 8])), Arc::new(StringArray::from(vec!["1,\"b\":2", "{\"x\": [1]}"]))];
+    let mut loader = open(&url);
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    loader.write(batch, Offset::new("s", 2)).unwrap();
+    assert_eq!(loader.commit().unwrap().counts, counts(2, 1, 1));
+    assert_eq!(rows(&mut client), ["(8,\"{\"\"x\"\": [1]}\")"]);
 }
 
 #[test]

@@ -14,8 +14,10 @@ mod uuid;
 pub use boolean::boolean;
 pub use clock::clock;
 pub use null::{NULL_WORDS, null_word};
-pub use number::{Decimal, Number, Shape, Simple, decimal, double_gives_back, json_number, number, simple};
+pub use number::{
+    Decimal, Number, Shape, Simple, decimal, decimal_text, double_gives_back, json_number, number, simple,
+};
 pub(crate) use number::{POWERS, fraction_at};
 pub(crate) use swar::{fraction_before, whole_before};
 pub use temporal::{Stamp, date, day_first, month_first, time, timestamp};
-pub use uuid::{is_uuid, uuid};
+pub use uuid::{is_uuid, uuid, uuid_text};

@@ -101,10 +101,13 @@ fn leading_zeros(written: &[u8]) -> usize {
     written.iter().filter(|byte| **byte != b'.').take_while(|byte| **byte == b'0').count()
 }
 
-/// The exponent's value, held at a bound far past what any type holds.
+/// The exponent's value, held at a bound far past what any type holds, however many zeros stand before the digits.
 fn exponent_value(digits: &[u8]) -> i64 {
-    digits.iter().fold(0i64, |sum, digit| (sum * 10 + i64::from(digit - b'0')).min(1_000_000))
+    digits.iter().fold(0i64, |sum, digit| (sum * 10 + i64::from(digit - b'0')).min(100_000_000_000_000_000))
 }
+
+/// The largest exponent that the standard library is asked to read; from 655,360 on it takes it for another.
+const MOST_EXPONENT: i64 = 100_000;
 
 /// An exact number: `unscaled` × 10^-`scale`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +151,21 @@ pub fn decimal(text: &[u8], number: &Number) -> Option<Decimal> {
     Some(Decimal { unscaled, scale: u32::try_from(number.scale).ok()? })
 }
 
+/// Writes `unscaled` × 10^-`scale` with all its places, zeros too: `-0.050`.
+///
+/// ```
+/// use longshore::value::decimal_text;
+/// assert_eq!((decimal_text(-50, 3).as_str(), decimal_text(7, 0).as_str()), ("-0.050", "7"));
+/// ```
+pub fn decimal_text(unscaled: i128, scale: usize) -> String {
+    let sign = if unscaled < 0 { "-" } else { "" };
+    let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
+    match digits.split_at(digits.len() - scale) {
+        (whole, "") => format!("{sign}{whole}"),
+        (whole, behind) => format!("{sign}{whole}.{behind}"),
+    }
+}
+
 fn exponent_of(text: &[u8]) -> i64 {
     let Some(at) = text.iter().position(|byte| matches!(byte, b'e' | b'E')) else { return 0 };
     match text[at + 1] {
@@ -160,6 +178,9 @@ fn exponent_of(text: &[u8]) -> i64 {
 /// Whether a double gives this number back: its shortest decimal form that reads back as the same double has the
 /// same value as the spelling. So `0.1` and `1.50` do, `0.10000000000000001` and `1e400` do not.
 pub fn double_gives_back(text: &[u8], number: &Number) -> bool {
+    if number.shape == Shape::Exp && !number.zero && exponent_of(text).abs() > MOST_EXPONENT {
+        return false;
+    }
     // 15 significant digits always survive a double within its normal range.
     if number.zero || (number.digits <= 15 && number.int_digits <= 290 && number.scale <= 290) {
         return true;
@@ -285,6 +306,18 @@ mod tests {
         assert_eq!(shape("1.5e-3"), Some((Shape::Exp, 0, 4)));
         assert_eq!(shape("0.0012E2"), Some((Shape::Exp, 0, 2)));
         assert_eq!(shape("0e99999999999"), Some((Shape::Exp, 0, 0)));
+    }
+
+    #[test]
+    fn an_exponent_is_not_cut_off_by_zeros_before_it() {
+        let after = |zeros: usize, end: &str| format!("0.{}{end}", "0".repeat(zeros));
+        assert_eq!(shape(&after(999_999, "1e1000000")), Some((Shape::Exp, 1, 0)));
+        assert_eq!(shape(&after(999_999, "1e2000000")), Some((Shape::Exp, 1_000_001, 0)));
+        let text = after(699_999, "1e700000");
+        let one = number(text.as_bytes()).unwrap();
+        assert_eq!(decimal(text.as_bytes(), &one), Some(Decimal { unscaled: 1, scale: 0 }));
+        assert!(!double_gives_back(text.as_bytes(), &one), "the standard library reads 0");
+        assert_eq!(shape("1e99999999999999999999"), Some((Shape::Exp, 100_000_000_000_000_001, 0)));
     }
 
     #[test]

@@ -67,6 +67,24 @@ fn note_wrong(part: &[u8; 16], hyphens: &[u8; 16], wrong: &mut [u8; 16]) {
     }
 }
 
+/// Writes a UUID as [`uuid`] reads it, in lower case: `00010203-0405-0607-0809-0a0b0c0d0e0f`.
+///
+/// ```
+/// use longshore::value::{uuid, uuid_text};
+/// let text = b"3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+/// assert_eq!(uuid(text).map(|id| uuid_text(&id)), Some(*text));
+/// ```
+pub fn uuid_text(id: &[u8; 16]) -> [u8; 36] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    let mut text = [b'-'; 36];
+    for (byte, place) in id.iter().zip(PLACES) {
+        text[place] = DIGITS[usize::from(byte >> 4)];
+        text[place + 1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,8 +13,6 @@ pub(super) use self::place::{folder_name, table_folder};
 #[cfg(feature = "redshift")]
 pub(super) use self::quarantine::line as quarantine_line;
 #[cfg(feature = "redshift")]
-pub(super) use self::shape::uuid_text;
-
 use std::path::PathBuf;
 
 pub(crate) use self::kept::FolderQuarantine;

@@ -17,6 +17,7 @@ use crate::load::parquet_file::unwritten;
 use crate::load::target::{Encode, Prepared};
 use crate::plan::{Dialect, fit};
 use crate::schema::{Column, Schema, Type};
+use crate::value::uuid_text;
 
 /// The schema with types that both warehouses have; names stay, since the parts are matched by position.
 pub(super) fn fitted(schema: &Schema) -> Schema {
@@ -118,18 +119,6 @@ fn uuid_texts(ids: &FixedSizeBinaryArray) -> StringArray {
     StringArray::new(OffsetBuffer::new(ends.into()), Buffer::from_vec(data), ids.nulls().cloned())
 }
 
-/// `00010203-0405-0607-0809-0a0b0c0d0e0f`
-pub(in crate::load) fn uuid_text(bytes: &[u8; 16]) -> [u8; 36] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-    let mut text = [b'-'; 36];
-    for (byte, place) in bytes.iter().zip(PLACES) {
-        text[place] = DIGITS[usize::from(byte >> 4)];
-        text[place + 1] = DIGITS[usize::from(byte & 15)];
-    }
-    text
-}
-
 /// `23:59:59`, with the digits of the fraction that there are.
 fn time_text(micros: i64) -> String {
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
@@ -174,8 +163,7 @@ mod tests {
 
     #[test]
     fn ids_and_times_are_spelled_as_the_servers_spell_them() {
-        let id = std::array::from_fn(|i| 0xf0 + i as u8);
-        assert_eq!(&uuid_text(&id), b"f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff");
+        let id: [u8; 16] = std::array::from_fn(|i| 0xf0 + i as u8);
         let ids = FixedSizeBinaryArray::try_from_sparse_iter_with_size([None, Some(id), None].into_iter(), 16).unwrap();
         let texts = uuid_texts(&ids);
         let expected = [None, Some("f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff"), None];

@@ -17,7 +17,7 @@ use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::folder::uuid_text;
+use crate::value::{decimal_text, uuid_text};
 
 /// What stands for no value.
 pub(in crate::load) const NULL: &str = "@longshore.null@";
@@ -112,7 +112,8 @@ impl<'a> Cells<'a> {
             Kind::Int32 => write!(line, "{}", self.array.as_primitive::<Int32Type>().value(row)),
             Kind::Int64 => write!(line, "{}", self.array.as_primitive::<Int64Type>().value(row)),
             Kind::Decimal(scale) => {
-                decimal(self.array.as_primitive::<Decimal128Type>().value(row), scale, line);
+                let value = self.array.as_primitive::<Decimal128Type>().value(row);
+                line.push_str(&decimal_text(value, usize::from(scale.unsigned_abs())));
                 Ok(())
             }
             // The shortest digits that give the same double again.
@@ -165,24 +166,6 @@ fn timestamp(at: NaiveDateTime, line: &mut String) -> std::fmt::Result {
     let micros = time.nanosecond() / 1000;
     write!(line, "{year:04}-{:02}-{:02} ", day.month(), day.day())?;
     write!(line, "{:02}:{:02}:{:02}.{micros:06}{era}", time.hour(), time.minute(), time.second())
-}
-
-/// A decimal at its scale: `-0.05`.
-fn decimal(value: i128, scale: i8, line: &mut String) {
-    let digits = value.unsigned_abs().to_string();
-    let scale = usize::from(scale.unsigned_abs());
-    if value < 0 {
-        line.push('-');
-    }
-    if scale == 0 {
-        line.push_str(&digits);
-        return;
-    }
-    let digits = format!("{digits:0>width$}", width = scale + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    line.push_str(whole);
-    line.push('.');
-    line.push_str(fraction);
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use arrow_schema::{DataType, Field, TimeUnit};
 
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::path::Path;
+use crate::records::check_json;
+use crate::value::{decimal_text, uuid_text};
 
 /// Appends the value of a row.
 pub(super) type Cell<'a> = Box<dyn Fn(usize, &mut Vec<u8>) + 'a>;
@@ -55,11 +57,19 @@ fn values<'a>(field: &Field, array: &'a dyn Array, path: &Path) -> Result<Cell<'
         }
         DataType::Decimal128(_, scale @ 0..) => {
             let (array, scale) = (array.as_primitive::<Decimal128Type>(), *scale as usize);
-            Box::new(move |row, out| decimal(array.value(row), scale, out))
+            Box::new(move |row, out| out.extend(decimal_text(array.value(row), scale).bytes()))
         }
         DataType::Utf8 if is_json(field) => {
             let array = array.as_string::<i32>();
-            Box::new(|row, out| one_line(array.value(row), out))
+            Box::new(|row, out| json(array.value(row), out))
+        }
+        DataType::LargeUtf8 if is_json(field) => {
+            let array = array.as_string::<i64>();
+            Box::new(|row, out| json(array.value(row), out))
+        }
+        DataType::Utf8View if is_json(field) => {
+            let array = array.as_string_view();
+            Box::new(|row, out| json(array.value(row), out))
         }
         DataType::Utf8 => {
             let array = array.as_string::<i32>();
@@ -137,38 +147,25 @@ fn double(value: f64, out: &mut Vec<u8>) {
     if value.is_finite() { put(out, format_args!("{value:?}")) } else { put(out, format_args!("\"{value}\"")) }
 }
 
-fn decimal(value: i128, scale: usize, out: &mut Vec<u8>) {
-    if value < 0 {
-        out.push(b'-');
-    }
-    let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale + 1);
-    let (whole, behind) = digits.split_at(digits.len() - scale);
-    out.extend_from_slice(whole.as_bytes());
-    if scale > 0 {
-        out.push(b'.');
-        out.extend_from_slice(behind.as_bytes());
-    }
-}
-
 /// A text as a JSON string.
 pub(super) fn text(value: &str, out: &mut Vec<u8>) {
     // Writing to memory does not fail.
     let _ = serde_json::to_writer(out, value);
 }
 
-/// JSON text without line ends: between values they are blanks, and within strings there are none.
-fn one_line(json: &str, out: &mut Vec<u8>) {
-    out.extend(json.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+/// JSON text without line ends: between values they are blanks, and within strings there are none. What is no JSON, and
+/// could be taken for more members of the record, makes the record none, so that it is quarantined.
+fn json(value: &str, out: &mut Vec<u8>) {
+    if check_json(value.as_bytes()).is_err() {
+        out.extend_from_slice(b"not JSON: ");
+        return text(value, out);
+    }
+    out.extend(value.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
 }
 
 fn uuid(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    for (nth, byte) in bytes.iter().enumerate() {
-        if matches!(nth, 4 | 6 | 8 | 10) {
-            out.push(b'-');
-        }
-        put(out, format_args!("{byte:02x}"));
-    }
+    out.extend(bytes.first_chunk().iter().flat_map(|id| uuid_text(id)));
     out.push(b'"');
 }
 
@@ -294,7 +291,11 @@ mod tests {
             "ARROW:extension:name".to_owned(),
             "arrow.json".to_owned(),
         )]));
-        assert_eq!(written(&StringArray::from(vec!["{\n\"k\":1}"]), &json), ["{ \"k\":1}"]);
+        let values = vec!["{\n\"k\":1}", "1,\"b\":2"];
+        let texts = ["{ \"k\":1}", "not JSON: \"1,\\\"b\\\":2\""];
+        assert_eq!(written(&StringArray::from(values.clone()), &json), texts);
+        let view = json.clone().with_data_type(DataType::Utf8View);
+        assert_eq!(written(&StringViewArray::from(values), &view), texts);
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn measure(field: &Field, array: &dyn Array, evidence: &mut Evidence) -> Class {
         DataType::Struct(_) => Class::Object,
         DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => Class::Array,
         DataType::Dictionary(_, _) => measure(field, array.as_any_dictionary().values().as_ref(), evidence),
-        DataType::Utf8 if is_json(field) => Class::WholeObject,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if is_json(field) => Class::WholeObject,
         _ => Class::Text,
     }
 }

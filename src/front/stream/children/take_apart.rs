@@ -1,7 +1,10 @@
 //! One record as the row of its table and the rows of child tables.
 
+use rustc_hash::FxHashSet;
+
 use super::members::{Member, elements, members, skip_blanks};
 use crate::load::{INDEX, PARENT_ID, ROW_ID};
+use crate::value::uuid_text;
 
 /// The rows of one record. The first is its own; the others are those of child tables.
 #[derive(Debug, Default, PartialEq)]
@@ -56,13 +59,15 @@ impl Work<'_> {
         ours: &[&str],
     ) -> Result<(), String> {
         let all = members(object, skip_blanks(object, 0));
-        for (nth, member) in all.iter().enumerate() {
+        // Of two members with one key the last counts.
+        let mut later = FxHashSet::default();
+        let counts: Vec<bool> = all.iter().rev().map(|member| later.insert(&member.key)).collect();
+        for (member, counts) in all.iter().zip(counts.into_iter().rev()) {
             if ours.contains(&&*member.key) {
                 keys.push(member.key.clone().into_owned());
                 return Err(path(keys));
             }
-            // Of two members with one key the last counts.
-            if all[nth + 1..].iter().any(|later| later.key == member.key) {
+            if !counts {
                 continue;
             }
             if out.last() != Some(&b'{') {
@@ -178,8 +183,7 @@ fn first_16(hash: &[u8; 32]) -> [u8; 16] {
 }
 
 fn uuid(id: [u8; 16]) -> String {
-    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    String::from_utf8_lossy(&uuid_text(&id)).into_owned()
 }
 
 #[cfg(test)]
