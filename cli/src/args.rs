@@ -24,7 +24,7 @@ Exit codes:
   64  wrong usage
   65  the input is damaged, or no data
   66  no such input, or it cannot be opened
-  69  a program or feature is missing
+  69  a program or feature is missing, or the input is of a kind that is not taken
   74  another input or output error";
 
 /// Raw JSON and CSV records in, well-defined warehouse tables out.

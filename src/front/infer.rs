@@ -74,17 +74,10 @@ impl Inference {
         let mut workers = match rows {
             // Counting needs one after another; a sample is small.
             Some(rows) => vec![first_rows(parts, rows, worker(), &buffers)?],
-            None => {
-                let mut workers = ordered_map(parts, options.threads, worker, work, |()| Ok(()))?;
-                if workers.is_empty() {
-                    // Inputs without a record need nobody's work, but are inputs all the same.
-                    workers.push(worker());
-                }
-                workers
-            }
+            None => ordered_map(parts, options.threads, worker, work, |()| Ok(()))?,
         };
         if workers.is_empty() {
-            // Nothing to do for anybody, but the inputs and their formats are to be known all the same.
+            // Inputs without a record need nobody's work, but they and their formats are to be known all the same.
             workers.push(worker());
         }
         let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));

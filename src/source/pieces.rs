@@ -216,7 +216,6 @@ impl Pieces {
         chunk
     }
 
-    /// Skips the record that fills the window and goes on, to its line end. Nothing of it is kept but the head.
     /// An input that stops where it should go on is counted as one record that could not be had.
     fn missing_end(&mut self) -> Option<Gap> {
         let reason = self.cut.missing_end().filter(|_| !std::mem::replace(&mut self.over, true))?;
@@ -224,6 +223,7 @@ impl Pieces {
         Some(Gap { source, offset, line, len: 0, head: Vec::new(), reason: reason.to_string() })
     }
 
+    /// Skips the record that fills the window and goes on, to its line end. Nothing of it is kept but the head.
     fn skip(&mut self) -> Result<Gap> {
         let line_end = self.cut.line_end();
         let mut gap = Gap {

@@ -115,7 +115,7 @@ impl Metrics {
             Unit::Bytes,
             self.bytes.clone(),
         );
-        let help = "Time from a batch's first statement to its commit, tries included";
+        let help = "Time from a batch's closing to its commit, the wait for the batch before and all tries included";
         registry.register_with_unit("commit", help, Unit::Seconds, self.seconds.clone());
         registry.register("partition_lag", "Messages of a partition that are not in the table", self.lag.clone());
         registry.register(

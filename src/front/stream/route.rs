@@ -75,7 +75,8 @@ pub(super) fn joined_name(table: &str, between: &str, part: &str) -> String {
     let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let whole = format!("{table}{between}{part}");
     let is_plain = !part.is_empty() && part.chars().all(is_name) && !(between == "__" && part.contains("__"));
-    if is_plain && whole.len() <= NAME_LIMIT {
+    // The names of longshore's own tables are none that a value may lead to.
+    if is_plain && whole.len() <= NAME_LIMIT && !whole.starts_with("_longshore_") {
         return whole;
     }
     let plain: String = part.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();

@@ -180,7 +180,9 @@ fn lock(folder: &Path) -> Result<File> {
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
             Err(TryLockError::WouldBlock) => {
                 let message = format!("another load into {} is still running", folder.display());
-                return Err(Error::new(ErrorKind::Conflict, message).with_hint("run this one again when it has ended"));
+                return Err(Error::new(ErrorKind::Io, message)
+                    .with_hint("run this one again when it has ended")
+                    .with_temporary(true));
             }
             // Some network file systems have no locks: then one load at a time is up to the caller.
             Err(TryLockError::Error(cause)) if cause.kind() == IoKind::Unsupported => return Ok(file),

@@ -108,7 +108,10 @@ fn overflow_name<'a>(existing: &'a ExistingTable, overflow: &Path) -> &'a str {
     found.map_or("", |column| &column.name)
 }
 
-/// Reads all values of the field, one at a time.
+/// The bytes of values that are to be read at a time.
+const FETCHED: usize = 16 << 20;
+
+/// Reads all values of the field, some at a time, fewer where they are long.
 fn read_values(
     client: &mut Client,
     table: &TableName,
@@ -123,12 +126,15 @@ fn read_values(
          SELECT ({overflow} -> {key})::text FROM {table} WHERE {overflow} ? {key}"
     );
     client.batch_execute(&sql).map_err(refused)?;
+    let mut most = 10;
     loop {
-        let rows = client.query_typed("FETCH 10000 FROM longshore_values", &[]).map_err(refused)?;
+        let rows = client.query_typed(&format!("FETCH {most} FROM longshore_values"), &[]).map_err(refused)?;
         if rows.is_empty() {
             return client.batch_execute("CLOSE longshore_values").map_err(refused);
         }
-        rows.iter().for_each(|row| decide.value(row.get(0)));
+        let values = rows.iter().map(|row| row.get::<_, &str>(0));
+        let bytes: usize = values.inspect(|value| decide.value(value)).map(str::len).sum();
+        most = (FETCHED / (bytes / rows.len()).max(1)).clamp(1, 10 * most).min(10_000);
     }
 }
 

@@ -74,24 +74,23 @@ impl PostgresQuarantine {
         &self.key.target
     }
 
-    /// Whether there is a quarantine at all.
-    fn is_there(&self, client: &mut Client) -> Result<bool> {
-        ledger::exists(client, &self.key.beside(QUARANTINE).quoted())
+    /// Asks for selected records; none if there is no quarantine at all.
+    fn run(&mut self, sql: &str, selection: &Selection, more: &[Parameter<'_>]) -> Result<Vec<Row>> {
+        let key = &self.key;
+        self.stream.in_session(|client| match ledger::exists(client, &key.beside(QUARANTINE).quoted())? {
+            true => run(client, sql, &filters(key, selection), more),
+            false => Ok(Vec::new()),
+        })
     }
 
     /// What is in quarantine, by reason, path and source; the largest groups first.
     pub(crate) fn groups(&mut self, selection: &Selection) -> Result<Vec<KeptGroup>> {
-        let mut client = self.stream.session()?;
-        if !self.is_there(&mut client)? {
-            return Ok(Vec::new());
-        }
         let sql = format!(
             "SELECT q.reason, q.path, {SOURCE} AS origin, count(*), coalesce(sum(q.raw_bytes), 0)::bigint, min(q.id), \
              count(q.replayed_by) {} GROUP BY q.reason, q.path, origin ORDER BY count(*) DESC, q.reason, q.path, origin",
             selected(&self.key, selection.replayed)
         );
-        let rows = run(&mut client, &sql, &filters(&self.key, selection), &[])?;
-        self.stream.client = Some(client);
+        let rows = self.run(&sql, selection, &[])?;
         let count = |row: &Row, i| u64::try_from(row.get::<_, i64>(i)).unwrap_or_default();
         let group = |row: &Row| KeptGroup {
             reason: row.get(0),
@@ -107,18 +106,13 @@ impl PostgresQuarantine {
 
     /// The first records that are selected, in the order in which they were kept, with their bytes.
     pub(crate) fn records(&mut self, selection: &Selection, limit: u32) -> Result<Vec<KeptRecord>> {
-        let mut client = self.stream.session()?;
-        if !self.is_there(&mut client)? {
-            return Ok(Vec::new());
-        }
         let sql = format!(
             "SELECT q.id, q.source, q.line, q.byte, q.path, q.reason, q.raw, q.raw_bytes, q.load_id, q.schema_version, \
              to_char(q.quarantined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), q.replayed_by {} \
              ORDER BY q.id LIMIT {limit}",
             selected(&self.key, selection.replayed)
         );
-        let rows = run(&mut client, &sql, &filters(&self.key, selection), &[])?;
-        self.stream.client = Some(client);
+        let rows = self.run(&sql, selection, &[])?;
         let number = |row: &Row, i| u64::try_from(row.get::<_, i64>(i)).unwrap_or_default();
         let record = |row: &Row| KeptRecord {
             id: row.get::<_, i64>(0).to_string(),
@@ -139,13 +133,8 @@ impl PostgresQuarantine {
 
     /// The formats in which the selected records were read, as JSON text; `None` where nobody has written it down.
     pub(crate) fn formats(&mut self, selection: &Selection) -> Result<Vec<Option<String>>> {
-        let mut client = self.stream.session()?;
-        if !self.is_there(&mut client)? {
-            return Ok(Vec::new());
-        }
         let sql = format!("SELECT DISTINCT {FORMAT}::text {} ORDER BY 1 NULLS FIRST", selected(&self.key, false));
-        let rows = run(&mut client, &sql, &filters(&self.key, selection), &[])?;
-        self.stream.client = Some(client);
+        let rows = self.run(&sql, selection, &[])?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
@@ -157,7 +146,6 @@ impl PostgresQuarantine {
         after: i64,
         bytes: i64,
     ) -> Result<Vec<Waiting>> {
-        let mut client = self.stream.session()?;
         let sql = format!(
             "SELECT id, raw, is_whole, load_id, source, file, byte FROM (SELECT q.id, q.raw, q.load_id, q.source, q.byte, \
              array_position(l.sources, q.source) - 1 AS file, octet_length(q.raw) = q.raw_bytes AS is_whole, \
@@ -167,8 +155,7 @@ impl PostgresQuarantine {
             selected(&self.key, false)
         );
         let more: [Parameter<'_>; 3] = [(&format, SqlType::TEXT), (&after, SqlType::INT8), (&bytes, SqlType::INT8)];
-        let rows = run(&mut client, &sql, &filters(&self.key, selection), &more)?;
-        self.stream.client = Some(client);
+        let rows = self.run(&sql, selection, &more)?;
         let place = |row: &Row| Place {
             load_id: row.get(3),
             source: row.get(4),
