@@ -91,19 +91,15 @@ impl Feed {
 
     /// Writes a record, of which these bytes, or only the last of them, are held.
     fn write(&mut self, loader: &mut StreamLoader, held: Range<usize>) -> Result<()> {
-        let position = self.position + held.len() as u64;
-        match &self.records.too_long {
-            None => loader.write(&self.records.held[held], Offset::new(&self.source, position))?,
-            Some(TooLong { head, len }) => {
-                let position = position + len;
-                let reason = format!("record longer than {} bytes", self.records.longest);
-                loader.set_aside(head, reason, Offset::new(&self.source, position))?;
-                self.position = position;
-                self.records.too_long = None;
-                return Ok(());
-            }
+        let Splitter { held: bytes, too_long, longest, .. } = &mut self.records;
+        let passed = too_long.as_ref().map_or(0, |record| record.len);
+        let position = self.position + passed + held.len() as u64;
+        let offset = Offset::new(&self.source, position);
+        match too_long {
+            None => loader.write(&bytes[held], offset)?,
+            Some(record) => loader.set_aside(&record.head, format!("record longer than {longest} bytes"), offset)?,
         }
-        self.position = position;
+        (self.position, *too_long) = (position, None);
         Ok(())
     }
 
