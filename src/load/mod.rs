@@ -21,6 +21,8 @@ mod parquet_file;
 mod postgres;
 #[cfg(feature = "redshift")]
 mod redshift;
+#[cfg(feature = "parquet")]
+mod redshift_ledger;
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 mod retry;
 #[cfg(feature = "postgres")]

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use super::manifest::Manifest;
 use crate::error::Error;
+use crate::load::redshift_ledger::{LOADS_COLUMNS, copied_type, is_loaded, text};
 use crate::load::{LoadRequest, Mode};
 use crate::plan::{Dialect, Plan, TableName, fit, identifier, literal};
-use crate::schema::{Column, Schema, Type};
+use crate::schema::{Schema, Type};
 
 /// The scripts, with their files' names.
 pub(super) fn all(
@@ -50,21 +51,15 @@ fn check_count(count: u64, table: &str) -> String {
 
 /// A script for Redshift. It may be run again: rows are added only if the ledger does not have the load.
 fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manifest: &Manifest, url: &str) -> String {
-    let text = |value: &str| literal(&value.replace('\0', ""), Dialect::Redshift);
     let columns = fit(schema, Dialect::Redshift).columns;
     let (target, ledger) = (table.quoted(), ledger(table));
-    // As a connected load has it: Redshift folds names, also those in quotes.
     let (name, id) = (text(&table.name.to_ascii_lowercase()), text(&request.load_id));
-    let loaded = format!("SELECT 1 FROM {ledger} WHERE table_name = {name} AND load_id = {id} AND replaced_by IS NULL");
+    let loaded = is_loaded(&ledger, &table.name, &request.load_id);
     let mut sql = format!(
         "-- Loads {rows} rows into Redshift, once: run again, it adds nothing.\n\
          -- Before: run create.redshift.sql, copy this folder to the place that manifest.redshift.json names, and give\n\
          -- the cluster a role that may read it (here its default one). Run it in one session and stop at an error.\n\
-         CREATE TABLE IF NOT EXISTS {ledger} (\n    table_name VARCHAR(127) NOT NULL,\n    \
-         load_id VARCHAR(1024) NOT NULL,\n    committed_at TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),\n    \
-         read BIGINT NOT NULL,\n    loaded BIGINT NOT NULL,\n    quarantined BIGINT NOT NULL,\n    \
-         deduplicated BIGINT NOT NULL,\n    bytes BIGINT NOT NULL,\n    content_hash VARCHAR(256) NOT NULL,\n    \
-         longshore_version VARCHAR(64) NOT NULL,\n    replaced_by VARCHAR(1024)\n);\n\
+         CREATE TABLE IF NOT EXISTS {ledger} ({LOADS_COLUMNS}\n);\n\
          BEGIN;\n\
          -- Two sessions that run this take turns.\n\
          LOCK {ledger};\n",
@@ -74,7 +69,7 @@ fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manif
         // The parts go through a table of their own: a JSON text that is copied into SUPER stays one string, a TIME
         // cannot be copied from Parquet, and this way the rows can be counted before they are added.
         let staging = identifier(&format!("_longshore_{}", &blake3::hash(request.load_id.as_bytes()).to_hex()[..16]));
-        let definitions = columns.iter().map(|column| format!("{} {}", identifier(&column.name), staged(column)));
+        let definitions = columns.iter().map(|column| format!("{} {}", identifier(&column.name), copied_type(column)));
         let names: Vec<String> = columns.iter().map(|column| identifier(&column.name)).collect();
         let names = names.join(", ");
         let values = columns.iter().map(|column| {
@@ -128,25 +123,6 @@ fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manif
         text(env!("CARGO_PKG_VERSION")),
     );
     sql
-}
-
-/// The Redshift type that takes a part's column as it is.
-fn staged(column: &Column) -> String {
-    match column.ty {
-        Type::Boolean => "BOOLEAN",
-        Type::Int16 => "SMALLINT",
-        Type::Int32 => "INTEGER",
-        Type::Int64 => "BIGINT",
-        Type::Decimal { precision, scale } => return format!("DECIMAL({precision},{scale})"),
-        Type::Float64 => "DOUBLE PRECISION",
-        Type::Date => "DATE",
-        Type::Timestamp(_) => "TIMESTAMP",
-        Type::TimestampTz(_) => "TIMESTAMPTZ",
-        Type::Time => "VARCHAR(15)",
-        Type::Uuid => "VARCHAR(36)",
-        Type::Null | Type::Text | Type::Json => "VARCHAR(65535)",
-    }
-    .to_owned()
 }
 
 /// Postgres cannot read Parquet, so this is a script for DuckDB, which can, and writes to Postgres.

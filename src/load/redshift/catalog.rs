@@ -2,8 +2,8 @@
 
 use super::error::Failure;
 use super::session::Session;
-use super::sql::text;
 use crate::error::{Error, ErrorKind};
+use crate::load::redshift_ledger::text;
 use crate::plan::{RedshiftColumn, RedshiftType, TableName, identifier};
 
 const DOING: &str = "reading the catalog";

@@ -8,7 +8,8 @@
 use std::fmt::Write;
 
 use super::plan::TablePlan;
-use super::sql::{CopyFrom, LoadSql, text};
+use super::sql::{CopyFrom, LoadSql};
+use crate::load::redshift_ledger::text;
 use crate::load::stage::Staged;
 use crate::load::target::Counts;
 use crate::load::{LoadRequest, Mode};

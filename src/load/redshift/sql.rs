@@ -5,28 +5,16 @@
 
 use super::options::CopyAuthorization;
 use super::plan::MergeColumns;
+use crate::load::redshift_ledger::{LOADS_COLUMNS, copied_type, is_loaded, text};
 use crate::load::stage::{NULL_MARKER, QUARANTINE_COLUMNS, ROW_COLUMN, StageFormat};
 use crate::load::target::Counts;
-use crate::plan::{Dialect, TableName, identifier, literal};
+use crate::plan::{TableName, identifier};
 use crate::schema::{Column, Schema, Type};
 
 /// The ledger's table, and the one of records that are no rows; both beside the target. Their columns' names are in
 /// quotes: RAW is a reserved word.
 pub(super) const LOADS: &str = "_longshore_loads";
 pub(super) const QUARANTINE: &str = "_longshore_quarantine";
-
-const LOADS_COLUMNS: &str = "
-    \"table_name\" VARCHAR(127) NOT NULL,
-    \"load_id\" VARCHAR(1024) NOT NULL,
-    \"committed_at\" TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
-    \"read\" BIGINT NOT NULL,
-    \"loaded\" BIGINT NOT NULL,
-    \"quarantined\" BIGINT NOT NULL,
-    \"deduplicated\" BIGINT NOT NULL,
-    \"bytes\" BIGINT NOT NULL,
-    \"content_hash\" VARCHAR(256) NOT NULL,
-    \"longshore_version\" VARCHAR(64) NOT NULL,
-    \"replaced_by\" VARCHAR(1024)";
 
 const QUARANTINE_DEFINITION: &str = "
     \"table_name\" VARCHAR(127) NOT NULL,
@@ -39,11 +27,6 @@ const QUARANTINE_DEFINITION: &str = "
     \"reason\" VARCHAR(4096) NOT NULL,
     \"raw\" VARBYTE(1024000),
     \"raw_bytes\" BIGINT NOT NULL";
-
-/// A text as SQL, without U+0000.
-pub(super) fn text(value: &str) -> String {
-    literal(&value.replace('\0', "\\u0000"), Dialect::Redshift)
-}
 
 /// How the server reads staged files.
 #[derive(Debug, Clone)]
@@ -168,8 +151,7 @@ impl LoadSql {
 
     /// The load's row in the ledger, unless its rows were replaced since.
     pub(super) fn is_loaded(&self) -> String {
-        let (name, id) = (text(&self.table.name), text(&self.load_id));
-        format!("SELECT 1 FROM {} WHERE table_name = {name} AND load_id = {id} AND replaced_by IS NULL", self.ledger)
+        is_loaded(&self.ledger, &self.table.name, &self.load_id)
     }
 
     /// The counts in the ledger, as text.
@@ -195,24 +177,12 @@ impl LoadSql {
     }
 
     fn staged(&self, column: &Column) -> String {
-        let name = identifier(&column.name);
         let ty = match column.ty {
-            Type::Boolean => "BOOLEAN",
-            Type::Int16 => "SMALLINT",
-            Type::Int32 => "INTEGER",
-            Type::Int64 => "BIGINT",
-            Type::Decimal { precision, scale } => return format!("{name} DECIMAL({precision},{scale})"),
-            Type::Float64 => "DOUBLE PRECISION",
-            Type::Date => "DATE",
-            Type::Timestamp(_) => "TIMESTAMP",
-            Type::TimestampTz(_) => "TIMESTAMPTZ",
-            Type::Time if self.format == StageFormat::Csv => "TIME",
-            Type::Json if self.format == StageFormat::Csv => "SUPER",
-            Type::Time => "VARCHAR(15)",
-            Type::Uuid => "VARCHAR(36)",
-            Type::Null | Type::Text | Type::Json => "VARCHAR(65535)",
+            Type::Time if self.format == StageFormat::Csv => "TIME".to_owned(),
+            Type::Json if self.format == StageFormat::Csv => "SUPER".to_owned(),
+            _ => copied_type(column),
         };
-        format!("{name} {ty}")
+        format!("{} {ty}", identifier(&column.name))
     }
 
     /// The COPY of the rows, into the staging table where there is one. The columns are named, since files are matched
