@@ -218,6 +218,37 @@ fn two_thousand_fields_over_a_stream_stay_within_the_budget_and_none_is_lost() {
 }
 
 #[test]
+fn a_promotion_that_would_change_a_value_changes_nothing() {
+    let (url, mut client) = database();
+    let open = |policy: Policy| Loader::new(&url).table("t").policy(policy.max_columns(2)).open().unwrap();
+    let input = "{\"id\":1,\"price\":0.123456,\"due\":\"tomorrow\",\"on\":1,\"wide\":\"12345678901234567890123\"}\n";
+    batch(&mut open(Policy::default()), input, 1).unwrap();
+    let before = rows(&mut client, "t");
+    for hint in ["price=decimal(20,3)", "price=int16", "due=date", "due=timestamptz", "on=boolean", "wide=float64"] {
+        let hint: longshore::schema::Hint = hint.parse().unwrap();
+        let (field, policy) = (hint.path.clone(), Policy::default().with_hint(hint));
+        let error = open(policy).promote(None, &field).unwrap_err();
+        assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::Conflict, true), "{field}: {error}");
+        assert_eq!(error.location().unwrap().column.as_deref(), Some(field.as_str()));
+        assert_eq!(rows(&mut client, "t"), before);
+    }
+    let hint: longshore::schema::Hint = "due=date@day_first".parse().unwrap();
+    let error = open(Policy::default().with_hint(hint)).promote(None, "due").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    // Nor into a column that is there.
+    client
+        .batch_execute(
+            "ALTER TABLE t ADD COLUMN \"on\" boolean; COMMENT ON COLUMN t.\"on\" IS 'longshore path: [\"on\"]'",
+        )
+        .unwrap();
+    let error = open(Policy::default()).promote(None, "on").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    let done = open(Policy::default().hint("price", Type::Float64)).promote(None, "price").unwrap();
+    assert_eq!((done.ty, done.rows), (Type::Float64, 1));
+    assert_eq!(client.query_one("SELECT price FROM t", &[]).unwrap().get::<_, f64>(0), 0.123456);
+}
+
+#[test]
 fn a_field_past_the_budget_is_promoted_with_what_it_had_and_gets_what_comes() {
     let (url, mut client) = database();
     let mut loader = Loader::new(&url).table("t").policy(Policy::default().max_columns(2)).open().unwrap();

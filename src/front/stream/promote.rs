@@ -1,12 +1,15 @@
 //! Making a column of a field that is past the column budget.
 
+use std::sync::Arc;
+
 use super::StreamLoader;
 use super::tables;
-use crate::error::Result;
+use crate::batch::Decoder;
+use crate::error::{Error, Result};
 use crate::load::Decide;
 use crate::path::Path;
-use crate::records::{Format, Reader};
-use crate::schema::{Column, Naming, Policy, Type, assign};
+use crate::records::{Format, Limits, Reader};
+use crate::schema::{Column, Naming, Policy, Reading, Schema, Type, assign};
 use crate::sketch::{Collector, Sketch};
 use crate::source::Chunk;
 
@@ -29,14 +32,15 @@ impl StreamLoader {
     ///
     /// `field` is its key in `_overflow`: its path, or, where a key in that holds a dot, the keys as a JSON array (`["a.b"]`); of
     /// an object that is there whole, the object's. The type is the narrowest that gives back every value there is; a hint of the
-    /// policy comes first. The budget does not count here. What the table's JSON does not keep apart (`1.50` and
+    /// policy comes first, and must hold them all. The budget does not count here. What the table's JSON does not keep apart (`1.50` and
     /// `1.5` in a `jsonb` that holds both as numbers) is as the JSON has it. Promoting again moves what has come since.
     ///
     /// The table is locked against reading while the column is added, and its rows with a value are written anew.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](crate::ErrorKind::Conflict) if no row has a value of the field in `_overflow`; those of the server.
+    /// [`Conflict`](crate::ErrorKind::Conflict) if no row has a value of the field in `_overflow`, or if one does not fit the
+    /// column; [`Config`](crate::ErrorKind::Config) for a hint with a reading; those of the server. Nothing is changed then.
     pub fn promote(&mut self, table: Option<&str>, field: &str) -> Result<Promotion> {
         let table = match table {
             Some(text) => {
@@ -62,6 +66,9 @@ struct Values<'a> {
     path: &'a Path,
     reader: Reader,
     collector: Collector,
+    /// What holds the values against the column, once that is known, and why one did not fit.
+    decoder: Option<Decoder>,
+    misfit: Option<String>,
     lines: Vec<u8>,
     sequence: u64,
 }
@@ -73,14 +80,24 @@ const KEY: &str = "value";
 
 impl<'a> Values<'a> {
     fn new(policy: &'a Policy, path: &'a Path) -> Self {
-        let (reader, collector) = (Reader::new(crate::records::Limits::default()), Collector::new(&[KEY]));
-        Values { policy, path, reader, collector, lines: Vec::new(), sequence: 0 }
+        let (reader, collector) = (Reader::new(Limits::default()), Collector::new(&[KEY]));
+        Values { policy, path, reader, collector, decoder: None, misfit: None, lines: Vec::new(), sequence: 0 }
     }
 
     fn read(&mut self) {
         let mut chunk = Chunk::new(&self.lines);
         chunk.sequence = self.sequence;
         self.sequence += 1;
+        if let Some(decoder) = &mut self.decoder {
+            self.reader.read(&Format::Ndjson, &mut chunk, decoder);
+            self.lines.clear();
+            let reason = match decoder.finish() {
+                Ok(decoded) => decoded.misfits.into_iter().next().map(|misfit| misfit.reason),
+                Err(error) => Some(error.to_string()),
+            };
+            self.misfit = self.misfit.take().or(reason);
+            return;
+        }
         self.collector.begin(0, chunk.sequence);
         self.reader.read(&Format::Ndjson, &mut chunk, &mut self.collector);
         self.lines.clear();
@@ -106,9 +123,25 @@ impl Decide for Values<'_> {
         // Objects stay whole: taken apart, they would be more fields than one.
         let schema = Policy::default().flatten(false).resolve(&seen)?;
         let found = schema.column(KEY).map_or(Type::Null, |column| column.ty);
-        let ty = self.policy.hint_for(&self.path.to_string()).map_or(found, |hint| hint.ty);
+        let hint = self.policy.hint_for(&self.path.to_string());
+        if hint.is_some_and(|hint| hint.reading != Reading::Native) {
+            return Err(Error::config("values past the budget are promoted as they are spelled, not by a reading")
+                .with_hint("hint the type alone, or load the input anew with the hint"));
+        }
+        let ty = hint.map_or(found, |hint| hint.ty);
         let naming: Naming = self.policy.naming;
         let name = assign(std::slice::from_ref(self.path), naming, 63, true).remove(0);
         Ok(Column::new(self.path.clone(), name, if found == Type::Null { found } else { ty }))
+    }
+
+    fn hold_against(&mut self, column: &Column) {
+        let column = Column { path: Path::new([KEY]), ..column.clone() };
+        self.reader = Reader::new(Limits::default());
+        self.decoder = Some(Decoder::new(Arc::new(Schema { columns: vec![column], ..Schema::default() })));
+    }
+
+    fn misfit(&mut self) -> Option<String> {
+        self.read();
+        self.misfit.take()
     }
 }

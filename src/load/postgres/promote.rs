@@ -10,9 +10,12 @@ use super::{PostgresOptions, catalog, open};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::load::Mode;
 use crate::path::Path;
-use crate::plan::{Dialect, ExistingTable, PgType, TableName, comment_of, identifier, literal, path_of_comment};
+use crate::plan::{
+    self, Dialect, Evolution, ExistingColumn, ExistingTable, PgType, TableName, comment_of, identifier, literal,
+    path_of_comment,
+};
 use crate::schema::names::Names;
-use crate::schema::{Column, Type};
+use crate::schema::{Column, Schema, Type};
 
 /// What is decided of a field, given its values as JSON texts, one call for each.
 pub(crate) trait Decide {
@@ -20,6 +23,10 @@ pub(crate) trait Decide {
     fn value(&mut self, json: &str);
     /// The field as a column.
     fn column(&mut self) -> Result<Column>;
+    /// Has the values that come from now on held against the column that they are to go into.
+    fn hold_against(&mut self, column: &Column);
+    /// Why one of them does not fit, if one does not.
+    fn misfit(&mut self) -> Option<String>;
 }
 
 /// What a promotion did.
@@ -86,20 +93,55 @@ fn promote(
     let from = format!("{}::jsonb", identifier(&from.name));
     read_values(client, table, &from, field, decide)?;
     let column = decide.column()?;
-    let there = found(path).map(|column| (column.name.clone(), column.ty.clone()));
+    let there = found(path).cloned();
     if column.ty == Type::Null && there.is_none() {
         return Err(nothing(field, format!("no row of {table} has a value of it past the budget")));
     }
     let mut statements = Vec::new();
-    let (name, sql_type) = match there {
-        Some(there) => there,
-        None => add_column(table, &existing, path, &column, options, &mut statements),
+    let (name, sql_type, column) = match there {
+        Some(there) => {
+            let column = as_it_is(field, &there, column, table, options)?;
+            (there.name, there.ty, column)
+        }
+        None => {
+            let (name, ty) = add_column(table, &existing, path, &column, options, &mut statements);
+            (name, ty, column)
+        }
     };
+    // What the server makes of a text is not always what it says: it rounds, cuts off, and knows words such as `now`.
+    decide.hold_against(&column);
+    read_values(client, table, &from, field, decide)?;
+    if let Some(reason) = decide.misfit() {
+        return Err(unfit(field, reason));
+    }
     for statement in &statements {
         client.batch_execute(statement).map_err(|error| failed("adding the column", &error))?;
     }
     let rows = move_values(client, table, overflow_name(&existing, overflow), field, (&name, &sql_type))?;
     Ok(Promoted { name, ty: column.ty, rows, statements })
+}
+
+/// The column that is there, if it holds values of such a type without a change.
+fn as_it_is(
+    field: &str,
+    there: &ExistingColumn,
+    column: Column,
+    table: &TableName,
+    options: &PostgresOptions,
+) -> Result<Column> {
+    let schema = Schema { columns: vec![column], ..Schema::default() };
+    let alone = ExistingTable { columns: vec![there.clone()], slots: 1, has_rows: true };
+    let Evolution { plan, mut columns, .. } = plan::evolve(&schema, &alone, table, options.json)?;
+    match columns.pop() {
+        Some(fitted) if plan.statements.is_empty() => Ok(fitted.column),
+        _ => Err(unfit(field, format!("the column is {}, which does not hold all its values", there.ty))),
+    }
+}
+
+fn unfit(field: &str, reason: String) -> Error {
+    Error::new(ErrorKind::Conflict, format!("a value of `{field}` does not fit its column: {reason}"))
+        .with_location(Location { column: Some(field.to_owned()), ..Location::default() })
+        .with_hint("leave the hint out, or hint a type that holds every value; nothing was changed")
 }
 
 fn overflow_name<'a>(existing: &'a ExistingTable, overflow: &Path) -> &'a str {
@@ -156,7 +198,7 @@ fn add_column(
     (name, ty)
 }
 
-/// Moves the values; what the column's type does not hold ends it with an error, and nothing is changed.
+/// Moves the values, which the column's type holds.
 fn move_values(
     client: &mut Client,
     table: &TableName,
