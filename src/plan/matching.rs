@@ -27,14 +27,18 @@ pub(super) fn match_columns(schema: &Schema, table: &[Known<'_>]) -> Vec<Option<
             }
         }
     }
-    // Of two columns for one place the first takes it.
+    // Of two columns for one place the first takes it. A column that is called as the field is spelled comes before one that
+    // is called as ours would be: `ID` and `id` are two fields, and may be two columns.
     let mut taken = FxHashSet::default();
     let mut matched: Vec<Option<usize>> = schema
         .columns
         .iter()
-        .map(|column| by_path.get(&column.path).or_else(|| by_name.get(column.name.as_str())).copied())
+        .map(|column| by_path.get(&column.path).or_else(|| by_name.get(column.path.to_string().as_str())).copied())
         .map(|found| found.filter(|&at| taken.insert(at)))
         .collect();
+    for (column, matched) in schema.columns.iter().zip(&mut matched).filter(|(_, matched)| matched.is_none()) {
+        *matched = by_name.get(column.name.as_str()).copied().filter(|&at| taken.insert(at));
+    }
     // A table that others made may spell a name in another case, or as the source does.
     let spellings: [fn(&Column) -> String; 2] = [|column| column.name.clone(), |column| column.path.to_string()];
     for spelling in spellings {
