@@ -74,7 +74,9 @@ impl Route {
 pub(super) fn joined_name(table: &str, between: &str, part: &str) -> String {
     let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let whole = format!("{table}{between}{part}");
-    let is_plain = !part.is_empty() && part.chars().all(is_name) && !(between == "__" && part.contains("__"));
+    // `__` stands before the arrays of child tables: no other part may hold it, or make one with what it is joined to.
+    let is_step = !part.contains("__") && !part.starts_with('_') && !part.ends_with('_');
+    let is_plain = !part.is_empty() && part.chars().all(is_name) && is_step;
     // The names of longshore's own tables are none that a value may lead to.
     if is_plain && whole.len() <= NAME_LIMIT && !whole.starts_with("_longshore_") {
         return whole;
@@ -106,8 +108,26 @@ mod tests {
         for (value, expected) in [("click", "events_click"), ("v2_click", "events_v2_click"), ("7", "events_7")] {
             assert_eq!(route.table_for("events", value), expected);
         }
-        let odd = ["Click", "CLICK", "click!", "click ", "", "\"; DROP TABLE t; --", "été", "a.b", "日本", "\0"];
+        let odd = [
+            "a__b",
+            "_a",
+            "a_",
+            "Click",
+            "CLICK",
+            "click!",
+            "click ",
+            "",
+            "\"; DROP TABLE t; --",
+            "été",
+            "a.b",
+            "日本",
+            "\0",
+        ];
         let mut names: Vec<String> = odd.iter().map(|value| route.table_for("events", value)).collect();
+        let tables = odd.iter().zip(&names);
+        assert!(
+            tables.filter(|(value, _)| value.contains('_')).all(|(value, name)| *name != format!("events_{value}"))
+        );
         for name in &names {
             assert!(name.starts_with("events_") || name.starts_with("events"), "{name}");
             assert!(name.chars().all(|c| c.is_alphanumeric() || c == '_'), "{name}");

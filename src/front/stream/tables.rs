@@ -138,7 +138,16 @@ mod tests {
     #[test]
     fn arrays_that_are_not_the_same_are_never_one_table() {
         let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
-        let all = [&["a", "b"][..], &["a__b"], &["a_b"], &["a", "[]", "b"], &["A", "b"], &["a", "B"]];
+        let all = [
+            &["a", "b"][..],
+            &["a__b"],
+            &["a_b"],
+            &["a", "[]", "b"],
+            &["A", "b"],
+            &["a", "B"],
+            &["a_", "b"],
+            &["a", "_b"],
+        ];
         let names: Vec<String> = all.iter().map(|path| child_name("t", &keys(path))).collect();
         assert_eq!((names[0].as_str(), names[2].as_str()), ("t__a__b", "t__a_b"));
         for (nth, name) in names.iter().enumerate().filter(|(nth, _)| *nth != 3) {
