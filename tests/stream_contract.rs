@@ -261,3 +261,53 @@ fn a_column_that_its_constraints_let_become_wider_does() {
     loader.commit().unwrap();
     assert_eq!(client.query_one("SELECT a FROM t", &[]).unwrap().get::<_, i64>(0), 3_000_000_000);
 }
+
+#[test]
+fn a_table_that_the_server_does_not_alter_takes_what_it_holds_and_the_rest_is_quarantined() {
+    let tables = [
+        "CREATE TABLE parent (n bigint, a integer); CREATE TABLE t () INHERITS (parent)",
+        "CREATE TABLE parent (n bigint, a integer) PARTITION BY RANGE (n); \
+         CREATE TABLE t PARTITION OF parent FOR VALUES FROM (0) TO (100)",
+        "CREATE TYPE row_of AS (n bigint, a integer); CREATE TABLE t OF row_of",
+        "CREATE TABLE t (n bigint, a integer); CREATE TABLE other (it t)",
+    ];
+    for sql in tables {
+        let (url, mut client) = database();
+        client.batch_execute(sql).unwrap();
+        let mut loader = open(&url);
+        let records = ["{\"n\":1,\"a\":1}", "{\"n\":2,\"a\":99999999999}", "{\"n\":3,\"a\":2}"];
+        for (at, record) in (1..).zip(records) {
+            loader.write(record, Offset::new("s", at)).unwrap();
+        }
+        let receipt = loader.commit().unwrap();
+        assert_eq!((receipt.counts.loaded, receipt.counts.quarantined), (2, 1), "{sql}");
+        let receipt = batch(&mut loader, "{\"n\":4,\"b\":1}\n", 4).unwrap();
+        assert_eq!(receipt.counts.loaded + receipt.counts.quarantined, 1, "{sql}");
+    }
+}
+
+#[test]
+fn fields_that_differ_in_case_go_into_the_columns_that_are_called_like_them() {
+    let (url, mut client) = database();
+    for (sql, input, expected) in [
+        ("CREATE TABLE t (\"ID\" integer, id integer)", "{\"ID\":1,\"id\":2}\n", "(1,2)"),
+        ("CREATE TABLE t (id integer, \"ID\" integer)", "{\"ID\":1,\"id\":2}\n", "(2,1)"),
+        ("CREATE TABLE t (\"userName\" text, user_name text)", "{\"user_name\":\"b\",\"userName\":\"a\"}\n", "(a,b)"),
+        ("CREATE TABLE t (id integer, \"Id\" integer)", "{\"Id\":3}\n", "(,3)"),
+    ] {
+        client.batch_execute(&format!("DROP TABLE IF EXISTS t, _longshore_loads; {sql}")).unwrap();
+        Loader::new(&url).table("t").load(Source::bytes(input)).unwrap();
+        assert_eq!(rows(&mut client), [expected], "{sql}");
+    }
+}
+
+#[test]
+fn a_double_keeps_its_digits_whatever_the_role_has_set() {
+    let (url, mut client) = database();
+    let name = url.rsplit('/').next().unwrap();
+    client.batch_execute(&format!("ALTER DATABASE \"{name}\" SET extra_float_digits = 0")).unwrap();
+    for input in ["{\"f\":0.30000000000000004}\n", "{\"f\":\"x\"}\n"] {
+        Loader::new(&url).table("t").load(Source::bytes(input)).unwrap();
+    }
+    assert_eq!(rows(&mut client), ["(0.30000000000000004)", "(x)"]);
+}

@@ -1,5 +1,6 @@
 //! One table of a batch, made ready for its rows: made, changed, or left as it is.
 
+use super::catalog::Refusals;
 use super::contract::evolve_within;
 use super::error::failed;
 use super::familiar::Familiar;
@@ -71,9 +72,10 @@ impl PostgresStream {
             return Ok(Some(Adapted { oid: None, ready, schema, keyless: None }));
         };
         let is_viewed = View::over(&key.target, &existing).is_some();
-        let mut used = Vec::new();
+        let mut refusals = Refusals::default();
         let (schema, mut ready, view) = loop {
-            let (mut schema, evolution, view) = self.evolve(client, (oid, &key.target), &existing, &used, resolve)?;
+            let (mut schema, evolution, view) =
+                self.evolve(client, (oid, &key.target), &existing, &refusals, resolve)?;
             if let Some(path) = keyless(&evolution.columns) {
                 return Ok(Some(nothing(key, path)));
             }
@@ -81,7 +83,7 @@ impl PostgresStream {
                 return Ok(None);
             }
             schema.columns = evolution.columns.iter().map(|fitted| fitted.column.clone()).collect();
-            if let Some(ready) = open::adapt(client, oid, &key, evolution, &existing, &mut used)? {
+            if let Some(ready) = open::adapt(client, oid, &key, evolution, &existing, &mut refusals)? {
                 break (schema, ready, view);
             }
             if is_viewed {
@@ -95,14 +97,14 @@ impl PostgresStream {
         Ok(Some(Adapted { oid: Some(oid), ready, schema, keyless: None }))
     }
 
-    /// Plans the changes to a table that is there, of which the columns `used` are not to be altered. If there is a view to be
-    /// made when they are done, that is told too.
+    /// Plans the changes to a table that is there, without those that were refused. If there is a view to be made when they are
+    /// done, that is told too.
     fn evolve(
         &self,
         client: &mut Client,
         (oid, table): (u32, &TableName),
         existing: &ExistingTable,
-        used: &[String],
+        refusals: &Refusals,
         resolve: &mut Resolve<'_>,
     ) -> Result<(Schema, Evolution, Option<View>)> {
         let refused = |error: ::postgres::Error| failed("looking behind a view", &error);
@@ -116,10 +118,11 @@ impl PostgresStream {
             view.drop(client)?;
             existing = catalog::read(client, oid, table)?;
         }
-        catalog::mark_used(&mut existing, used);
+        refusals.apply(&mut existing);
         let mut schema = resolve(Some(&existing))?;
         let json = self.endpoint.options.json;
-        let evolution = evolve_within(&mut schema, &existing, table, json, &self.contract, is_large)?;
+        let evolution =
+            evolve_within(&mut schema, &existing, table, json, (&self.contract, refusals.closed), is_large)?;
         let changes = !evolution.plan.statements.is_empty();
         if before.is_some() && !changes {
             client.batch_execute(BACK).map_err(refused)?;

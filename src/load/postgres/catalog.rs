@@ -7,7 +7,7 @@ use ::postgres::types::Type as SqlType;
 use super::error::failed;
 use super::session::Client;
 use crate::error::{Error, ErrorKind, Result};
-use crate::plan::{ExistingColumn, ExistingTable, PgType, TableName};
+use crate::plan::{ExistingColumn, ExistingTable, Fitted, PgType, TableName};
 
 /// A column cannot be altered while a view's rule, a policy, a trigger, another column's generation expression or the
 /// partition key uses it.
@@ -52,23 +52,48 @@ pub(super) fn is_refusal(error: &::postgres::Error) -> bool {
     error.code().is_some_and(is_its)
 }
 
-/// Adds to `used` which of the columns with these names something makes use of that may be in the way. False if it has
-/// them all already.
-pub(super) fn note_used(client: &mut Client, oid: u32, widened: &[&str], used: &mut Vec<String>) -> Result<bool> {
-    let rows = client.query_typed(USED, &[(&oid, SqlType::OID)]).map_err(unreadable)?;
-    let before = used.len();
-    for name in rows.iter().map(|row| row.get::<_, &str>(0)).filter(|name| widened.contains(name)) {
-        if !used.iter().any(|known| known == name) {
-            used.push(name.to_owned());
-        }
-    }
-    Ok(used.len() > before)
+/// What the server has refused to do to a table, and is not asked for again.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    /// Columns that keep their types.
+    used: Vec<String>,
+    /// Whether the table takes no new columns: it is a partition, or has the columns of a type.
+    pub(super) closed: bool,
 }
 
-/// Has columns be as good as used by a view, so that they are not altered.
-pub(super) fn mark_used(table: &mut ExistingTable, used: &[String]) {
-    for have in table.columns.iter_mut().filter(|have| used.contains(&have.name)) {
-        have.used_by_view = true;
+impl Refusals {
+    /// Notes what may have been in the way of changes: those of the columns to be widened that something uses, all of them if
+    /// nothing known does, and if there are none, new columns. False if all that is noted already.
+    pub(super) fn note(
+        &mut self,
+        client: &mut Client,
+        oid: u32,
+        existing: &ExistingTable,
+        columns: &[Fitted],
+    ) -> Result<bool> {
+        let wanted = |have: &&ExistingColumn| {
+            columns.iter().any(|fitted| fitted.column.name == have.name && fitted.sql != have.ty)
+                && !self.used.contains(&have.name)
+        };
+        let mut widened: Vec<String> = existing.columns.iter().filter(wanted).map(|have| have.name.clone()).collect();
+        let rows = client.query_typed(USED, &[(&oid, SqlType::OID)]).map_err(unreadable)?;
+        let is_used = |name: &String| rows.iter().any(|row| row.get::<_, &str>(0) == name);
+        if widened.iter().any(is_used) {
+            widened.retain(is_used);
+        }
+        if !widened.is_empty() {
+            self.used.append(&mut widened);
+            return Ok(true);
+        }
+        let is_new = |fitted: &Fitted| existing.columns.iter().all(|have| have.name != fitted.column.name);
+        Ok(columns.iter().any(is_new) && !std::mem::replace(&mut self.closed, true))
+    }
+
+    /// Has columns be as good as used by a view, so that they are not altered.
+    pub(super) fn apply(&self, table: &mut ExistingTable) {
+        for have in table.columns.iter_mut().filter(|have| self.used.contains(&have.name)) {
+            have.used_by_view = true;
+        }
     }
 }
 

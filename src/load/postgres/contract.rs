@@ -22,7 +22,7 @@ pub(super) fn evolve_within(
     existing: &ExistingTable,
     table: &TableName,
     json: JsonType,
-    contract: &Contract,
+    (contract, closed): (&Contract, bool),
     is_large: bool,
 ) -> Result<Evolution> {
     for column in &mut schema.columns {
@@ -50,7 +50,7 @@ pub(super) fn evolve_within(
                 }
             }
         };
-        match first_forbidden(schema, existing, &evolution, contract, is_large)? {
+        match first_forbidden(schema, existing, &evolution, (contract, closed), is_large)? {
             Some((at, Instead::GiveWay)) => give_way(schema, at, contract),
             Some((at, Instead::Variant)) => variant::add(schema, at),
             None => {
@@ -91,7 +91,7 @@ fn first_forbidden(
     schema: &mut Schema,
     existing: &ExistingTable,
     evolution: &Evolution,
-    contract: &Contract,
+    (contract, closed): (&Contract, bool),
     is_large: bool,
 ) -> Result<Option<(usize, Instead)>> {
     for (at, fitted) in evolution.columns.iter().enumerate() {
@@ -103,9 +103,9 @@ fn first_forbidden(
         let have = existing.columns.iter().find(|have| have.name == fitted.column.name);
         match have {
             None => match contract.for_new_column(&path) {
-                OnChange::Evolve => {}
+                OnChange::Evolve if !closed => {}
                 OnChange::Freeze => return Err(frozen(column, "the table has no such column".into())),
-                OnChange::Quarantine | OnChange::NullValue => {
+                OnChange::Evolve | OnChange::Quarantine | OnChange::NullValue => {
                     schema.columns[at].ty = Type::Null;
                     return Ok(Some((at, Instead::GiveWay)));
                 }
@@ -172,7 +172,8 @@ mod tests {
         let table = table(&[("n", PgType::Int2), ("at", PgType::TimestampTz(None)), ("r", PgType::Float4)]);
         let columns = columns.iter().map(|(name, ty)| Column::new(Path::new([*name]), *name, *ty)).collect();
         let mut schema = Schema { columns, ..Schema::default() };
-        let evolution = evolve_within(&mut schema, &table, &"t".parse()?, JsonType::default(), &contract, false)?;
+        let evolution =
+            evolve_within(&mut schema, &table, &"t".parse()?, JsonType::default(), (&contract, false), false)?;
         assert_eq!(schema.columns.len(), evolution.columns.len());
         let columns = evolution.columns.into_iter().map(|fitted| (fitted.column.name, fitted.column.ty));
         Ok((columns.collect(), evolution.plan.statements.len()))

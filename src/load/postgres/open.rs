@@ -3,7 +3,7 @@
 use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
 
-use super::catalog;
+use super::catalog::{self, Refusals};
 use super::error::failed;
 use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE, lock, set_lock_timeout};
 use super::merge;
@@ -13,8 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::load::{Counts, LoadRequest, Mode};
 use crate::plan::{
-    self, CreateOptions, Dialect, Evolution, ExistingColumn, ExistingTable, Fitted, JsonType, Plan, TableName,
-    identifier,
+    self, CreateOptions, Dialect, Evolution, ExistingTable, Fitted, JsonType, Plan, TableName, identifier,
 };
 use crate::schema::Schema;
 
@@ -26,6 +25,7 @@ pub(super) const BEGIN: &str = "
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL TimeZone = 'UTC';
 SET LOCAL DateStyle = 'ISO, YMD';
+SET LOCAL extra_float_digits = 3;
 SET LOCAL standard_conforming_strings = on;
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
@@ -83,14 +83,14 @@ pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, re
     set_lock_timeout(client, endpoint.options.lock_timeout)?;
     let ready = match found {
         Some(oid) => {
-            let (mut existing, mut used) = (occupy(client, oid, &key, &request.mode)?, Vec::new());
+            let (mut existing, mut refusals) = (occupy(client, oid, &key, &request.mode)?, Refusals::default());
             loop {
                 let evolution = plan::evolve(schema, &existing, &key.target, endpoint.options.json)?;
                 require_keys(&evolution.columns, &request.mode)?;
-                if let Some(ready) = adapt(client, oid, &key, evolution, &existing, &mut used)? {
+                if let Some(ready) = adapt(client, oid, &key, evolution, &existing, &mut refusals)? {
                     break ready;
                 }
-                catalog::mark_used(&mut existing, &used);
+                refusals.apply(&mut existing);
             }
         }
         None => {
@@ -247,15 +247,15 @@ pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: &Mode) 
     catalog::read(client, oid, &key.target)
 }
 
-/// Changes the table. `None` if the server does not alter a column because of what uses it; it is added to `used` then, and
-/// the changes are to be planned anew.
+/// Changes the table. `None` if the server does not alter it because of what it is or what uses a column; that is noted then,
+/// and the changes are to be planned anew.
 pub(super) fn adapt(
     client: &mut Client,
     oid: u32,
     key: &LoadKey,
     evolution: Evolution,
     existing: &ExistingTable,
-    used: &mut Vec<String>,
+    refusals: &mut Refusals,
 ) -> Result<Option<Ready>> {
     let Evolution { plan, columns, .. } = evolution;
     let done: Vec<String> = plan.statements.into_iter().map(|statement| statement.sql).collect();
@@ -268,12 +268,7 @@ pub(super) fn adapt(
         if let Err(error) = client.batch_execute(statement) {
             if catalog::is_refusal(&error) {
                 client.batch_execute("ROLLBACK TO SAVEPOINT longshore_alter").map_err(failed)?;
-                let is_widened = |have: &&ExistingColumn| {
-                    columns.iter().any(|fitted| fitted.column.name == have.name && fitted.sql != have.ty)
-                };
-                let widened: Vec<&str> =
-                    existing.columns.iter().filter(is_widened).map(|have| have.name.as_str()).collect();
-                if catalog::note_used(client, oid, &widened, used)? {
+                if refusals.note(client, oid, existing, &columns)? {
                     return Ok(None);
                 }
             }
