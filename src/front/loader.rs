@@ -212,7 +212,7 @@ impl Loader {
         if self.child_tables != ChildTables::None {
             return self.load_apart(source);
         }
-        let mut target = self.target()?;
+        let mut target = Some(self.target()?);
         source.spool()?;
         let inference = Inference::read(&source, &self.read, true)?;
         fault::point("schema.resolve")?;
@@ -224,22 +224,27 @@ impl Loader {
         let mut pauses = Pauses::new(PAUSES.0, PAUSES.1);
         let mut left_out = LeftOut::default();
         let loaded = loop {
-            match self.attempt(target.as_mut(), &source, &inference, &schema, &request, &left_out) {
+            // A target takes one load.
+            let mut refused = Vec::new();
+            let attempt = target.take().map_or_else(|| self.target(), Ok).and_then(|mut target| {
+                let loaded = self.attempt(target.as_mut(), &source, &inference, &schema, &request, &left_out);
+                refused = target.refused().to_vec();
+                loaded
+            });
+            match attempt {
                 Ok(loaded) => break loaded,
                 Err(error) if error.is_refused_row() && !request.isolate_rows => {
                     tracing::info!(%error, "the table refuses a row; loading again to find all such rows");
                     request.isolate_rows = true;
                 }
-                Err(error) if error.is_temporary() && target.refused().is_empty() => {
+                Err(error) if error.is_temporary() && refused.is_empty() => {
                     let pause = pauses.next().filter(|pause| begun.elapsed() + *pause < self.retry_for);
                     let Some(pause) = pause else { return Err(error) };
                     tracing::warn!(%error, "the load failed; trying again");
                     std::thread::sleep(pause);
                 }
-                Err(error) => left_out.add(target.refused(), error)?,
+                Err(error) => left_out.add(&refused, error)?,
             }
-            // A target takes one load.
-            target = self.target()?;
         };
         let Loaded { counts, schema, already_loaded, first_quarantined } = loaded;
         let Counts { read, loaded, quarantined, deduplicated } = counts;

@@ -77,6 +77,25 @@ fn either_of_a_streams_two_sessions_may_be_reset_anywhere() {
 }
 
 #[test]
+fn a_load_goes_on_when_the_server_comes_back_after_seconds() {
+    let (url, mut client) = database();
+    let proxy = Proxy::start(Some(Fault::ResetAfter(40_000)));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !proxy.is_done() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            proxy.cut();
+            std::thread::sleep(Duration::from_secs(5));
+            proxy.heal();
+        });
+        let loader = Loader::new(proxy.url(name_of(&url))).table("t");
+        loader.load(Source::bytes(known::lines(0..RECORDS))).unwrap();
+    });
+    known::check(&mut client, RECORDS);
+}
+
+#[test]
 fn a_load_whose_connection_is_reset_anywhere_is_begun_again() {
     let mut seed = 5;
     for _ in 0..times(4, 50) {
