@@ -16,8 +16,10 @@ use std::sync::Arc;
 
 use inputs::{Stored, fixtures, shared_all};
 use judge::{check, decode, round_trip};
-use longshore::records::{Format, FormatOptions, Kind};
+use longshore::batch::Decoder;
+use longshore::records::{Format, FormatOptions, Kind, Limits};
 use longshore::schema::Hint;
+use longshore::source::Chunk;
 use longshore::{Inference, Policy, ReadOptions, Sketch, Source, Type};
 use proptest::prelude::*;
 
@@ -263,4 +265,28 @@ proptest! {
         let found = round_trip(&Source::bytes(text.clone()), format, &Policy::default().max_columns(budget));
         prop_assert_eq!(found.map(|(rows, _)| rows), Ok(picks.len()), "{}", text);
     }
+}
+
+#[test]
+fn of_more_keys_than_are_told_apart_none_is_lost() {
+    let rows = |first: &str, others: &dyn Fn(usize) -> String, last: &str| {
+        let lines = (0..10_100).map(others).chain((0..50).map(|_| last.to_owned()));
+        let text: String = std::iter::once(first.to_owned()).chain(lines).map(|line| line + "\n").collect();
+        let sketch = Sketch::of(&Source::bytes(first.to_owned() + "\n")).unwrap();
+        let schema = Arc::new(Policy::default().resolve(&sketch).unwrap());
+        let (mut reader, mut decoder) = Decoder::new(schema).with_reader(Limits::default());
+        reader.read(&Format::Ndjson, &mut Chunk::new(text.as_bytes()), &mut decoder);
+        let found = decoder.finish().unwrap();
+        assert_eq!(found.read, 10_151);
+        found
+    };
+    // What a sample has not shown has no column; what it has shown is found behind any number of other keys.
+    let found = rows("{\"id\":7,\"late\":\"a\"}", &|i| format!("{{\"id\":7,\"k{i}\":1}}"), "{\"late\":\"b\",\"id\":7}");
+    assert_eq!((found.batch.num_rows(), found.misfits.len(), found.batch.column(1).null_count()), (51, 10_100, 0));
+    let found = rows("{\"o\":{\"a\":1}}", &|i| format!("{{\"o\":{{\"k{i}\":1}}}}"), "{\"o\":{\"a\":2}}");
+    assert_eq!((found.batch.num_rows(), found.misfits.len()), (51, 10_100));
+    assert!(found.misfits.last().unwrap().reason.contains("told apart"));
+    // In a column of JSON there is room for all of them.
+    let found = rows("{\"id\":7,\"o\":[]}", &|i| format!("{{\"id\":7,\"o\":{{\"k{i}\":1}}}}"), "{\"id\":8}");
+    assert_eq!((found.batch.num_rows(), found.misfits.len(), found.batch.column(1).null_count()), (10_151, 0, 50));
 }

@@ -12,7 +12,7 @@ use super::parse;
 use super::tile::Room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::Path;
-use crate::records::{Bad, Field, FieldKind, NodeId, PathTable, Record, Sink, Tile};
+use crate::records::{Bad, Field, FieldKind, Limits, NodeId, PathTable, ROOT, Reader, Record, Sink, Tile};
 use crate::schema::{OnMisfit, Schema, Type};
 use crate::simd::Block;
 
@@ -173,6 +173,11 @@ impl Decoder {
         self.overflow.clear();
         self.pending.clear();
         self.overflowed.1 = 0;
+        if let Some(object) = record.beyond.iter().find(|object| !self.is_within_a_value(paths, **object)) {
+            let path = paths.path(*object);
+            let path = (!path.keys().is_empty()).then(|| path.to_string());
+            return Err((path, "a field past the number of keys that are told apart in one object".into()));
+        }
         // Fields inside one that went into a column whole come right behind it.
         let mut inside = 0;
         for (nth, field) in record.fields.iter().enumerate() {
@@ -229,6 +234,29 @@ impl Decoder {
             Some(at) => Err(self.misfit(*at, "no value, and the table refuses NULL")),
             None => Ok(()),
         }
+    }
+
+    /// Whether all that an object holds goes where a value goes as a whole.
+    #[cold]
+    fn is_within_a_value(&self, paths: &PathTable, object: NodeId) -> bool {
+        let mut at = object;
+        while self.roles[at as usize] == Role::Above {
+            if at == ROOT {
+                return false;
+            }
+            at = paths.parent(at);
+        }
+        true
+    }
+
+    /// The decoder, and a reader that knows the fields which have columns, so that these are never among the keys that are too
+    /// many to be told apart.
+    pub fn with_reader(self, limits: Limits) -> (Reader, Decoder) {
+        let mut reader = Reader::new(limits);
+        for (keys, nth) in self.by_path.keys() {
+            reader.paths_mut().insert(&Path::new(keys.iter().cloned()).nth(*nth));
+        }
+        (reader, self)
     }
 
     /// A value that its column does not hold: what becomes of it is the column's to say.

@@ -109,7 +109,7 @@ impl SecondPass<'_> {
         self.options.watch.begin();
         let parts = self.parts();
         let (found, buffers) = (parts.found(), parts.buffers());
-        let worker = || (Reader::new(self.options.limits), Decoder::new(self.schema.clone()));
+        let worker = || Decoder::new(self.schema.clone()).with_reader(self.options.limits);
         ordered_map(parts, self.options.threads, worker, |state, part| work(state, part, &buffers), consume)?;
         let found = found.lock().unwrap_or_else(PoisonError::into_inner);
         unchanged(self.inference, &found)

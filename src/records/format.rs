@@ -128,6 +128,8 @@ impl FormatOptions {
             (Some(delimiter), _) if unusable(delimiter) => {
                 "the CSV delimiter must be one ASCII character and no line end"
             }
+            (_, Some(b'-' | b'+' | b'.')) => "the CSV quote must be no character that numbers have",
+            (_, Some(quote)) if quote.is_ascii_alphanumeric() => "the CSV quote must be no letter and no digit",
             (_, Some(quote)) if unusable(quote) => "the CSV quote must be one ASCII character and no line end",
             (Some(delimiter), Some(quote)) if delimiter == quote => {
                 "the CSV delimiter and quote are the same character"

@@ -71,6 +71,8 @@ pub struct Record<'a> {
     pub line: u64,
     /// The paths of keys that stood twice in one object, once for each value that was not kept: the last one was.
     pub overwritten: &'a [NodeId],
+    /// The objects with keys past [`MAX_KEYS`](super::MAX_KEYS), once for each such key that is here: their values are in no field.
+    pub beyond: &'a [NodeId],
     /// The dialect, when the record comes from CSV.
     pub dialect: Option<&'a Dialect>,
 }

@@ -284,6 +284,7 @@ mod tests {
                 offset: 0,
                 line: 1,
                 overwritten: &[],
+                beyond: &[],
                 dialect: None,
             };
             assert_eq!(observe(&mut expected, kind, &record.text(&field)), class, "{text}");

@@ -13,8 +13,8 @@ pub struct ChunkOptions {
     /// How many bytes a chunk is to have, 256 KiB by default. It ends at the last record border within them; only a
     /// record that is longer by itself makes a longer chunk.
     pub chunk_bytes: usize,
-    /// How many bytes one record may take with its line end, 16 MiB by default. A longer one becomes a [`Gap`]. This
-    /// limit comes first: a chunk is never longer than it.
+    /// How many bytes one record may take with its line end, 16 MiB by default, and just under 4 GiB at most. A longer one
+    /// becomes a [`Gap`]. This limit comes first: a chunk is never longer than it.
     pub max_record_bytes: usize,
 }
 
@@ -23,6 +23,9 @@ impl Default for ChunkOptions {
         ChunkOptions { chunk_bytes: 256 << 10, max_record_bytes: 16 << 20 }
     }
 }
+
+/// The longest record and chunk that can be: positions within a chunk are numbers of 32 bits.
+pub(crate) const LONGEST: usize = (u32::MAX - (1 << 20)) as usize;
 
 /// How much of a gap is kept.
 const GAP_HEAD: usize = 64 << 10;
@@ -62,7 +65,7 @@ impl Pieces {
     /// Begins at the input's first unread byte, which is to be its first byte or a record border. `source` is the
     /// input's index within its [`Source`](super::Source).
     pub fn new(input: Input, cut: Box<dyn Cut>, source: u32, options: ChunkOptions) -> Self {
-        let max_record_bytes = options.max_record_bytes.max(1);
+        let max_record_bytes = options.max_record_bytes.clamp(1, LONGEST);
         let chunk_bytes = options.chunk_bytes.clamp(1, max_record_bytes);
         let options = ChunkOptions { chunk_bytes, max_record_bytes };
         let state = cut.state();

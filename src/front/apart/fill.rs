@@ -58,7 +58,7 @@ impl Filling<'_> {
         first: &mut Vec<Quarantined>,
     ) -> Result<Filled> {
         let encoder = opened.encoder();
-        let table = |schema: &Arc<Schema>| (Reader::new(self.options.limits), Decoder::new(schema.clone()));
+        let table = |schema: &Arc<Schema>| Decoder::new(schema.clone()).with_reader(self.options.limits);
         let worker = || {
             let tables = self.schemas.iter().map(|(keys, schema)| (keys.clone(), table(schema)));
             (Reader::new(self.options.limits), tables.collect::<BTreeMap<Keys, Table>>())
@@ -113,7 +113,7 @@ impl Filling<'_> {
     pub(super) fn child(&self, opened: &mut OpenTable, keys: &[Keys], without: &Without) -> Result<Filled> {
         let (encoder, schema) = (opened.encoder(), Arc::new(opened.schema.clone()));
         let worker = || {
-            let table = (Reader::new(self.options.limits), Decoder::new(schema.clone()));
+            let table = Decoder::new(schema.clone()).with_reader(self.options.limits);
             (Reader::new(self.options.limits), table)
         };
         let work = |(reader, table): &mut (Reader, Table), part: Part, buffers: &Buffers| {

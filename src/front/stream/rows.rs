@@ -155,7 +155,7 @@ impl PartOf<'_> {
 
     /// Makes rows of all stretches from the one with number `first` on, and has them taken in their order.
     pub(super) fn rows(&self, shape: &Shape, first: usize, take: impl FnMut(Rows) -> Result<()>) -> Result<()> {
-        let worker = || (Reader::new(self.settings.read.limits), Decoder::new(shape.schema.clone()));
+        let worker = || Decoder::new(shape.schema.clone()).with_reader(self.settings.read.limits);
         let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
             yield_now();
             fault::point("decode.chunk")?;

@@ -214,6 +214,7 @@ impl Rows {
             offset: place.1,
             line: place.2,
             overwritten: &[],
+            beyond: &[],
             dialect: Some(&self.dialect),
         }
     }

@@ -117,6 +117,7 @@ impl<'a> Tile<'a> {
             offset: self.offset(row),
             line: self.line(row),
             overwritten: &[],
+            beyond: &[],
             dialect: Some(self.dialect),
         }
     }

@@ -171,7 +171,7 @@ impl Lines {
                 place.bad(text, Fault::TooLong, sink);
             } else if whole {
                 match walk.record(span.0, span.1, paths, &mut self.state, limits) {
-                    Ok(true) => place.record(data, span, &self.state.fields, &self.state.overwritten, paths, sink),
+                    Ok(true) => place.record(data, span, &self.state.fields, self.state.odd_keys(), paths, sink),
                     Ok(false) => {}
                     Err(fault) => {
                         walk.skip_to(end as u32);
@@ -213,7 +213,7 @@ impl Place {
         bytes: &[u8],
         span: (u32, u32),
         fields: &[Field],
-        overwritten: &[NodeId],
+        (overwritten, beyond): (&[NodeId], &[NodeId]),
         paths: &PathTable,
         sink: &mut impl Sink,
     ) {
@@ -229,6 +229,7 @@ impl Place {
                 offset: self.offset,
                 line: self.line,
                 overwritten,
+                beyond,
                 dialect: None,
             },
         );
@@ -264,7 +265,7 @@ impl Index {
         match walk.record(0, text.len() as u32, paths, state, limits) {
             Ok(true) => {
                 let span = (0, text.len() as u32);
-                place.record(text, span, &state.fields, &state.overwritten, paths, sink);
+                place.record(text, span, &state.fields, state.odd_keys(), paths, sink);
             }
             Ok(false) => {}
             Err(fault) => place.bad(text, fault, sink),

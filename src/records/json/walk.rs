@@ -15,6 +15,8 @@ pub(crate) struct WalkState {
     pub(crate) fields: Vec<Field>,
     /// The paths of values that a later one under the same key took the place of.
     pub(crate) overwritten: Vec<NodeId>,
+    /// The objects with keys that are too many to be told apart, once for each such key.
+    pub(crate) beyond: Vec<NodeId>,
     objects: Vec<Open>,
     containers: Vec<bool>,
     /// Keys that are fields or would be, had their object not too many; so their number depends on the record only.
@@ -28,11 +30,19 @@ pub(crate) struct WalkState {
     key: Vec<u8>,
 }
 
+impl WalkState {
+    /// The keys that stood twice, and the objects with keys that are too many.
+    pub(crate) fn odd_keys(&self) -> (&[NodeId], &[NodeId]) {
+        (&self.overwritten, &self.beyond)
+    }
+}
+
 /// What a record had shown before an object that may have to be kept whole.
 #[derive(Debug, Clone, Copy, Default)]
 struct Outside {
     keys: usize,
     overwritten: usize,
+    beyond: usize,
     paths: Extent,
 }
 
@@ -100,6 +110,7 @@ impl<'a> Walk<'a> {
     ) -> Step<bool> {
         state.fields.clear();
         state.overwritten.clear();
+        state.beyond.clear();
         state.keys = 0;
         state.top = 0;
         state.objects.clear();
@@ -198,6 +209,7 @@ impl<'a> Walk<'a> {
                 field.kind = Kind::WholeObject;
                 state.fields.truncate(open.field as usize + 1);
                 state.overwritten.truncate(state.outside.overwritten);
+                state.beyond.truncate(state.outside.beyond);
                 state.keys = state.outside.keys;
                 paths.take_back(state.outside.paths);
             }
@@ -241,8 +253,8 @@ impl<'a> Walk<'a> {
             b'{' if node != NO_NODE && state.objects.len() < limits.flatten_depth.min(MAX_DEPTH) => {
                 let field = state.fields.len() as u32;
                 if state.objects.len() == 1 {
-                    let (keys, overwritten) = (state.keys, state.overwritten.len());
-                    state.outside = Outside { keys, overwritten, paths: paths.extent() };
+                    let (keys, overwritten, beyond) = (state.keys, state.overwritten.len(), state.beyond.len());
+                    state.outside = Outside { keys, overwritten, beyond, paths: paths.extent() };
                 }
                 state.fields.push(Field { node, kind: Kind::Object, start, end: start });
                 state.objects.push(Open { node, before: NO_NODE, field });
@@ -260,6 +272,8 @@ impl<'a> Walk<'a> {
         };
         if node != NO_NODE {
             state.fields.push(Field { node, kind, start: from, end: to });
+        } else if let Some(object) = state.objects.last() {
+            state.beyond.push(object.node);
         }
         Ok(false)
     }

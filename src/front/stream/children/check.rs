@@ -97,7 +97,7 @@ impl Refused {
     ) -> Result<()> {
         let Some(schema) = schemas.get(&table) else { return Ok(()) };
         let (part, schema) = (batch.part(table), Arc::new(schema.clone()));
-        let worker = || (Reader::new(part.settings.read.limits), Decoder::new(schema.clone()));
+        let worker = || Decoder::new(schema.clone()).with_reader(part.settings.read.limits);
         let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
             reader.read(part.format, &mut part.chunk(stretch), decoder);
             let misfits = decoder.finish()?.misfits.into_iter();

@@ -123,7 +123,7 @@ impl<S: Sink> Job for Lines<'_, S> {
             read += 1;
             let fields = scanner.state.fields();
             let place = Place { source: chunk.source, offset: chunk.offset + cursor.start as u64, line: cursor.line };
-            place.record(data, (cursor.start as u32, end as u32), fields, &[], paths, sink);
+            place.record(data, (cursor.start as u32, end as u32), fields, (&[], &[]), paths, sink);
             cursor.pass(end);
         }
         read

@@ -126,7 +126,7 @@ impl Steps {
             found = step.other as usize;
         };
         let step = &mut self.steps[found];
-        step.hits += 1;
+        step.hits = step.hits.saturating_add(1);
         Some((step, next))
     }
 
