@@ -266,3 +266,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_sketch_that_was_tampered_with_is_refused_and_never_a_panic() {
+    let sketch = Sketch::of(&Source::bytes("{\"a\":1}\n{\"a\":\"x\"}\n")).unwrap();
+    let text = String::from_utf8(sketch.to_bytes()).unwrap();
+    let numbers: Vec<(usize, usize)> = {
+        let bytes = text.as_bytes();
+        let starts = (1..bytes.len()).filter(|&at| bytes[at].is_ascii_digit() && !bytes[at - 1].is_ascii_digit());
+        starts.map(|at| (at, bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count())).collect()
+    };
+    let mut refused = 0;
+    for (at, len) in numbers {
+        for number in ["1", "9999999", "4294967295", "18446744073709551615"] {
+            let other = format!("{}{number}{}", &text[..at], &text[at + len..]);
+            match Sketch::from_bytes(other.as_bytes()) {
+                Err(_) => refused += 1,
+                Ok(found) => {
+                    let merged = found.merge(sketch.clone()).merge(sketch.clone());
+                    let _ = Policy::default().resolve(&merged);
+                    assert!(merged.records() > 0);
+                }
+            }
+        }
+    }
+    assert!(refused > 10, "{refused}");
+}

@@ -260,7 +260,7 @@ impl Seen {
     }
 
     pub(crate) fn merge(&mut self, other: &Seen) {
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         self.first = self.first.into_iter().chain(other.first).min();
     }
 }
@@ -381,7 +381,7 @@ impl Evidence {
     /// Takes in what another part of the input showed.
     pub(crate) fn merge(&mut self, other: &Evidence) {
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
-            *count += more;
+            *count = count.saturating_add(more);
         }
         for (class, position) in &other.first {
             self.note_first(*class, *position);

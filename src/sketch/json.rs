@@ -96,7 +96,8 @@ impl Sketch {
             return Err(Error::new(ErrorKind::Unsupported, message).with_hint("make the sketch again from the input"));
         }
         let stored: Stored = serde_json::from_slice(bytes).map_err(syntax)?;
-        let fields = stored.fields.into_iter().map(read_field).collect::<Option<Vec<_>>>();
+        let makes_sense = stored.makes_sense();
+        let fields = stored.fields.into_iter().map(read_field).collect::<Option<Vec<_>>>().filter(|_| makes_sense);
         let position = |(source, offset, line)| Position { source, offset, line };
         let bad_first = stored.bad_first.into_iter().map(|(s, o, l, why)| (position((s, o, l)), why)).collect();
         Ok(Sketch::assemble(
@@ -104,6 +105,27 @@ impl Sketch {
             fields.ok_or_else(|| Error::new(ErrorKind::Syntax, "a sketch with a field that makes no sense"))?,
             BadRecords { count: stored.bad, first: bad_first },
         ))
+    }
+}
+
+/// More records than anybody has; so many can be added up.
+const MOST: u64 = 1 << 56;
+/// The most digits that are believed.
+const MOST_DIGITS: u32 = 1 << 20;
+
+impl Stored {
+    /// Whether all that is said is of sources that there are, and in numbers that can be.
+    fn makes_sense(&self) -> bool {
+        let is_source = |source: u32| (source as usize) < self.sources.len();
+        let fields = self.fields.iter().all(|field| {
+            let seen = field.seen.iter().all(|(_, count, source, ..)| *count < MOST && is_source(*source));
+            let overwritten = field.overwritten.is_none_or(|(count, source, ..)| count < MOST && is_source(source));
+            let appeared = field.appeared.0 == u32::MAX || is_source(field.appeared.0);
+            let (before, behind) = field.digits;
+            seen && overwritten && appeared && before <= MOST_DIGITS && behind <= MOST_DIGITS
+        });
+        let sources = self.sources.iter().all(|source| source.records < MOST && source.bad < MOST);
+        fields && sources && self.bad < MOST && self.bad_first.iter().all(|(source, ..)| is_source(*source))
     }
 }
 

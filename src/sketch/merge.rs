@@ -104,7 +104,7 @@ impl Sketch {
         other.renumber(|source| source + shift);
         self.sources.append(&mut other.sources);
         self.fields.append(&mut other.fields);
-        self.bad.count += other.bad.count;
+        self.bad.count = self.bad.count.saturating_add(other.bad.count);
         self.bad.first.append(&mut other.bad.first);
         self.sort_sources();
         self.sort_fields();
@@ -119,7 +119,7 @@ impl Sketch {
 
     /// Records taken in.
     pub fn records(&self) -> u64 {
-        self.sources.iter().map(|source| source.records).sum()
+        self.sources.iter().fold(0, |sum, source| sum.saturating_add(source.records))
     }
 
     /// The inputs, sorted by name.
