@@ -97,7 +97,9 @@ fn check_json(server: &mut Server, path: &Path) -> usize {
     let name = path.display();
     assert_eq!((report.counts.loaded, report.counts.quarantined), (records.len() as u64, bad), "{name}");
     let mut values = 0;
-    for (i, (record, row)) in records.iter().zip(server.rows(&report)).enumerate() {
+    let rows = server.rows(&report);
+    assert_eq!(rows.len(), records.len(), "{name}");
+    for (i, (record, row)) in records.iter().zip(rows).enumerate() {
         for (column, found) in report.schema.columns.iter().zip(row) {
             let source =
                 column.path.keys().iter().try_fold(record, |value, key| value.get(key)).unwrap_or(&Value::Null);
@@ -139,7 +141,9 @@ fn check_csv(server: &mut Server, path: &Path) -> usize {
     assert_eq!((report.counts.loaded, report.counts.quarantined), (good.len() as u64, bad.len() as u64), "{name}");
     assert_eq!(report.schema.columns.len(), header.len(), "{name}");
     let mut values = 0;
-    for (i, (cells, row)) in good.iter().zip(server.rows(&report)).enumerate() {
+    let rows = server.rows(&report);
+    assert_eq!(rows.len(), good.len(), "{name}");
+    for (i, (cells, row)) in good.iter().zip(rows).enumerate() {
         for ((column, found), cell) in report.schema.columns.iter().zip(row).zip(cells) {
             let cell = std::str::from_utf8(cell).unwrap();
             let same = same::same_cell(column.ty, cell, found.as_deref());

@@ -91,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lengths_are_counted_alike(values in proptest::collection::vec((0u32..200, 0u32..2), 0..LANES)) {
+        fn lengths_are_counted_alike(values in proptest::collection::vec((0u32..200, 0u32..2), 0..=LANES)) {
             let mut lengths = Lengths::default();
             for (i, (len, watched)) in values.iter().enumerate() {
                 (lengths.lens[i], lengths.watched[i]) = (*len, *watched);

@@ -6,7 +6,7 @@ use super::budget::keep_to_budget;
 use super::room::leave_room;
 use super::there::There;
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::Mode;
+use crate::load::{INDEX, Mode, PARENT_ID, ROW_ID};
 use crate::path::Path;
 use crate::plan::{ExistingTable, path_of_comment};
 use crate::schema::{Column, Policy, Schema, Type};
@@ -16,7 +16,7 @@ use crate::sketch::Sketch;
 #[derive(Debug)]
 pub(in crate::front) struct Resolver<'a> {
     policy: &'a Policy,
-    /// Fields that have to be columns, as paths: those that rows are merged by.
+    /// Fields that have to be columns, as paths, like those that tie child rows to others: those that rows are merged by.
     keys: Vec<&'a str>,
 }
 
@@ -52,7 +52,8 @@ impl<'a> Resolver<'a> {
         let there = There::new(table);
         keep_to_budget(&mut schema, &there, self.policy.max_columns, |column| {
             let path = column.path.to_string();
-            self.keys.contains(&path.as_str()) || policy.hint_for(&path).is_some()
+            let is_id = [ROW_ID, PARENT_ID, INDEX].contains(&path.as_str());
+            is_id || self.keys.contains(&path.as_str()) || policy.hint_for(&path).is_some()
         });
         leave_room(&mut schema, &there, seen, self.policy);
         Ok(schema)

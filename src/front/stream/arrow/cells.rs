@@ -192,11 +192,14 @@ fn moment<T: ArrowPrimitiveType>(value: i64, format: &str, out: &mut Vec<u8>) {
 }
 
 fn object<'a>(array: &'a StructArray, path: &Path) -> Result<Cell<'a>> {
-    let mut members = Vec::new();
+    let mut members: Vec<(Vec<u8>, Cell<'a>)> = Vec::new();
     for (field, array) in array.fields().iter().zip(array.columns()) {
         let mut key = Vec::new();
         text(field.name(), &mut key);
         let inner = Path::new(path.keys().iter().cloned().chain([field.name().clone()]));
+        if members.iter().any(|(known, _)| *known == key) {
+            return Err(two_of_one_name(&inner));
+        }
         members.push((key, cell(field, array.as_ref(), &inner)?));
     }
     Ok(Box::new(move |row, out| {
@@ -211,6 +214,13 @@ fn object<'a>(array: &'a StructArray, path: &Path) -> Result<Cell<'a>> {
         }
         out.push(b'}');
     }))
+}
+
+/// A record would lose one of two values that it has under one name.
+pub(super) fn two_of_one_name(path: &Path) -> Error {
+    Error::config("a record batch has two columns of one name")
+        .with_location(Location { column: Some(path.to_string()), ..Location::default() })
+        .with_hint("give each column a name of its own")
 }
 
 fn list<'a, O: OffsetSizeTrait>(array: &'a GenericListArray<O>, of: &Field, path: &Path) -> Result<Cell<'a>> {
@@ -285,8 +295,13 @@ mod tests {
         let lists = ListArray::from_iter_primitive::<Int64Type, _, _>(vec![Some(vec![Some(1), None]), Some(vec![])]);
         assert_eq!(plain(&lists), ["[1,null]", "[]"]);
         let inner: ArrayRef = Arc::new(Int64Array::from(vec![1]));
-        let object = StructArray::from(vec![(Arc::new(Field::new("x", DataType::Int64, true)), inner)]);
+        let object = StructArray::from(vec![(Arc::new(Field::new("x", DataType::Int64, true)), inner.clone())]);
         assert_eq!(plain(&object), ["{\"x\":1}"]);
+        let x = || (Arc::new(Field::new("x", DataType::Int64, true)), inner.clone());
+        let twice = StructArray::from(vec![x(), x()]);
+        let field = Field::new("a", twice.data_type().clone(), true);
+        let refused = cell(&field, &twice, &Path::new(["a"])).map(drop).unwrap_err();
+        assert_eq!((refused.kind(), refused.location().unwrap().column.as_deref()), (ErrorKind::Config, Some("a.x")));
         let json = Field::new("a", DataType::Utf8, true).with_metadata(std::collections::HashMap::from([(
             "ARROW:extension:name".to_owned(),
             "arrow.json".to_owned(),

@@ -16,7 +16,7 @@ use arrow_array::RecordBatch;
 use self::apart::declared;
 use self::cells::{Cell, cell, text};
 use super::ChildTables;
-use crate::error::{Error, Location, Result};
+use crate::error::Result;
 use crate::path::Path;
 use crate::records::Format;
 use crate::sketch::{BadRecords, FieldEvidence, Position, Sketch, SourceEvidence};
@@ -47,10 +47,7 @@ pub(super) fn lines(batch: &RecordBatch, which: &ChildTables) -> Result<(Vec<u8>
         let mut key = Vec::new();
         text(field.name(), &mut key);
         if columns.iter().any(|(known, _)| *known == key) {
-            let place = Location { column: Some(path.to_string()), ..Location::default() };
-            return Err(Error::config("a record batch has two columns of one name")
-                .with_location(place)
-                .with_hint("give each column a name of its own"));
+            return Err(cells::two_of_one_name(&path));
         }
         columns.push((key, cell(field, array.as_ref(), &path)?));
     }
