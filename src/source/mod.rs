@@ -31,5 +31,6 @@ pub use input::{Input, InputEnd};
 pub use kafka::{KafkaOptions, OnGap};
 pub use list::{Progress, Source};
 pub use parallel::ordered_map;
+pub(crate) use pieces::LONGEST;
 pub use pieces::{ChunkOptions, Pieces};
 pub use sample::Sample;

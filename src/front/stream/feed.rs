@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Offset, StreamLoader};
 use crate::error::Result;
 use crate::records::{Format, Limits, cutter};
-use crate::source::Cut;
+use crate::source::{Cut, LONGEST};
 
 /// Writes bytes as they come, a file that grows or a pipe, to a [`StreamLoader`], record by record.
 ///
@@ -162,7 +162,7 @@ impl Splitter {
     fn new(format: &Format, limits: &Limits) -> Self {
         let cutter = cutter(format, limits);
         let line_end = cutter.line_end();
-        let longest = limits.max_record_bytes.max(1);
+        let longest = limits.max_record_bytes.clamp(1, LONGEST);
         Splitter { held: Vec::new(), looked: 0, cutter, line_end, longest, open: (0, 0), too_long: None }
     }
 
