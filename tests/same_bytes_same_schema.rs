@@ -292,3 +292,22 @@ fn a_sketch_that_was_tampered_with_is_refused_and_never_a_panic() {
     }
     assert!(refused > 10, "{refused}");
 }
+
+#[test]
+fn records_with_too_many_keys_between_them_are_the_same_evidence_on_any_number_of_threads() {
+    let keys: String = (0..30_000).map(|i| format!("{{\"key_number_{i}\":{i}}}\n")).collect();
+    let source = Source::bytes(keys);
+    let whole = sketch(&source, 1, WHOLE).unwrap();
+    for (threads, chunk) in [(1, 64 << 10), (4, 64 << 10), (3, 200 << 10)] {
+        assert!(sketch(&source, threads, chunk).unwrap() == whole, "{threads} threads, chunks of {chunk}");
+    }
+    let schema = Policy::default().resolve(&Sketch::from_bytes(&whole).unwrap()).unwrap();
+    assert_eq!((schema.columns.len(), schema.columns[0].filled, schema.columns[0].ty), (1, 30_000, Type::Json));
+    // Also where no part has too many by itself.
+    let parts = (0..6).map(|part| {
+        let lines: String = (0..2_000).map(|i| format!("{{\"k{}\":1}}\n", part * 2_000 + i)).collect();
+        Sketch::of(&Source::bytes(lines)).unwrap()
+    });
+    let schema = Policy::default().resolve(&Sketch::merge_all(parts)).unwrap();
+    assert_eq!((schema.columns.len(), schema.columns[0].filled), (1, 12_000));
+}

@@ -6,7 +6,7 @@ use super::memo::Memo;
 use super::merge::{BadRecords, FieldEvidence, Sketch, SourceEvidence};
 use super::quick::Measures;
 use super::tile::{Column, Room};
-use crate::records::{Bad, Field, Format, PathTable, ROOT, Record, Sink, Tile, csv_paths};
+use crate::records::{Bad, Field, Format, PathTable, Record, Sink, Tile, csv_paths};
 
 /// Collects the evidence of one reader's records. One per thread; the sketches of all threads are merged at the end.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Collector {
         for (node, evidence) in std::mem::take(&mut self.evidence).into_iter().enumerate() {
             let node = node as u32;
             let collapsed = paths.is_collapsed(node);
-            if collapsed || (node != ROOT && evidence.appeared.0 != u32::MAX) {
+            if collapsed || evidence.appeared.0 != u32::MAX {
                 fields.push(FieldEvidence { path: paths.path(node), evidence: Evidence { collapsed, ..evidence } });
             }
         }

@@ -72,10 +72,11 @@ fn is_zero(bits: &u8) -> bool {
 impl Sketch {
     /// The sketch as bytes (JSON text): a few hundred bytes for each field, the same for equal sketches.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let root = self.root.clone().map(FieldEvidence::of_root);
         let stored = Stored {
             longshore_sketch: VERSION,
             sources: self.sources.iter().map(store_source).collect(),
-            fields: self.fields.iter().map(store_field).collect(),
+            fields: root.iter().chain(&self.fields).map(store_field).collect(),
             bad: self.bad.count,
             bad_first: self.bad.first.iter().map(|(p, why)| (p.source, p.offset, p.line, why.clone())).collect(),
         };

@@ -84,13 +84,16 @@ pub struct Sketch {
     pub(crate) sources: Vec<SourceEvidence>,
     /// Sorted by path.
     pub(crate) fields: Vec<FieldEvidence>,
+    /// What is known of the records as values. They become a field where they have too many keys between them, which only the
+    /// whole may show.
+    pub(crate) root: Option<Box<Evidence>>,
     pub(crate) bad: BadRecords,
 }
 
 impl Sketch {
     /// Makes a sketch of parts in any order; fields and sources that stand twice are merged.
     pub(crate) fn assemble(sources: Vec<SourceEvidence>, fields: Vec<FieldEvidence>, bad: BadRecords) -> Sketch {
-        let mut sketch = Sketch { sources, fields, bad };
+        let mut sketch = Sketch { sources, fields, root: None, bad };
         sketch.sort_sources();
         sketch.sort_fields();
         sketch.bad.settle();
@@ -104,6 +107,7 @@ impl Sketch {
         other.renumber(|source| source + shift);
         self.sources.append(&mut other.sources);
         self.fields.append(&mut other.fields);
+        self.fields.extend(other.root.map(FieldEvidence::of_root));
         self.bad.count = self.bad.count.saturating_add(other.bad.count);
         self.bad.first.append(&mut other.bad.first);
         self.sort_sources();
@@ -182,11 +186,12 @@ impl Sketch {
 
     fn renumber(&mut self, number: impl Fn(u32) -> u32) {
         let renumber = |position: &mut Position| position.source = number(position.source);
-        for field in &mut self.fields {
-            field.evidence.first.iter_mut().for_each(|(_, position)| renumber(position));
-            field.evidence.overwritten.first.iter_mut().for_each(renumber);
-            if field.evidence.appeared.0 != u32::MAX {
-                field.evidence.appeared.0 = number(field.evidence.appeared.0);
+        let fields = self.fields.iter_mut().map(|field| &mut field.evidence);
+        for evidence in fields.chain(self.root.as_deref_mut()) {
+            evidence.first.iter_mut().for_each(|(_, position)| renumber(position));
+            evidence.overwritten.first.iter_mut().for_each(renumber);
+            if evidence.appeared.0 != u32::MAX {
+                evidence.appeared.0 = number(evidence.appeared.0);
             }
         }
         self.bad.first.iter_mut().for_each(|(position, _)| renumber(position));
@@ -195,7 +200,8 @@ impl Sketch {
     /// Sorts fields by path, merges those with one path, and drops what lies below an object with too many keys.
     fn sort_fields(&mut self) {
         let mut by_path: BTreeMap<Path, Evidence> = BTreeMap::new();
-        for field in std::mem::take(&mut self.fields) {
+        let root = self.root.take().map(FieldEvidence::of_root);
+        for field in std::mem::take(&mut self.fields).into_iter().chain(root) {
             match by_path.entry(field.path) {
                 Entry::Occupied(mut known) => known.get_mut().merge(&field.evidence),
                 Entry::Vacant(place) => {
@@ -209,7 +215,16 @@ impl Sketch {
             mark_maps(&mut by_path);
         }
         collapse(&mut by_path);
+        let root = by_path.first_entry().filter(|first| first.key().keys().is_empty() && !first.get().collapsed);
+        self.root = root.map(|root| Box::new(root.remove()));
         self.fields = by_path.into_iter().map(|(path, evidence)| FieldEvidence { path, evidence }).collect();
+    }
+}
+
+impl FieldEvidence {
+    /// What is known of the records as values, as of a field.
+    pub(crate) fn of_root(evidence: Box<Evidence>) -> Self {
+        FieldEvidence { path: Path::new(std::iter::empty::<String>()), evidence: *evidence }
     }
 }
 
