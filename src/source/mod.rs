@@ -31,6 +31,7 @@ pub use input::{Input, InputEnd};
 pub use kafka::{KafkaOptions, OnGap};
 pub use list::{Progress, Source};
 pub use parallel::ordered_map;
+#[cfg(feature = "postgres")]
 pub(crate) use pieces::LONGEST;
 pub use pieces::{ChunkOptions, Pieces};
 pub use sample::Sample;

@@ -7,6 +7,7 @@ use ::postgres::error::DbError;
 
 use crate::error::{Error, ErrorKind};
 use crate::load::session::error::without_values;
+use crate::plan::TableName;
 
 /// What to do behind a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,12 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         failure.error
     }
+}
+
+/// What a load says that was to make the table.
+pub(super) fn table_exists(table: &TableName) -> Error {
+    Error::new(ErrorKind::Conflict, format!("table {} exists", table.quoted()))
+        .with_hint("append to it, replace its rows, or choose another table")
 }
 
 /// Makes a failure of a failed call. The client's error is not kept as the cause: its text has all that the server

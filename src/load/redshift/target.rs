@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::catalog;
 use super::culprits;
 use super::endpoint::Endpoint;
-use super::error::{Failure, Then};
+use super::error::{Failure, Then, table_exists};
 use super::options::RedshiftOptions;
 use super::plan::{self, TablePlan};
 use super::session::Session;
@@ -325,12 +325,6 @@ impl Encode for AsItIs {
 pub(super) fn folded(table: TableName) -> TableName {
     let fold = |name: String| name.to_ascii_lowercase();
     TableName { schema: table.schema.map(fold), name: fold(table.name) }
-}
-
-/// What a load says that was to make the table.
-pub(super) fn table_exists(table: &TableName) -> Error {
-    Error::new(ErrorKind::Conflict, format!("table {} exists", table.quoted()))
-        .with_hint("append to it, replace its rows, or choose another table")
 }
 
 /// The table of a request, if it is one that can be loaded into.

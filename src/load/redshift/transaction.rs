@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::catalog;
-use super::error::{Failure, Then};
+use super::error::{Failure, Then, table_exists};
 use super::plan::TablePlan;
 use super::session::Session;
 use super::sql::{CopyFrom, LoadSql, count};
-use super::target::table_exists;
 use crate::error::{Error, ErrorKind};
 use crate::load::stage::Staged;
 use crate::load::target::Counts;
