@@ -12,7 +12,6 @@ mod shape;
 pub(super) use self::place::{folder_name, table_folder};
 #[cfg(feature = "redshift")]
 pub(super) use self::quarantine::line as quarantine_line;
-#[cfg(feature = "redshift")]
 use std::path::PathBuf;
 
 pub(crate) use self::kept::FolderQuarantine;
