@@ -1,8 +1,11 @@
 //! What a load into Redshift has in common by a connection and by a folder's script: the ledger that both share, and the
 //! types that Parquet files are copied into.
 
-use crate::plan::{Dialect, literal};
+use crate::plan::{Dialect, TableName, literal};
 use crate::schema::{Column, Type};
+
+/// The ledger's table, beside the target.
+pub(super) const LOADS: &str = "_longshore_loads";
 
 /// The columns of the ledger.
 pub(super) const LOADS_COLUMNS: &str = "
@@ -18,10 +21,9 @@ pub(super) const LOADS_COLUMNS: &str = "
     \"longshore_version\" VARCHAR(64) NOT NULL,
     \"replaced_by\" VARCHAR(1024)";
 
-/// The row of a load in the ledger, unless its rows were replaced since. Redshift folds names, also those in quotes, so the
-/// ledger has them in small letters.
+/// The row of a load in the ledger, unless its rows were replaced since.
 pub(super) fn is_loaded(ledger: &str, table: &str, load_id: &str) -> String {
-    let (name, id) = (text(&table.to_ascii_lowercase()), text(load_id));
+    let (name, id) = (text(table), text(load_id));
     format!("SELECT 1 FROM {ledger} WHERE table_name = {name} AND load_id = {id} AND replaced_by IS NULL")
 }
 
@@ -43,6 +45,12 @@ pub(super) fn copied_type(column: &Column) -> String {
         Type::Null | Type::Text | Type::Json => "VARCHAR(65535)",
     }
     .to_owned()
+}
+
+/// A table's name as the server has it, which folds names also in quotes.
+pub(super) fn folded(table: TableName) -> TableName {
+    let fold = |name: String| name.to_ascii_lowercase();
+    TableName { schema: table.schema.map(fold), name: fold(table.name) }
 }
 
 /// A text as a literal, of which Redshift takes none with U+0000.

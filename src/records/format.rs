@@ -120,7 +120,8 @@ impl FormatOptions {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a line end, what is not ASCII, and a delimiter that is the quote.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a line end, what is not ASCII, a delimiter that is the
+    /// quote, and a quote that values are made of: a letter, a digit, a sign or a point.
     pub(crate) fn check_dialect(&self) -> Result<()> {
         let quote = self.quote.flatten();
         let unusable = |byte: u8| matches!(byte, b'\n' | b'\r') || !byte.is_ascii();

@@ -31,7 +31,7 @@ pub use input::{Input, InputEnd};
 pub use kafka::{KafkaOptions, OnGap};
 pub use list::{Progress, Source};
 pub use parallel::ordered_map;
-#[cfg(feature = "postgres")]
-pub(crate) use pieces::LONGEST;
 pub use pieces::{ChunkOptions, Pieces};
+#[cfg(feature = "postgres")]
+pub(crate) use pieces::{GAP_HEAD, LONGEST, longer_than};
 pub use sample::Sample;

@@ -28,7 +28,13 @@ impl Default for ChunkOptions {
 pub(crate) const LONGEST: usize = (u32::MAX - (1 << 20)) as usize;
 
 /// How much of a gap is kept.
-const GAP_HEAD: usize = 64 << 10;
+pub(crate) const GAP_HEAD: usize = 64 << 10;
+
+/// Why a record that is longer than the limit is none, as the quarantine states it.
+pub(crate) fn longer_than(limit: usize) -> String {
+    format!("record longer than {limit} bytes")
+}
+
 /// Cuts an [`Input`] into [`Piece`]s, in order.
 ///
 /// Where it cuts depends on the bytes, the cutter and [`ChunkOptions`] only, never on how the bytes arrived; which
@@ -235,7 +241,7 @@ impl Pieces {
             line: self.line,
             len: 0,
             head: Vec::new(),
-            reason: format!("record longer than {} bytes", self.options.max_record_bytes),
+            reason: longer_than(self.options.max_record_bytes),
         };
         let mut lines = 0;
         // What was looked at belongs to the record, also the line ends within it.

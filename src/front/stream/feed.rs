@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Offset, StreamLoader};
 use crate::error::Result;
 use crate::records::{Format, Limits, cutter};
-use crate::source::{Cut, LONGEST};
+use crate::source::{Cut, GAP_HEAD, LONGEST, longer_than};
 
 /// Writes bytes as they come, a file that grows or a pipe, to a [`StreamLoader`], record by record.
 ///
@@ -97,7 +97,7 @@ impl Feed {
         let offset = Offset::new(&self.source, position);
         match too_long {
             None => loader.write(&bytes[held], offset)?,
-            Some(record) => loader.set_aside(&record.head, format!("record longer than {longest} bytes"), offset)?,
+            Some(record) => loader.set_aside(&record.head, longer_than(*longest), offset)?,
         }
         (self.position, *too_long) = (position, None);
         Ok(())
@@ -155,9 +155,6 @@ struct TooLong {
     len: u64,
 }
 
-/// How much of such a record is kept.
-const HEAD: usize = 64 << 10;
-
 impl Splitter {
     fn new(format: &Format, limits: &Limits) -> Self {
         let cutter = cutter(format, limits);
@@ -209,7 +206,7 @@ impl Splitter {
         if cut > 0 {
             return Some(self.cut(start, cut));
         }
-        let head = view[..view.len().min(HEAD)].to_vec();
+        let head = view[..view.len().min(GAP_HEAD)].to_vec();
         self.too_long = Some(TooLong { head, len: view.len() as u64 });
         // What was looked at belongs to it, and is no longer held.
         self.held.drain(start..start + self.longest);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::manifest::Manifest;
 use crate::error::Error;
-use crate::load::redshift_ledger::{LOADS_COLUMNS, copied_type, is_loaded, text};
+use crate::load::redshift_ledger::{LOADS, LOADS_COLUMNS, copied_type, folded, is_loaded, text};
 use crate::load::{LoadRequest, Mode};
 use crate::plan::{Dialect, Plan, TableName, fit, identifier, literal};
 use crate::schema::{Schema, Type};
@@ -41,7 +41,7 @@ fn impossible(error: &Error) -> String {
 
 /// The ledger beside a table, as SQL.
 fn ledger(table: &TableName) -> String {
-    TableName { schema: table.schema.clone(), name: "_longshore_loads".to_owned() }.quoted()
+    TableName { schema: table.schema.clone(), name: LOADS.to_owned() }.quoted()
 }
 
 /// A statement that fails unless `count` is the number of rows of `table`: SQL has no plain way to say so.
@@ -53,8 +53,10 @@ fn check_count(count: u64, table: &str) -> String {
 fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manifest: &Manifest, url: &str) -> String {
     let columns = fit(schema, Dialect::Redshift).columns;
     let (target, ledger) = (table.quoted(), ledger(table));
-    let (name, id) = (text(&table.name.to_ascii_lowercase()), text(&request.load_id));
-    let loaded = is_loaded(&ledger, &table.name, &request.load_id);
+    // As a connected load writes it.
+    let name = folded(table.clone()).name;
+    let loaded = is_loaded(&ledger, &name, &request.load_id);
+    let (name, id) = (text(&name), text(&request.load_id));
     let mut sql = format!(
         "-- Loads {rows} rows into Redshift, once: run again, it adds nothing.\n\
          -- Before: run create.redshift.sql, copy this folder to the place that manifest.redshift.json names, and give\n\

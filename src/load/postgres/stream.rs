@@ -287,11 +287,9 @@ impl PostgresStream {
             let counts = if gone { None } else { Ledger::new(own).look_up(client)? };
             return Ok(Prepare::Moved(positions, counts));
         }
-        if gone {
-            refuse_orphans(client, own, &keys[1..])?;
-        }
         self.furnish(client, &keys, furnished, true)?;
         if gone {
+            refuse_orphans(client, own, &keys[1..])?;
             Offsets::new(own).forget(client)?;
         }
         Ok(Prepare::Ready(keys))

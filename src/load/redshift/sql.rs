@@ -5,15 +5,13 @@
 
 use super::options::CopyAuthorization;
 use super::plan::MergeColumns;
-use crate::load::redshift_ledger::{LOADS_COLUMNS, copied_type, is_loaded, text};
+use crate::load::redshift_ledger::{LOADS, LOADS_COLUMNS, copied_type, is_loaded, text};
 use crate::load::stage::{NULL_MARKER, QUARANTINE_COLUMNS, ROW_COLUMN, StageFormat};
 use crate::load::target::Counts;
 use crate::plan::{TableName, identifier};
 use crate::schema::{Column, Schema, Type};
 
-/// The ledger's table, and the one of records that are no rows; both beside the target. Their columns' names are in
-/// quotes: RAW is a reserved word.
-pub(super) const LOADS: &str = "_longshore_loads";
+/// The table of records that are no rows, beside the target. Its columns' names are in quotes: RAW is a reserved word.
 pub(super) const QUARANTINE: &str = "_longshore_quarantine";
 
 const QUARANTINE_DEFINITION: &str = "

@@ -9,10 +9,11 @@ use super::error::{Failure, Then, table_exists};
 use super::options::RedshiftOptions;
 use super::plan::{self, TablePlan};
 use super::session::Session;
-use super::sql::{CopyFrom, LOADS, LoadSql, QUARANTINE};
+use super::sql::{CopyFrom, LoadSql, QUARANTINE};
 use super::transaction::{Outcome, Work, look_up};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
+use crate::load::redshift_ledger::{LOADS, folded};
 use crate::load::retry::Pauses;
 use crate::load::stage::{LINES_FILE, StageRequest, Staged, Stager};
 use crate::load::state::State;
@@ -319,12 +320,6 @@ impl Encode for AsItIs {
     fn encode(&self, batch: &arrow_array::RecordBatch) -> Result<Prepared> {
         Ok(Prepared::Batch(batch.clone()))
     }
-}
-
-/// A table as Redshift calls it, which folds names in quotes too.
-pub(super) fn folded(table: TableName) -> TableName {
-    let fold = |name: String| name.to_ascii_lowercase();
-    TableName { schema: table.schema.map(fold), name: fold(table.name) }
 }
 
 /// The table of a request, if it is one that can be loaded into.
