@@ -51,10 +51,92 @@ fn every_json_input_is_read_as_serde_json_reads_it() {
     assert!(records > 20_000, "only {records} records were compared");
 }
 
-/// Documents of the parsing test suite, by the first letter of their names.
+/// Documents that RFC 8259 allows, and such as it does not, one beside the other where it can be.
+const ALLOWED: [&str; 26] = [
+    "[]",
+    "{}",
+    "\"\"",
+    "0",
+    "-0",
+    "-0.0",
+    "1e5",
+    "1E+2",
+    "1.5e-3",
+    "123.456e78",
+    "true",
+    "false",
+    "null",
+    " [1 , 2]\t",
+    "[[[]],{}]",
+    "{\"\":0}",
+    "{\"a\":1,\"a\":2}",
+    "\"\\u0041\\uD83D\\uDE00\"",
+    "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+    "\"/\"",
+    "\"\u{7f}\u{2028}\u{10FFFF}\"",
+    "\"'\"",
+    "1e400",
+    "-123456789012345678901234567890",
+    "{\"a\":[{\"b\":[]}]}",
+    "[1,\n2]",
+];
+const NOT_ALLOWED: [&str; 44] = [
+    "[1,]",
+    "[,1]",
+    "[1 2]",
+    "[1,,2]",
+    "[",
+    "]",
+    "[1}",
+    "{1:2}",
+    "{a:1}",
+    "{'a':1}",
+    "{\"a\"}",
+    "{\"a\":}",
+    "{\"a\" 1}",
+    "{\"a\":1,}",
+    "{\"a\":1 \"b\":2}",
+    "{\"a\":1",
+    "{\"a\":1]",
+    "01",
+    "-01",
+    "+1",
+    ".5",
+    "1.",
+    "-.5",
+    "-",
+    "1e",
+    "1e+",
+    "1.e5",
+    "0x1",
+    "1_000",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "True",
+    "nul",
+    "truefalse",
+    "\"a",
+    "\"\\x41\"",
+    "\"\\u00G0\"",
+    "\"\\u12\"",
+    "\"a\tb\"",
+    "'a'",
+    "1 // one",
+    "\u{a0}1",
+    "\u{ff11}",
+];
+
+/// Documents of this repository, and of the parsing test suite by the first letter of their names.
 fn suite(verdict: &str) -> Vec<Stored> {
+    let own: &[&str] = match verdict {
+        "y_" => &ALLOWED,
+        "n_" => &NOT_ALLOWED,
+        _ => &[],
+    };
+    let own = own.iter().map(|text| Stored { name: format!("{verdict}{text}"), bytes: text.as_bytes().to_vec() });
     let named = |stored: &Stored| stored.name.rsplit('/').next().is_some_and(|file| file.starts_with(verdict));
-    shared("jsontestsuite/test_parsing").into_iter().filter(named).collect()
+    own.chain(shared("jsontestsuite/test_parsing").into_iter().filter(named)).collect()
 }
 
 fn wrapped(document: &[u8]) -> Vec<u8> {

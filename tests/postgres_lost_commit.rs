@@ -35,6 +35,32 @@ fn a_commit_whose_answer_is_lost_is_looked_up_and_not_sent_again() {
 }
 
 #[test]
+fn a_commit_whose_answer_is_lost_is_not_sent_again_where_the_next_load_has_replaced_its_rows() {
+    let (url, mut client) = database();
+    let proxy = Proxy::start(Some(Fault::AnswerLost));
+    let mut target = PostgresTarget::connect(&proxy.url(name_of(&url))).unwrap();
+    let (_, encoder) = begin(&mut target, &people(), &request("people", "a"));
+    target.write(encoder.encode(&people_batch(0..1000)).unwrap()).unwrap();
+    let next = std::thread::spawn({
+        let url = url.clone();
+        move || {
+            let mut replace = request("people", "b");
+            replace.mode = Mode::Replace;
+            load_people(&url, &replace, 0..10).unwrap()
+        }
+    });
+    let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+                   WHERE NOT granted AND locktype = 'advisory' AND datname = current_database()";
+    while client.query_one(waiting, &[]).unwrap().get::<_, i64>(0) == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // The other one has the lock as soon as this one has committed, so before this one can ask.
+    let counts = target.commit(1000).unwrap();
+    assert_eq!((counts.loaded, next.join().unwrap().loaded), (1000, 10));
+    assert_eq!(count(&mut client, "people"), 10);
+}
+
+#[test]
 fn a_commit_that_does_not_arrive_loads_nothing_and_says_so() {
     let (url, mut client) = database();
     let error = load(Fault::CommitLost, name_of(&url)).unwrap_err();

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use longshore::load::{Contract, Counts, OnChange};
+use longshore::load::{Contract, Counts, MergeKeys, Mode, OnChange};
 use longshore::records::{FormatOptions, Kind};
 use longshore::{ErrorKind, Loader, Offset, ReadOptions, Receipt, Source, StreamLoader, StreamOptions, Type};
 use support::*;
@@ -100,6 +100,36 @@ fn quarantined_records_are_committed_with_their_batch_and_placed_in_their_write(
 }
 
 #[test]
+fn columns_of_enumerations_and_domains_take_what_these_take_and_keep_their_types() {
+    let (url, mut client) = database();
+    client
+        .batch_execute(
+            "CREATE TYPE \"Grade\" AS ENUM ('low', 'high', '1'); \
+             CREATE DOMAIN short AS varchar(3); CREATE DOMAIN positive AS integer DEFAULT 7 NOT NULL CHECK (VALUE > 0); \
+             CREATE TABLE t (grade \"Grade\", code short, n positive, at timestamptz)",
+        )
+        .unwrap();
+    let lines = "{\"grade\":\"low\",\"code\":\"abc\",\"n\":1}\n{\"grade\":1,\"code\":12,\"n\":2}\n\
+                 {\"grade\":\"none\",\"n\":3}\n{\"code\":\"abcd\",\"n\":4}\n{\"n\":-5}\n{\"n\":2147483648}\n{\"grade\":null,\"n\":6}\n\
+                 {\"grade\":\"high\"}\n";
+    let receipt = batch(&mut open(&url), lines, 1).unwrap();
+    assert_eq!((receipt.counts, receipt.altered), (counts(8, 3, 5), vec![]));
+    // A field that no record has takes the domain's default.
+    assert_eq!(batch(&mut open(&url), "{\"grade\":\"high\"}\n", 2).unwrap().counts, counts(1, 1, 0));
+    assert_eq!(rows(&mut client), ["(,,6,)", "(1,12,2,)", "(high,,7,)", "(low,abc,1,)"]);
+    let found = reasons(&mut client);
+    for (found, reason) in
+        found.iter().zip(["for enum", "longer than the column", "violates", "expected int32", "no value"])
+    {
+        assert!(found.contains(reason) && !found.contains("none"), "{found}");
+    }
+    let by_grade = Mode::Merge(MergeKeys::new(["grade"]));
+    let mut merging = Loader::new(&url).table("t").mode(by_grade).open().unwrap();
+    batch(&mut merging, "{\"grade\":\"low\",\"n\":9}\n{\"grade\":\"low\",\"n\":8}\n", 3).unwrap();
+    assert_eq!(rows(&mut client), ["(,,6,)", "(1,12,2,)", "(high,,7,)", "(low,abc,8,)"]);
+}
+
+#[test]
 fn what_no_change_can_hold_is_quarantined_and_the_rest_goes_on() {
     let (url, mut client) = database();
     client.batch_execute("CREATE TABLE t (at timestamptz, r real, n int NOT NULL)").unwrap();
@@ -112,7 +142,7 @@ fn what_no_change_can_hold_is_quarantined_and_the_rest_goes_on() {
         reasons(&mut client),
         [
             "s@5 2 36 at expected timestamptz, found a text",
-            "s@5 3 56 r a field that the schema does not have",
+            "s@5 3 56 r a field that no column takes",
             "s@5 4 72 n expected int32, found no value, and the table refuses NULL",
         ]
     );

@@ -48,7 +48,7 @@ fn a_value_that_does_not_fit_is_nulled_and_quarantined_by_itself() {
             "value s@4 2 a \"x\" expected int16, found a text",
             "value s@4 2 b \"soon\" expected date, found a text",
             "value s@4 2 c \"abcd\" expected text, found text longer than the column",
-            "value s@4 3 new.deep [1,2] a field that the table does not have",
+            "value s@4 3 new.deep [1,2] a field that no column takes",
             "record s@4 4 broken not valid JSON: expected a value",
         ]
         .map(|line| match line.starts_with("record") {

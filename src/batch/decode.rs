@@ -210,7 +210,7 @@ impl Decoder {
                     }
                     if !is_nothing(&record.fields[nth..]) {
                         let path = paths.path(field.node).to_string();
-                        self.set_aside(record, field, path, "a field that the table does not have".into());
+                        self.set_aside(record, field, path, "a field that no column takes".into());
                     }
                 }
                 Role::Unknown => {
@@ -301,7 +301,7 @@ impl Decoder {
     ) -> Result<(), (Option<String>, String)> {
         let path = paths.path(field.node);
         if self.schema.overflow.is_none() {
-            return Err((Some(path.to_string()), "a field that the schema does not have".into()));
+            return Err((Some(path.to_string()), "a field that no column takes".into()));
         }
         if let Err(found) = parse::json_in_record(record.source_text(field), field.kind) {
             return Err((Some(path.to_string()), format!("expected {}, found {found}", Type::Json)));

@@ -1,7 +1,7 @@
 //! Why each column is what it is.
 
 use crate::schema::{Column, Schema, Undecided};
-use crate::sketch::{Class, Evidence, Sketch};
+use crate::sketch::{Class, ClassSet, Evidence, Sketch};
 
 /// What was seen of one column, and why it has its type.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -94,15 +94,39 @@ fn seen(evidence: &Evidence) -> Vec<(String, u64)> {
     seen
 }
 
-/// The range of the values, as text: of numbers, or of days and times.
+/// Whole numbers and such as a double gives back: those that there is a range of.
+const RANGED: ClassSet = ClassSet::of(&[
+    Class::Int16,
+    Class::Int32,
+    Class::Int64,
+    Class::IntWide,
+    Class::Frac,
+    Class::Exp,
+    Class::NonFinite,
+]);
+const MOMENTS: ClassSet =
+    ClassSet::of(&[Class::Date, Class::Timestamp, Class::TimestampNanos, Class::TimestampTz, Class::TimestampTzNanos]);
+/// What is no value, or may be none.
+const NOTHING: ClassSet = ClassSet::of(&[Class::Null, Class::NullWord, Class::EmptyQuoted]);
+
+/// The range of the values, as text: of numbers, or of days and times. None if it is not known of all of them.
 fn range(evidence: &Evidence) -> (Option<String>, Option<String>) {
-    if let Some(ints) = evidence.ints().filter(|_| evidence.floats().is_none()) {
-        return (Some(ints.min.to_string()), Some(ints.max.to_string()));
+    let values = evidence.classes().without(NOTHING);
+    if values.within(RANGED) {
+        let ints = evidence.ints().map(|ints| (ints.min, ints.max));
+        let floats = evidence.floats().map(|floats| (floats.min, floats.max));
+        return match (ints, floats) {
+            (Some((min, max)), None) => (Some(min.to_string()), Some(max.to_string())),
+            (None, Some((min, max))) => (Some(min.to_string()), Some(max.to_string())),
+            (Some(ints), Some(floats)) => (
+                Some(if (ints.0 as f64) < floats.0 { ints.0.to_string() } else { floats.0.to_string() }),
+                Some(if (ints.1 as f64) > floats.1 { ints.1.to_string() } else { floats.1.to_string() }),
+            ),
+            (None, None) => (None, None),
+        };
     }
-    if let Some(floats) = evidence.floats() {
-        let ints = evidence.ints().map(|ints| (ints.min as f64, ints.max as f64));
-        let (low, high) = ints.unwrap_or((floats.min, floats.max));
-        return (Some(floats.min.min(low).to_string()), Some(floats.max.max(high).to_string()));
+    if !values.within(MOMENTS) {
+        return (None, None);
     }
     let day = |seconds: i64| {
         chrono::DateTime::from_timestamp(seconds, 0).map(|at| at.format("%Y-%m-%dT%H:%M:%S").to_string())

@@ -111,15 +111,16 @@ fn take(worker: &mut Worker, part: Part, buffers: &crate::source::Buffers) {
 }
 
 /// Reads whole chunks until there are `rows` records of each input.
-fn first_rows(parts: Parts<'_>, rows: u64, mut worker: Worker, buffers: &crate::source::Buffers) -> Result<Worker> {
-    for part in parts {
+fn first_rows(mut parts: Parts<'_>, rows: u64, mut worker: Worker, buffers: &crate::source::Buffers) -> Result<Worker> {
+    while let Some(part) = parts.next() {
         let part = part?;
         let source = match &part.piece {
             Piece::Records(chunk) => chunk.source,
             Piece::Gap(gap) => gap.source,
         };
-        if worker.collector.records_of(source) < rows {
-            take(&mut worker, part, buffers);
+        take(&mut worker, part, buffers);
+        if worker.collector.records_of(source) >= rows {
+            parts.end_input()?;
         }
     }
     Ok(worker)
@@ -135,10 +136,17 @@ pub(super) fn content_hash(found: &Found) -> String {
 }
 
 fn warnings(names: &[String], found: &Found) -> Vec<String> {
-    let of = |(name, end): (&String, &crate::source::InputEnd)| -> Vec<String> {
-        end.warnings.iter().map(|warning| format!("{name}: {warning}")).collect()
+    let of = |((name, end), format): ((&String, &crate::source::InputEnd), &Arc<Format>)| -> Vec<String> {
+        let in_front = match &**format {
+            Format::Csv(layout) if layout.preamble > 0 => Some(match layout.preamble {
+                1 => "the first line, in front of the table, is not taken for a record".to_owned(),
+                lines => format!("the first {lines} lines, in front of the table, are not taken for records"),
+            }),
+            _ => None,
+        };
+        in_front.iter().chain(&end.warnings).map(|warning| format!("{name}: {warning}")).collect()
     };
-    names.iter().zip(&found.ends).flat_map(of).collect()
+    names.iter().zip(&found.ends).zip(&found.formats).flat_map(of).collect()
 }
 
 impl Sketch {

@@ -220,8 +220,7 @@ impl Loader {
         let mut request = self.request(&source, &inference);
         let (table, load_id) = (request.table.clone(), request.load_id.clone());
         let _span = tracing::info_span!("load", table, load_id).entered();
-        let begun = Instant::now();
-        let mut pauses = Pauses::new(PAUSES.0, PAUSES.1);
+        let mut pauses = Pauses::new(PAUSES.0, PAUSES.1).within(self.retry_for);
         let mut left_out = LeftOut::default();
         let loaded = loop {
             // A target takes one load.
@@ -238,8 +237,7 @@ impl Loader {
                     request.isolate_rows = true;
                 }
                 Err(error) if error.is_temporary() && refused.is_empty() => {
-                    let pause = pauses.next().filter(|pause| begun.elapsed() + *pause < self.retry_for);
-                    let Some(pause) = pause else { return Err(error) };
+                    let Some(pause) = pauses.next() else { return Err(error) };
                     tracing::warn!(%error, "the load failed; trying again");
                     std::thread::sleep(pause);
                 }

@@ -171,10 +171,7 @@ impl<'a> Parts<'a> {
                 if let Some(piece) = pieces.next() {
                     return Ok(Some(Part { format: format.clone(), piece: piece? }));
                 }
-                if let Some((_, pieces)) = self.open.take() {
-                    let end = pieces.finish()?;
-                    self.lock().ends.push(end);
-                }
+                self.end_input()?;
             }
             if self.next >= self.source.len() {
                 return Ok(None);
@@ -182,6 +179,15 @@ impl<'a> Parts<'a> {
             self.open = Some(self.open(self.next)?);
             self.next += 1;
         }
+    }
+
+    /// Leaves the input that is being read; the next part is of the next one.
+    pub(super) fn end_input(&mut self) -> Result<()> {
+        if let Some((_, pieces)) = self.open.take() {
+            let end = pieces.finish()?;
+            self.lock().ends.push(end);
+        }
+        Ok(())
     }
 
     fn open(&self, i: usize) -> Result<(Arc<Format>, Pieces)> {

@@ -1,7 +1,7 @@
 //! Pauses between attempts.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Growing pauses: each is between half and all of a limit that doubles up to the longest. Clients that failed together
 /// so do not come back together.
@@ -20,6 +20,12 @@ impl Pauses {
     /// Begins with a pause of at most `first`; none is longer than `longest`.
     pub(crate) fn new(first: Duration, longest: Duration) -> Self {
         Pauses { limit: first, longest }
+    }
+
+    /// Those that are over before so much time has passed from now on.
+    pub(crate) fn within(self, time: Duration) -> impl Iterator<Item = Duration> {
+        let begun = Instant::now();
+        self.take_while(move |pause| begun.elapsed() + *pause < time)
     }
 }
 
@@ -49,5 +55,7 @@ mod tests {
         }
         let others: Vec<Duration> = Pauses::new(first, longest).take(12).collect();
         assert_ne!(pauses, others, "two that failed together come back apart");
+        assert_eq!(Pauses::new(first, longest).within(Duration::ZERO).count(), 0);
+        assert_eq!(Pauses::new(first, longest).within(Duration::MAX).take(12).count(), 12);
     }
 }

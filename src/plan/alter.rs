@@ -129,7 +129,8 @@ impl Changes {
                 }
                 (true, Some(otherwise)) => (otherwise, existing.ty.clone()),
                 (true, None) => {
-                    let why = "a view, a rule or a constraint uses it, so its type cannot be altered";
+                    let why =
+                        "a view, a rule or a constraint uses it, or its type is a domain, so it cannot be altered";
                     return Err(conflict(column, existing, why)
                         .with_hint(format!("drop what uses it, alter the column to {to}, and make that again")));
                 }

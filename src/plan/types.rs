@@ -42,6 +42,8 @@ pub enum PgType {
     Jsonb,
     /// `bytea`
     Bytea,
+    /// A type that is given text and says itself what it takes, by its name in `format_type`: an enumeration, `citext`.
+    Textual(String),
     /// Anything else, by its name in `format_type`.
     Other(String),
 }

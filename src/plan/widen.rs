@@ -81,7 +81,7 @@ pub(super) fn fit_into(column: &Column, have: &PgType, json: JsonType) -> Fit {
     }
     match (have, column.ty) {
         (_, Type::Null) => Fit::Holds(decode_null(have)),
-        (P::Text | P::Varchar(None), _) => holds(Type::Text),
+        (P::Text | P::Varchar(None) | P::Textual(_), _) => holds(Type::Text),
         (P::Varchar(Some(n)), _) => into_varchar(column, *n),
         (P::Char(n), Type::Text | Type::Uuid) => into_char(column, *n),
         (P::Char(_), _) => Fit::Refuse("char pads every value with blanks", OTHER_TABLE),
@@ -129,7 +129,7 @@ fn decode_null(have: &PgType) -> Decode {
         P::Int8 => Type::Int64,
         P::Numeric(Some(_)) => decimal_in(have, 0, 0).unwrap_or(Type::Null),
         P::Float8 => Type::Float64,
-        P::Text | P::Varchar(_) | P::Char(_) => Type::Text,
+        P::Text | P::Varchar(_) | P::Char(_) | P::Textual(_) => Type::Text,
         P::Date => Type::Date,
         P::Time(None | Some(6)) => Type::Time,
         P::Timestamp(None | Some(6)) => Type::Timestamp(TimeUnit::Micro),

@@ -112,7 +112,9 @@ fn each_type_meets_each_column_as_written_down() {
         ("json", None, P::Json, "json"),
         ("int16", None, P::Jsonb, "json"),
         ("text", None, P::Bytea, "refused"),
-        ("text", None, P::Other("citext".into()), "refused"),
+        ("text", None, P::Textual("citext".into()), "text"),
+        ("int32", None, P::Textual("grade".into()), "text"),
+        ("text", None, P::Other("inet".into()), "refused"),
         // Nothing goes anywhere, and what does come is checked.
         ("null-only", None, P::Int8, "int64"),
         ("null-only", None, P::Varchar(Some(3)), "text up to 3"),

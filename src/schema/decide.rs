@@ -110,11 +110,20 @@ pub(super) fn soft_is_null(ty: Type) -> bool {
 }
 
 /// The first record with which the type could no longer be narrower: going through the classes in the order of
-/// their first records, the one that made the decision what it is.
+/// their first records, the one that made the decision what it is. None where it is no one record, but how many digits, or
+/// how wide a range, all have together.
 pub(super) fn forced_by(ty: Type, evidence: &Evidence) -> Option<Position> {
+    let values = evidence.classes().without(NULL).without(SOFT);
+    let together =
+        values.within(NUMBERS) && !values.has(Class::NonFinite) || values.within(NAIVE) || values.within(ZONED);
+    if ty == Type::Text && together && !values.is_empty() {
+        return None;
+    }
+    // What is null in a typed column has no say, unless there is nothing else.
+    let counted = if values.is_empty() { SOFT } else { values };
     let mut firsts: Vec<(Position, Class)> = Class::ALL
         .into_iter()
-        .filter(|class| *class != Class::Null)
+        .filter(|class| counted.has(*class))
         .filter_map(|class| Some((evidence.first(class)?, class)))
         .collect();
     firsts.sort();

@@ -6,6 +6,7 @@ use super::names::Naming;
 use super::table::Reading;
 use super::types::Type;
 use crate::error::{Error, Result};
+use crate::path::Path;
 
 /// What a user says of one column; it overrides what the data shows, and a value that does not follow it is
 /// quarantined.
@@ -17,6 +18,13 @@ pub struct Hint {
     pub ty: Type,
     /// How its values are spelled.
     pub reading: Reading,
+}
+
+impl Hint {
+    /// Whether it names this column: by its path as it is shown, or by its keys as a JSON array, which no other has.
+    pub(crate) fn is_for(&self, path: &Path) -> bool {
+        self.path == path.to_string() || self.path == path.written()
+    }
 }
 
 impl FromStr for Hint {
@@ -165,6 +173,10 @@ impl Policy {
     pub fn flatten(mut self, flatten: bool) -> Self {
         self.flatten = flatten;
         self
+    }
+
+    pub(crate) fn hint_of(&self, path: &Path) -> Option<&Hint> {
+        self.hints.iter().find(|hint| hint.is_for(path))
     }
 
     pub(crate) fn hint_for(&self, path: &str) -> Option<&Hint> {

@@ -18,14 +18,15 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if a hint names a field that the data does not have.
+    /// [`ErrorKind::Config`] if a hint names a field that the data does not have, or a type that there is not: a decimal of
+    /// more than 38 digits, or one that values cannot be spelled for as the hint says.
     pub fn resolve(&self, sketch: &Sketch) -> Result<Schema> {
         let mut fields = self.columns_of(sketch);
-        self.check_hints(&fields)?;
         fields.sort_by_key(|field| field.evidence.appeared);
+        let fields = told_apart(fields);
+        self.check_hints(&fields)?;
         let mut columns: Vec<(Column, &FieldEvidence)> =
-            fields.into_iter().map(|field| (self.column(field, sketch), field)).collect();
-        tell_apart(&mut columns);
+            fields.into_iter().map(|(path, field)| (self.column(path, field, sketch), field)).collect();
         let overflow = self.keep_to_budget(&mut columns);
         let undecided = columns.iter().flat_map(|(column, field)| self.open(column, field)).collect();
         let mut columns: Vec<Column> = columns.into_iter().map(|(column, _)| column).collect();
@@ -73,9 +74,17 @@ impl Policy {
         (1..=self.max_map_keys).contains(&direct)
     }
 
-    fn check_hints(&self, fields: &[&FieldEvidence]) -> Result<()> {
-        for Hint { path, .. } in &self.hints {
-            if !fields.iter().any(|field| field.path.to_string() == *path) {
+    fn check_hints(&self, fields: &[(Path, &FieldEvidence)]) -> Result<()> {
+        for hint @ Hint { path, ty, reading } in &self.hints {
+            let is_a_type = match ty {
+                Type::Decimal { precision, scale } => (1..=38).contains(precision) && scale <= precision,
+                _ => true,
+            };
+            if !is_a_type || !reading.fits(*ty) {
+                return Err(Error::new(ErrorKind::Config, format!("the hint for `{path}` is no type: {ty}@{reading}"))
+                    .with_hint("a decimal has 1 to 38 digits, not more of them behind the point; a reading goes with its types"));
+            }
+            if !fields.iter().any(|(path, _)| hint.is_for(path)) {
                 let place = Location { column: Some(path.clone()), ..Location::default() };
                 return Err(Error::new(ErrorKind::Config, "a hint for a column that the data does not have")
                     .with_location(place)
@@ -85,9 +94,9 @@ impl Policy {
         Ok(())
     }
 
-    fn column(&self, field: &FieldEvidence, sketch: &Sketch) -> Column {
+    fn column(&self, path: Path, field: &FieldEvidence, sketch: &Sketch) -> Column {
         let evidence = &field.evidence;
-        let hint = self.hint_for(&field.path.to_string());
+        let hint = self.hint_of(&path);
         let decided = if evidence.is_collapsed() { Type::Json } else { decide(evidence.classes(), evidence) };
         let ty = hint.map_or(decided, |hint| hint.ty);
         let soft =
@@ -109,12 +118,12 @@ impl Policy {
             max_bytes: evidence.bytes().map(|range| range.max),
             digits: digits(evidence),
             why,
-            ..Column::new(field.path.clone(), String::new(), ty)
+            ..Column::new(path, String::new(), ty)
         }
     }
 
     fn open(&self, column: &Column, field: &FieldEvidence) -> Vec<super::undecided::Undecided> {
-        let hinted = self.hint_for(&field.path.to_string()).is_some();
+        let hinted = self.hint_of(&column.path).is_some();
         if hinted { Vec::new() } else { undecided(column, &field.evidence) }
     }
 
@@ -124,7 +133,7 @@ impl Policy {
             return None;
         }
         let mut order: Vec<usize> = (0..columns.len()).collect();
-        let hinted = |at: usize| self.hint_for(&columns[at].0.path.to_string()).is_some();
+        let hinted = |at: usize| self.hint_of(&columns[at].0.path).is_some();
         order.sort_by_key(|at| (!hinted(*at), std::cmp::Reverse(columns[*at].0.filled), *at));
         let mut kept = vec![false; columns.len()];
         order[..self.max_columns - 1].iter().for_each(|at| kept[*at] = true);
@@ -140,14 +149,19 @@ fn inside(path: &Path, top: &Path) -> bool {
     path.keys().len() > top.keys().len() && path.keys().starts_with(top.keys())
 }
 
-/// Gives the second of two columns whose paths have the same text (`{"a.b":1}` and `{"a":{"b":1}}`) the mark `#2`.
-fn tell_apart(columns: &mut [(Column, &FieldEvidence)]) {
+/// The fields with their paths; the second of two whose paths have the same text (`{"a.b":1}` and `{"a":{"b":1}}`) gets the
+/// mark `#2`.
+fn told_apart(fields: Vec<&FieldEvidence>) -> Vec<(Path, &FieldEvidence)> {
     let mut taken = std::collections::HashSet::new();
-    for (column, _) in columns {
-        while !taken.insert(column.path.to_string()) {
-            column.path = column.path.clone().marked();
+    let tell = |field: &FieldEvidence| {
+        let mut path = field.path.clone();
+        while !taken.insert(path.to_string()) {
+            path = path.marked();
         }
-    }
+        path
+    };
+    let paths: Vec<Path> = fields.iter().copied().map(tell).collect();
+    paths.into_iter().zip(fields).collect()
 }
 
 /// `25000 int16, 1 text`: what was seen, the most frequent first.

@@ -52,7 +52,10 @@ pub(super) fn undecided(column: &Column, evidence: &Evidence) -> Vec<Undecided> 
             open("times with and without a zone", text(), "timestamptz@assume_utc");
         }
         Type::Text if classes.has(Class::Padded) && within(&padded_numbers()) => {
-            open("numbers with blanks around them", text(), "float64@trim");
+            let wide = classes.meets(ClassSet::of(&[Class::Int64, Class::IntWide, Class::Exact]));
+            // Of the numbers with blanks it is not known how many digits they have.
+            let exact = format!("decimal(38,{})@trim", evidence.digits().1.min(38));
+            open("numbers with blanks around them", text(), if wide { &exact } else { "float64@trim" });
         }
         Type::Int16 if evidence.ints().is_some_and(|ints| ints.min == 0 && ints.max == 1) => {
             open("0 and 1: numbers or yes and no", "kept as a number".into(), "boolean@words");
@@ -78,11 +81,12 @@ pub(super) fn undecided(column: &Column, evidence: &Evidence) -> Vec<Undecided> 
 }
 
 fn mixes_zones(classes: ClassSet) -> bool {
-    let naive = ClassSet::of(&[Class::Timestamp, Class::TimestampNanos]);
+    let naive = ClassSet::of(&[Class::Date, Class::Timestamp, Class::TimestampNanos]);
     let zoned = ClassSet::of(&[Class::TimestampTz, Class::TimestampTzNanos]);
     classes.within(naive.union(zoned)) && classes.meets(naive) && classes.meets(zoned)
 }
 
-fn padded_numbers() -> [Class; 5] {
-    [Class::Padded, Class::Int16, Class::Int32, Class::Frac, Class::Exp]
+fn padded_numbers() -> [Class; 8] {
+    use Class::{Exact, Exp, Frac, Int16, Int32, Int64, IntWide, Padded};
+    [Padded, Int16, Int32, Int64, IntWide, Frac, Exp, Exact]
 }

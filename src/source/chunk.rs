@@ -118,9 +118,17 @@ pub trait Cut: Send {
     fn cut(&mut self, buffer: &[u8], at_end: bool) -> usize;
 
     /// The record at the front of `buffer` is longer than the record limit. Returns how much of it to cut off as a
-    /// record that will not parse (a runaway quote's first line), or 0 to let the caller skip to the next line end
-    /// behind `buffer`. Either way the next call begins at a new border.
+    /// record that will not parse (a runaway quote's first line), or 0 to let the caller [pass](Cut::pass) over it. Either
+    /// way the next call begins at a new border.
     fn give_up(&mut self, buffer: &[u8]) -> usize;
+
+    /// Passes over a record that is too long to be held: `first` the buffer that [`give_up`](Cut::give_up) was shown, then
+    /// the bytes behind it. Returns how many of these belong to the record, or `None` if all do and it may go on. Ends at the
+    /// next line end behind the first buffer where nothing else is known.
+    fn pass(&mut self, bytes: &[u8], first: bool) -> Option<usize> {
+        let end = if first { None } else { memchr::memchr(self.line_end(), bytes) };
+        end.map(|at| at + 1)
+    }
 
     /// Exchanges `notes`, whose memory may be used again, for what was learned of the bytes that the last call of
     /// [`cut`](Cut::cut) or [`give_up`](Cut::give_up) has cut off. A cutter that learns nothing leaves them as they are.

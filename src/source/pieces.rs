@@ -232,7 +232,7 @@ impl Pieces {
         Some(Gap { source, offset, line, len: 0, head: Vec::new(), reason: reason.to_string() })
     }
 
-    /// Skips the record that fills the window and goes on, to its line end. Nothing of it is kept but the head.
+    /// Skips the record that fills the window and goes on, to its end. Nothing of it is kept but the head.
     fn skip(&mut self) -> Result<Gap> {
         let line_end = self.cut.line_end();
         let mut gap = Gap {
@@ -245,26 +245,22 @@ impl Pieces {
         };
         let mut lines = 0;
         // What was looked at belongs to the record, also the line ends within it.
-        let mut found = None;
-        let mut part = self.window.len();
-        loop {
+        let mut first = true;
+        while self.window.len() > 0 {
+            let end = self.cut.pass(self.window.live(), std::mem::take(&mut first));
+            let part = end.unwrap_or(self.window.len());
             let bytes = self.window.first(part);
             lines += count(line_end, bytes);
             gap.head.extend_from_slice(&bytes[..bytes.len().min(GAP_HEAD - gap.head.len())]);
             gap.len += part as u64;
             self.window.drop_first(part);
-            if found.is_some() {
+            if end.is_some() {
                 break;
             }
             if self.window.len() == 0 && self.window.buffer.capacity() > self.buffers.largest() {
                 self.window = Window::over(Vec::new());
             }
             self.fill(self.options.chunk_bytes)?;
-            found = memchr::memchr(line_end, self.window.live());
-            part = found.map_or(self.window.len(), |at| at + 1);
-            if part == 0 {
-                break;
-            }
         }
         self.passed(gap.len, lines);
         Ok(gap)

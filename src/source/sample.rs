@@ -11,8 +11,7 @@ pub enum Sample {
     /// The whole input.
     #[default]
     All,
-    /// At most this many records of each input. The source gives stretches that hold about as many; whoever counts the
-    /// records stops at the number.
+    /// About this many records of each input: reading stops with the chunk that brings them.
     Rows(u64),
     /// About this many decoded bytes of each input.
     Bytes(u64),

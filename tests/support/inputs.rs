@@ -78,11 +78,15 @@ pub(crate) fn shared_all() -> Vec<Stored> {
     shared_csv().into_iter().chain(JSON.iter().flat_map(|folder| shared(folder))).collect()
 }
 
-/// Developers' data below this folder; nothing where it is not present.
+/// Developers' data below this folder; nothing where it is not present, unless `LONGSHORE_SHARED` says that it is.
 pub(crate) fn shared(folder: &str) -> Vec<Stored> {
-    let root = std::env::var_os("LONGSHORE_SHARED")
-        .map_or_else(|| FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
-        .join("data");
+    let named = std::env::var_os("LONGSHORE_SHARED").map(PathBuf::from);
+    let is_named = named.is_some();
+    let root = named.unwrap_or_else(|| FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../shared")).join("data");
+    assert!(root.is_dir() || !is_named, "LONGSHORE_SHARED has no folder `data`: {}", root.display());
+    if !root.is_dir() {
+        eprintln!("nothing of {folder} is compared: there is no {}", root.display());
+    }
     let mut found = Vec::new();
     walk(&root, &root.join(folder), &mut found);
     found

@@ -2,24 +2,38 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use longshore::source::{KafkaOptions, OnGap};
-use longshore::{Error, StreamTotals};
+use longshore::{Error, KafkaStream, StreamTotals};
 
 use super::args::{Kafka, OnGapArg, Stream};
 use super::metrics::Metrics;
 use super::stop::Stop;
 use crate::exit::{Failure, NO_INPUT};
 
+/// How long messages are waited for before it is looked whether the stream is to end.
+const LOOK_UP: Duration = Duration::from_millis(200);
+
 pub(super) fn run(args: &Stream, metrics: &Arc<Metrics>, stop: &Stop) -> Result<StreamTotals, Failure> {
     let kafka = options(&args.kafka)?;
     let first = args.kafka.topic.first().map(|topic| topic.replace('.', "_")).unwrap_or_default();
     let loader = super::loader(args, &first)?;
-    let stream = loader.consume(kafka, args.options().observer(metrics.clone()))?;
-    let totals = stream.run(stop.flag(), |stream| {
+    let mut stream = loader.consume(kafka, args.options().observer(metrics.clone()))?;
+    let show = |stream: &KafkaStream| {
         metrics.lag(|| stream.lag());
         metrics.publish(false);
-    })?;
+    };
+    while !stop.is_set() {
+        stream.poll(LOOK_UP)?;
+        show(&stream);
+    }
+    stream.commit()?;
+    show(&stream);
+    // All is in the table, however long it takes to leave the group.
+    stop.done();
+    let totals = stream.totals();
+    stream.close()?;
     Ok(totals)
 }
 

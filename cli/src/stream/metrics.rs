@@ -54,7 +54,7 @@ struct Partition {
 impl Metrics {
     /// Begins to serve at an address, or to write to a file, or neither.
     pub(super) fn open(place: Option<&str>) -> Result<Arc<Metrics>, Failure> {
-        let listener = match place.and_then(address) {
+        let listener = match place.map(address).transpose()?.flatten() {
             Some(address) => {
                 let bound = TcpListener::bind(address);
                 Some(bound.map_err(|cause| Error::io(format_args!("serving metrics at {address}"), cause))?)
@@ -196,7 +196,12 @@ impl Metrics {
         client.set_write_timeout(Some(PATIENCE))?;
         let mut request = Vec::new();
         let mut part = [0; 1024];
-        while request.len() < LONGEST_REQUEST && !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        // All clients wait for one another.
+        let begun = Instant::now();
+        while request.len() < LONGEST_REQUEST
+            && begun.elapsed() < PATIENCE
+            && !request.windows(4).any(|end| end == b"\r\n\r\n")
+        {
             match client.read(&mut part)? {
                 0 => break,
                 len => request.extend_from_slice(&part[..len]),
@@ -231,12 +236,17 @@ impl StreamObserver for Metrics {
     }
 }
 
-/// The address that a place names: `host:port`, or `:port` for this machine alone. Everything else is a file.
-fn address(place: &str) -> Option<SocketAddr> {
-    let (host, port) = place.rsplit_once(':')?;
-    let port: u16 = port.parse().ok()?;
+/// The address that a place names: `host:port`, or `:port` for this machine alone. What has no colon, or a slash, is a file.
+fn address(place: &str) -> Result<Option<SocketAddr>, Failure> {
+    let Some((host, port)) = place.rsplit_once(':').filter(|_| !place.contains('/')) else { return Ok(None) };
     let host = if host.is_empty() { "127.0.0.1" } else { host.trim_matches(['[', ']']) };
-    (host, port).to_socket_addrs().ok()?.next()
+    let found = port.parse().ok().and_then(|port: u16| (host, port).to_socket_addrs().ok()?.next());
+    if found.is_none() {
+        return Err(Error::config(format!("metrics cannot be served at `{place}`: there is no such address"))
+            .with_hint("write HOST:PORT, :PORT, or a file, one with a colon in its name as ./NAME")
+            .into());
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -245,10 +255,12 @@ mod tests {
 
     #[test]
     fn a_place_is_an_address_or_a_file() {
-        assert_eq!(address("127.0.0.1:9464"), Some(([127, 0, 0, 1], 9464).into()));
-        assert_eq!(address(":9464"), Some(([127, 0, 0, 1], 9464).into()));
-        assert_eq!(address("metrics.prom"), None);
-        assert_eq!(address("/var/lib/node_exporter/longshore.prom"), None);
+        let found = |place| address(place).unwrap();
+        assert_eq!(found("127.0.0.1:9464"), Some(([127, 0, 0, 1], 9464).into()));
+        assert_eq!(found(":9464"), Some(([127, 0, 0, 1], 9464).into()));
+        assert_eq!(found("metrics.prom"), None);
+        assert_eq!(found("/var/lib/node:exporter/longshore.prom"), None);
+        assert!(address("0.0.0.0:99999").is_err() && address("metrics.invalid:9464").is_err());
     }
 
     #[test]

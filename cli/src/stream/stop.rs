@@ -59,12 +59,6 @@ impl Stop {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// What is to be looked at while a stream runs.
-    #[cfg(feature = "kafka")]
-    pub(super) fn flag(&self) -> &AtomicBool {
-        &self.asked
-    }
-
     /// Everything is committed; nothing has to be ended by force any more.
     pub(super) fn done(&self) {
         self.done.store(true, Ordering::Relaxed);

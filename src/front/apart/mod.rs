@@ -141,8 +141,7 @@ impl Loader {
 impl Apart<'_> {
     /// Tries until the load goes through, fails for good, or has taken too long.
     fn patiently(&mut self, stream: &mut PostgresStream) -> Result<Outcome> {
-        let begun = Instant::now();
-        let mut pauses = Pauses::new(PAUSES.0, PAUSES.1);
+        let mut pauses = Pauses::new(PAUSES.0, PAUSES.1).within(self.loader.retry_for);
         let mut isolate_rows = false;
         loop {
             match self.attempt(stream, isolate_rows) {
@@ -153,8 +152,7 @@ impl Apart<'_> {
                     isolate_rows = true;
                 }
                 Err(error) if error.is_temporary() => {
-                    let pause = pauses.next().filter(|pause| begun.elapsed() + *pause < self.loader.retry_for);
-                    let Some(pause) = pause else { return Err(error) };
+                    let Some(pause) = pauses.next() else { return Err(error) };
                     tracing::warn!(%error, "the load failed; trying again");
                     std::thread::sleep(pause);
                 }

@@ -86,10 +86,10 @@ pub struct PartitionLag {
 }
 
 impl PartitionLag {
-    /// Messages in the topic that are not in the table, where both ends are known. It may be too high: compacted topics
-    /// have offsets without messages.
+    /// Messages in the topic that are not in the table, where the brokers have said how far it goes. It may be too high:
+    /// compacted topics have offsets without messages, and of a partition of which nothing is loaded yet old ones may be gone.
     pub fn messages(&self) -> Option<u64> {
-        Some(self.end?.saturating_sub(self.position?))
+        Some(self.end?.saturating_sub(self.position.unwrap_or(0)))
     }
 }
 

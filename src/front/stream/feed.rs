@@ -140,6 +140,8 @@ struct Splitter {
     /// Bytes held in which the end of the first record has been looked for.
     looked: usize,
     cutter: Box<dyn Cut>,
+    format: Format,
+    limits: Limits,
     line_end: u8,
     longest: usize,
     /// Line ends at which the first record has not ended, and the size that it has to reach before it is looked at again.
@@ -153,6 +155,8 @@ struct TooLong {
     head: Vec<u8>,
     /// Its bytes so far.
     len: u64,
+    /// How many of those held are its last, once that is known.
+    end: Option<usize>,
 }
 
 impl Splitter {
@@ -160,7 +164,18 @@ impl Splitter {
         let cutter = cutter(format, limits);
         let line_end = cutter.line_end();
         let longest = limits.max_record_bytes.clamp(1, LONGEST);
-        Splitter { held: Vec::new(), looked: 0, cutter, line_end, longest, open: (0, 0), too_long: None }
+        let (format, limits) = (format.clone(), *limits);
+        Splitter {
+            held: Vec::new(),
+            looked: 0,
+            cutter,
+            format,
+            limits,
+            line_end,
+            longest,
+            open: (0, 0),
+            too_long: None,
+        }
     }
 
     /// Where the record ends that begins at `start`, or that goes on there because it is too long.
@@ -207,20 +222,21 @@ impl Splitter {
             return Some(self.cut(start, cut));
         }
         let head = view[..view.len().min(GAP_HEAD)].to_vec();
-        self.too_long = Some(TooLong { head, len: view.len() as u64 });
+        self.cutter.pass(view, true);
+        self.too_long = Some(TooLong { head, len: view.len() as u64, end: None });
         // What was looked at belongs to it, and is no longer held.
         self.held.drain(start..start + self.longest);
         self.end_of_too_long(start)
     }
 
-    /// Where the first line ends at or behind `start`. What is of a record that goes on behind it is not held.
+    /// Where the record ends that is too long and goes on at `start`. If it goes on behind what is held, that is let go.
     fn end_of_too_long(&mut self, start: usize) -> Option<usize> {
-        if let Some(at) = memchr::memchr(self.line_end, &self.held[start..]) {
-            return Some(self.cut(start, at + 1));
+        let record = self.too_long.as_mut()?;
+        record.end = record.end.or_else(|| self.cutter.pass(&self.held[start..], false));
+        if let Some(len) = record.end {
+            return Some(self.cut(start, len));
         }
-        if let Some(record) = &mut self.too_long {
-            record.len += (self.held.len() - start) as u64;
-        }
+        record.len += (self.held.len() - start) as u64;
         self.held.truncate(start);
         (self.looked, self.open) = (start, (0, 0));
         None
@@ -229,6 +245,10 @@ impl Splitter {
     /// Forgets what is known of the record that begins at `start`.
     fn look_again_at(&mut self, start: usize) {
         (self.looked, self.open) = (start, (0, 0));
+        if matches!(self.format, Format::Csv(_)) {
+            // It has noted what is behind this record.
+            self.cutter = cutter(&self.format, &self.limits);
+        }
     }
 
     fn drop_to(&mut self, start: usize) {
@@ -297,6 +317,18 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_a_document_that_is_too_long_ends_where_it_ends() {
+        let long = format!("{{\"a\":[\n{}{{\"b\":1}}\n]}}", "{\"b\":1},\n".repeat(9));
+        let text = format!("[{{\"a\":0}},\n{long},\n{{\"a\":2}}\n]\n");
+        let behind = text.find(&long).unwrap() + long.len();
+        for pieces in [1, 7, 1000] {
+            let (found, left) = ends(&Format::Json, text.as_bytes(), &[pieces]);
+            assert!(found.contains(&behind) && found.iter().filter(|end| **end < behind).count() == 1, "{found:?}");
+            assert!(left <= 3, "{left}");
+        }
+    }
+
+    #[test]
     fn of_a_record_that_does_not_end_little_is_held() {
         let mut records = Splitter::new(&Format::Ndjson, &Limits { max_record_bytes: 40, ..Limits::default() });
         for _ in 0..100 {
@@ -314,10 +346,10 @@ mod tests {
     proptest! {
         #[test]
         fn records_end_at_the_same_places_however_the_bytes_come(
-            text in r#"([a1,"\n]|\n|x,y\n){0,120}"#,
+            text in r#"([a1,"\n]|\n|x,y\n|[{}\[\]:]){0,120}"#,
             pieces in prop::collection::vec(1..30_usize, 1..5),
         ) {
-            for format in [csv(), Format::Ndjson] {
+            for format in [csv(), Format::Ndjson, Format::Json] {
                 prop_assert_eq!(ends(&format, text.as_bytes(), &pieces), ends(&format, text.as_bytes(), &[1]));
                 prop_assert_eq!(ends(&format, text.as_bytes(), &[1000]), ends(&format, text.as_bytes(), &[1]));
             }

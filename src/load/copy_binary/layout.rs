@@ -51,7 +51,10 @@ impl Layout {
                 Layout::Timestamp { utc: true }
             }
             (DataType::FixedSizeBinary(16), PgType::Uuid) => Layout::Uuid,
-            (DataType::Utf8, PgType::Text | PgType::Varchar(_) | PgType::Char(_) | PgType::Json) => Layout::Text,
+            (
+                DataType::Utf8,
+                PgType::Text | PgType::Varchar(_) | PgType::Char(_) | PgType::Json | PgType::Textual(_),
+            ) => Layout::Text,
             (DataType::Utf8, PgType::Jsonb) => Layout::Jsonb,
             (DataType::Binary, PgType::Bytea) => Layout::Bytea,
             _ => return None,

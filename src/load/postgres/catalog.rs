@@ -10,10 +10,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{ExistingColumn, ExistingTable, Fitted, PgType, TableName};
 
 /// A column cannot be altered while a view's rule, a policy, a trigger, another column's generation expression or the
-/// partition key uses it.
+/// partition key uses it. One of a domain is as one of the type below it, and keeps the domain.
 pub(super) const COLUMNS: &str = "
-SELECT a.attname::text, a.atttypid, a.atttypmod, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-    (a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '', a.attgenerated <> '',
+SELECT a.attname::text, b.oid, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
+    format_type(a.atttypid, a.atttypmod), b.typtype = 'e' OR b.typname = 'citext',
+    a.attnotnull OR t.typnotnull,
+    (a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '' OR t.typdefault IS NOT NULL, a.attgenerated <> '',
     col_description(a.attrelid, a.attnum),
     EXISTS (
         SELECT FROM pg_depend d
@@ -23,8 +25,10 @@ SELECT a.attname::text, a.atttypid, a.atttypmod, format_type(a.atttypid, a.attty
                     AND EXISTS (SELECT FROM pg_attrdef e WHERE e.oid = d.objid AND e.adnum <> a.attnum))
     ) OR EXISTS (
         SELECT FROM pg_partitioned_table p WHERE p.partrelid = a.attrelid AND a.attnum = ANY (p.partattrs)
-    )
+    ) OR t.typtype = 'd'
 FROM pg_attribute a
+    JOIN pg_type t ON t.oid = a.atttypid
+    JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum";
 
@@ -139,12 +143,12 @@ pub(super) fn rest_of(table: &TableName) -> String {
 pub(super) fn table_of(columns: &[Row], rest: &Row) -> ExistingTable {
     let columns = columns.iter().map(|row| ExistingColumn {
         name: row.get(0),
-        ty: pg_type(row.get(1), row.get(2), row.get(3)),
-        not_null: row.get(4),
-        has_default: row.get(5),
-        generated: row.get(6),
-        comment: row.get(7),
-        used_by_view: row.get(8),
+        ty: if row.get(4) { PgType::Textual(row.get(3)) } else { pg_type(row.get(1), row.get(2), row.get(3)) },
+        not_null: row.get(5),
+        has_default: row.get(6),
+        generated: row.get(7),
+        comment: row.get(8),
+        used_by_view: row.get(9),
     });
     let slots = usize::try_from(rest.get::<_, i16>(0)).unwrap_or_default();
     ExistingTable { columns: columns.collect(), slots, has_rows: rest.get(1) }

@@ -102,6 +102,9 @@ fn lock_number(parts: &[&str]) -> i64 {
     hash.as_bytes().first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
 }
 
+/// When a row was written, in microseconds: with the load's id it tells the transaction.
+const WRITTEN_AT: &str = "(extract(epoch FROM committed_at) * 1000000)::bigint";
+
 /// The ledger beside one table.
 pub(super) struct Ledger<'a> {
     key: &'a LoadKey,
@@ -139,21 +142,29 @@ impl<'a> Ledger<'a> {
         if !exists(client, &self.table)? {
             return Ok(None);
         }
-        let rows = client.query_typed(&self.query(), &self.parameters());
+        let sql = self.query("replaced_by IS NULL");
+        let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
+            [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)];
+        let rows = client.query_typed(&sql, &parameters);
         Ok(counts_of(&rows.map_err(|error| failed("reading the ledger", &error))?))
     }
 
-    /// The query for the counts of the load that [`parameters`](Ledger::parameters) name.
-    fn query(&self) -> String {
+    /// The query for the counts that the transaction of [`parameters`](Ledger::parameters) has written, whatever has become of
+    /// its rows since: the next load may have replaced them before this one has learnt that they were there.
+    fn query_own(&self) -> String {
+        self.query(&format!("{WRITTEN_AT} = $3"))
+    }
+
+    fn query(&self, which: &str) -> String {
+        let table = &self.table;
         format!(
-            "SELECT read, loaded, quarantined, deduplicated FROM {} \
-             WHERE table_name = $1 AND load_id = $2 AND replaced_by IS NULL",
-            self.table
+            "SELECT read, loaded, quarantined, deduplicated FROM {table} WHERE table_name = $1 AND load_id = $2 AND {which}"
         )
     }
 
-    fn parameters(&self) -> [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] {
-        [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)]
+    fn parameters<'p>(&'p self, written_at: &'p i64) -> [(&'p (dyn ::postgres::types::ToSql + Sync), SqlType); 3] {
+        let Ledger { key: LoadKey { target, load_id }, .. } = self;
+        [(&target.name, SqlType::TEXT), (load_id, SqlType::TEXT), (written_at, SqlType::INT8)]
     }
 
     /// Whether some load's rows should be in the table. If the table is not there, they went with it.
@@ -198,14 +209,14 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// Writes this load's row.
+    /// Writes this load's row; returns when, in microseconds since 1970.
     pub(super) fn insert(
         &self,
         client: &mut Client,
         request: &LoadRequest,
         columns: &[Fitted],
         counts: Counts,
-    ) -> Result<()> {
+    ) -> Result<i64> {
         fault::point("ledger.write")?;
         // A row may be there under this id if its rows were replaced; it then takes the new load's values.
         let sql = format!(
@@ -217,7 +228,7 @@ impl<'a> Ledger<'a> {
              bytes = excluded.bytes, content_hash = excluded.content_hash, sources = excluded.sources, \
              schema = excluded.schema, longshore_version = excluded.longshore_version, formats = excluded.formats, \
              replaced_by = NULL \
-             WHERE l.replaced_by IS NOT NULL",
+             WHERE l.replaced_by IS NOT NULL RETURNING {WRITTEN_AT}",
             self.table
         );
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -234,7 +245,7 @@ impl<'a> Ledger<'a> {
             })
         });
         let schema = serde_json::Value::from_iter(schema).to_string();
-        let written = client.execute_typed(
+        let written = client.query_typed_opt(
             &sql,
             &[
                 (&self.key.target.name, SqlType::TEXT),
@@ -252,8 +263,8 @@ impl<'a> Ledger<'a> {
             ],
         );
         match written.map_err(|error| failed("writing the ledger", &error))? {
-            1 => Ok(()),
-            _ => Err(Error::new(ErrorKind::Conflict, "the ledger has this load already; nothing was loaded")
+            Some(row) => Ok(row.get(0)),
+            None => Err(Error::new(ErrorKind::Conflict, "the ledger has this load already; nothing was loaded")
                 .with_hint("something other than longshore wrote to the ledger while the load ran")),
         }
     }
@@ -316,16 +327,16 @@ pub(super) fn commit(
     mut client: Client,
     endpoint: &Endpoint,
     key: &LoadKey,
-    counts: Counts,
+    (counts, written_at): (Counts, i64),
 ) -> Result<(Client, Counts)> {
     fault::point("commit.send")?;
     let ledger = Ledger::new(key);
-    let (client, found) = match client.commit_and_query(&ledger.query(), &ledger.parameters()) {
+    let (client, found) = match client.commit_and_query(&ledger.query_own(), &ledger.parameters(&written_at)) {
         Ok(rows) => match (fault::point("commit.answer"), rows) {
             (Ok(()), Ok(rows)) => (client, counts_of(&rows)),
-            _ => recover(endpoint, key)?,
+            _ => recover(endpoint, key, written_at)?,
         },
-        Err(error) if outcome_is_unknown(&error) => recover(endpoint, key)?,
+        Err(error) if outcome_is_unknown(&error) => recover(endpoint, key, written_at)?,
         // The server refused: a constraint that is checked at the end. It has rolled back.
         Err(error) => return Err(failed("committing", &error)),
     };
@@ -350,14 +361,19 @@ fn outcome_is_unknown(error: &::postgres::Error) -> bool {
 }
 
 /// Looks the load up on a new session, and returns that too.
-fn recover(endpoint: &Endpoint, key: &LoadKey) -> Result<(Client, Option<Counts>)> {
+fn recover(endpoint: &Endpoint, key: &LoadKey, written_at: i64) -> Result<(Client, Option<Counts>)> {
     let looked_up = (|| {
         let mut client = endpoint.reconnect()?;
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
         client.batch_execute(begin).map_err(|error| failed("reading the ledger", &error))?;
         // The old session may still be at work on the commit. It holds the table's lock until it has ended.
         lock(&mut client, key.lock(), endpoint.options.recovery_timeout)?;
-        let found = Ledger::new(key).look_up(&mut client)?;
+        let ledger = Ledger::new(key);
+        let rows = match exists(&mut client, &ledger.table)? {
+            true => client.query_typed(&ledger.query_own(), &ledger.parameters(&written_at)),
+            false => Ok(Vec::new()),
+        };
+        let found = counts_of(&rows.map_err(|error| failed("reading the ledger", &error))?);
         client.batch_execute("ROLLBACK").map_err(|error| failed("reading the ledger", &error))?;
         Ok((client, found))
     })();

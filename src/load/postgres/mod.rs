@@ -162,7 +162,7 @@ impl Target for PostgresTarget {
 
     fn commit(&mut self, read: u64) -> Result<Counts> {
         let (client, key, settled) = self.state.end()?.settle(read)?;
-        let (_, counts) = ledger::commit(client, &self.endpoint, &key, settled.counts)?;
+        let (_, counts) = ledger::commit(client, &self.endpoint, &key, (settled.counts, settled.written_at))?;
         self.state = State::Done;
         Ok(counts)
     }

@@ -201,7 +201,7 @@ impl<'a> OpenBatch<'a> {
             self.stream.put_back(client);
             return Err(error);
         }
-        let (client, _) = ledger::commit(client, &self.stream.endpoint, key, own.counts)?;
+        let (client, _) = ledger::commit(client, &self.stream.endpoint, key, (own.counts, own.written_at))?;
         if self.copied.is_some() {
             self.stream.early.of_use();
         }

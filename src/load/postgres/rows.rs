@@ -50,6 +50,8 @@ pub(crate) struct Settled {
     pub(crate) values: u64,
     /// The ids of records that lost to another one, where records have ids: they have no rows in child tables either.
     pub(crate) lost: Vec<[u8; 16]>,
+    /// When its row of the ledger was written, in microseconds since 1970.
+    pub(crate) written_at: i64,
 }
 
 /// What to decode under: the columns as the table has them.
@@ -189,8 +191,8 @@ impl Load {
                 true => error,
                 false => error.with_hint("a trigger on the table may drop rows"),
             })?;
-            Ledger::new(&key).insert(&mut client, &request, &columns, counts)?;
-            Ok(Settled { counts, values, lost })
+            let written_at = Ledger::new(&key).insert(&mut client, &request, &columns, counts)?;
+            Ok(Settled { counts, values, lost, written_at })
         })();
         match done {
             Ok(settled) => Ok((client, key, settled)),

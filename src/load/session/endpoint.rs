@@ -1,6 +1,6 @@
 //! From a connection string to a session. The string may hold a password, so none of it is ever shown.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::postgres::NoTls;
 use ::postgres::config::{Host, SslMode};
@@ -156,9 +156,8 @@ impl Endpoint {
 
     /// Connects after a session was lost, for as long as the options say.
     pub(in crate::load) fn reconnect(&self) -> Result<Client> {
-        let (started, limit) = (Instant::now(), self.options.recovery_timeout);
-        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
-        self.persistently(|| self.watched(), || pauses.next().filter(|pause| started.elapsed() + *pause < limit))
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE).within(self.options.recovery_timeout);
+        self.persistently(|| self.watched(), || pauses.next())
     }
 
     /// Connects; a temporary failure is tried again for as long as there is a pause to make before.

@@ -148,7 +148,10 @@ fn hint(code: &str) -> Option<&'static str> {
     Some(match code {
         "28P01" | "28000" => "check user and password; without one in the URL, PGPASSWORD is used",
         "3D000" => "create the database first, or check its name in the URL",
-        "42501" => "grant the user CREATE on the schema, and SELECT, INSERT, and for replacing TRUNCATE, on the table",
+        "42501" => {
+            "grant the user what the server names: CREATE on the schema for new tables, SELECT and INSERT on tables, UPDATE and \
+             DELETE to merge, TRUNCATE to replace; only a table's owner can alter it"
+        }
         "53100" => "free space on the server's disk, then run the same load again",
         "53300" => "the server has no free connection: try again later, or raise max_connections",
         "55P03" => "another session holds the table: try again later, or raise the lock timeout",

@@ -65,7 +65,7 @@ impl fmt::Display for PgType {
             PgType::Json => "json",
             PgType::Jsonb => "jsonb",
             PgType::Bytea => "bytea",
-            PgType::Other(name) => name,
+            PgType::Textual(name) | PgType::Other(name) => name,
         };
         f.write_str(name)
     }

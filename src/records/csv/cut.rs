@@ -1,7 +1,8 @@
 //! Cutting CSV behind whole rows.
 
 use super::indexed::separators;
-use super::{RowEnd, line_end, row_end};
+use super::line_end;
+use super::runaway::{Runaway, Settled};
 use crate::records::format::Dialect;
 use crate::simd::{Look, last_row_end, look};
 use crate::source::{Cut, Notes};
@@ -13,11 +14,13 @@ pub(crate) struct RowCut {
     max_row: usize,
     /// Of what was last cut off.
     notes: Notes,
+    /// Of the bytes behind the border.
+    runaway: Runaway,
 }
 
 impl RowCut {
     pub(crate) fn new(dialect: Dialect, max_row: usize) -> Self {
-        RowCut { dialect, max_row, notes: Notes::default() }
+        RowCut { dialect, max_row, notes: Notes::default(), runaway: Runaway::default() }
     }
 
     /// The end of the last row by one look at all bytes, which is noted; `None` if quotes are not regular.
@@ -49,19 +52,6 @@ pub(super) fn noted(notes: &Notes) -> Option<Look> {
     notes.filled.then_some(look)
 }
 
-/// The end of the row at `start`, where it is known: its own, or its first line's if the row is no row. `None` if
-/// more text is needed to tell.
-pub(super) fn settled_end(data: &[u8], start: usize, dialect: &Dialect, max_row: usize) -> Option<(usize, bool)> {
-    let broken = || Some((line_end(data, start, dialect), false));
-    match row_end(data, start, dialect) {
-        // A quote as the last byte may be the first half of a doubled one, but then the row ends later anyway.
-        RowEnd::At(end) if end - start > max_row => broken(),
-        RowEnd::At(end) => Some((end, true)),
-        RowEnd::InQuotes if data.len() - start > max_row => broken(),
-        RowEnd::InQuotes | RowEnd::Open => None,
-    }
-}
-
 impl Cut for RowCut {
     fn cut(&mut self, buffer: &[u8], at_end: bool) -> usize {
         self.notes.filled = false;
@@ -70,17 +60,21 @@ impl Cut for RowCut {
         }
         // With regular quotes, and no row that could be too long, one look finds the last row's end.
         if buffer.len() <= self.max_row
+            && self.runaway.is_idle()
             && let Some(end) = self.cut_by_look(buffer)
         {
             return end;
         }
         let mut border = 0;
-        while let Some((end, _)) = settled_end(buffer, border, &self.dialect, self.max_row) {
+        while let Settled::Row(end) | Settled::Line(end) =
+            self.runaway.settle(buffer, border, &self.dialect, self.max_row)
+        {
             if end == border || (end == buffer.len() && buffer[end - 1] != self.dialect.terminator()) {
                 break;
             }
             border = end;
         }
+        self.runaway.pass(border);
         border
     }
 
@@ -88,8 +82,14 @@ impl Cut for RowCut {
         self.notes.filled = false;
         // The row reader finds the same: a row past the limit costs its first line.
         match line_end(buffer, 0, &self.dialect) {
-            end if end > 0 && buffer[end - 1] == self.dialect.terminator() => end,
-            _ => 0,
+            end if end > 0 && buffer[end - 1] == self.dialect.terminator() => {
+                self.runaway.pass(end);
+                end
+            }
+            _ => {
+                self.runaway = Runaway::default();
+                0
+            }
         }
     }
 

@@ -43,19 +43,19 @@ impl Table<'_> {
 
     /// Skips titles and comments in front of the table.
     ///
-    /// A title padded to full width (`Sales 2024,,,`) could also be a record with holes, so it is skipped only when a
-    /// row of names follows.
+    /// A title padded to full width (`Sales 2024,,,`) could also be a record with holes, or a header whose other columns
+    /// have no names, so it is skipped only when a row of names over typed columns follows.
+    ///
+    /// Where the user says that there is no header, the first row is the first record.
     fn behind_titles(&self, forced: Option<bool>) -> usize {
-        if self.width < 2 {
+        if self.width < 2 || forced == Some(false) {
             return 0;
         }
         let is_narrow = |row: usize| self.cells(row).len() != self.width;
         let plain = (0..self.len()).find(|&row| !(is_narrow(row) && self.is_title(row))).unwrap_or(0);
-        if forced == Some(false) {
-            return plain;
-        }
         let padded = (0..self.len()).find(|&row| !self.is_title(row)).unwrap_or(0);
-        let mut row = if padded > plain && self.are_names(padded) { padded } else { plain };
+        let is_headed = padded > plain && self.are_names(padded) && self.names_typed_column(padded);
+        let mut row = if is_headed { padded } else { plain };
         // A title that happens to hold the delimiter is given away by what follows it: names over typed columns.
         let names = (row..self.len()).take(RAGGED_TITLES).find(|&row| !is_narrow(row));
         if let Some(names) = names
@@ -69,7 +69,8 @@ impl Table<'_> {
         row
     }
 
-    /// Whether a row has at most one filled cell, and that one is words; or is a `#` comment of its own width.
+    /// Whether a row has at most one filled cell, and that one is words, in front if it is not alone; or is a `#` comment of its
+    /// own width.
     fn is_title(&self, row: usize) -> bool {
         let cells = self.cells(row);
         if cells.len() != self.width && cells[0].trimmed(self.head).starts_with(b"#") {
@@ -78,7 +79,8 @@ impl Table<'_> {
         let mut filled = cells.iter().map(|cell| cell.trimmed(self.head)).filter(|cell| !cell.is_empty());
         match (filled.next(), filled.next()) {
             (None, _) => true,
-            (Some(title), None) => cells.len() != self.width || !Class::of(title).is_typed(),
+            (Some(_), None) if cells.len() != self.width => true,
+            (Some(title), None) => !Class::of(title).is_typed() && !cells[0].trimmed(self.head).is_empty(),
             _ => false,
         }
     }

@@ -9,6 +9,7 @@ mod cut;
 mod header;
 mod indexed;
 mod rows;
+mod runaway;
 pub(super) mod sniff;
 mod split;
 mod tile;
@@ -47,18 +48,34 @@ enum RowEnd {
 
 /// Looks for the end of the row that begins at `start`.
 fn row_end(data: &[u8], start: usize, dialect: &Dialect) -> RowEnd {
+    match dialect.quote {
+        Some(quote) if data.get(start) == Some(&quote) => row_end_in_quotes(data, start + 1, quote, dialect),
+        Some(quote) => row_end_outside(data, start, quote, dialect),
+        None => match memchr(dialect.terminator(), &data[start..]) {
+            Some(found) => RowEnd::At(start + found + 1),
+            None => RowEnd::Open,
+        },
+    }
+}
+
+/// Looks for the end of a row from within a quoted cell on.
+fn row_end_in_quotes(data: &[u8], from: usize, quote: u8, dialect: &Dialect) -> RowEnd {
+    match closing_quote(data, from, quote, dialect.escape) {
+        Some(close) => row_end_outside(data, close.at + 1, quote, dialect),
+        None => RowEnd::InQuotes,
+    }
+}
+
+/// Looks for the end of a row from a place on that is in no quoted cell and behind the first byte of one that is not.
+fn row_end_outside(data: &[u8], mut at: usize, quote: u8, dialect: &Dialect) -> RowEnd {
     let end = dialect.terminator();
-    let mut at = start;
     loop {
-        let Some(quote) = dialect.quote else {
-            return memchr(end, &data[at..]).map_or(RowEnd::Open, |found| RowEnd::At(at + found + 1));
-        };
         let Some(found) = memchr2(quote, end, &data[at..]).map(|found| at + found) else { return RowEnd::Open };
         if data[found] == end {
             return RowEnd::At(found + 1);
         }
         at = found + 1;
-        if found == start || data[found - 1] == dialect.delimiter {
+        if found > 0 && data[found - 1] == dialect.delimiter {
             match closing_quote(data, at, quote, dialect.escape) {
                 Some(close) => at = close.at + 1,
                 None => return RowEnd::InQuotes,

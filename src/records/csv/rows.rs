@@ -1,8 +1,9 @@
 //! The cells of each row.
 
-use super::cut::{noted, settled_end};
+use super::cut::noted;
 use super::indexed::{Text, separators};
-use super::{RowEnd, cell_end, closing_quote, is_blank_line, line_end, row_end};
+use super::runaway::{Runaway, Settled};
+use super::{cell_end, closing_quote, is_blank_line, line_end};
 use crate::records::format::{Dialect, Layout};
 use crate::records::paths::NodeId;
 use crate::records::reader::Limits;
@@ -83,8 +84,17 @@ impl Rows {
         mut take: impl FnMut(Result<&Record<'_>, &Bad<'_>>),
     ) {
         let data = chunk.data();
+        let mut runaway = Runaway::default();
         while start < data.len() {
-            let row = self.row(data, start, limits.max_record_bytes);
+            let row = match runaway.settle(data, start, &self.dialect, limits.max_record_bytes) {
+                Settled::Row(end) => Row { start, end, whole: true },
+                Settled::Line(end) => Row { start, end, whole: false },
+                // The input ends here: a last row without a line end, or a quote that stays open.
+                Settled::Open { in_quotes: false } => Row { start, end: data.len(), whole: true },
+                Settled::Open { in_quotes: true } => {
+                    Row { start, end: line_end(data, start, &self.dialect), whole: false }
+                }
+            };
             let text = self.without_line_end(&data[row.start..row.end]);
             if !is_blank_line(text) {
                 let place = (chunk.source, chunk.offset + start as u64, line);
@@ -126,17 +136,6 @@ impl Rows {
 
     pub(super) fn lines(&self, text: &[u8]) -> u64 {
         memchr::memchr_iter(self.dialect.terminator(), text).count() as u64
-    }
-
-    fn row(&self, data: &[u8], start: usize, max_row: usize) -> Row {
-        let (end, whole) = settled_end(data, start, &self.dialect, max_row).unwrap_or_else(|| {
-            // The input ends here: a last row without a line end, or a quote that stays open.
-            match row_end(data, start, &self.dialect) {
-                RowEnd::InQuotes => (line_end(data, start, &self.dialect), false),
-                _ => (data.len(), true),
-            }
-        });
-        Row { start, end, whole }
     }
 
     fn without_line_end<'a>(&self, row: &'a [u8]) -> &'a [u8] {

@@ -7,7 +7,7 @@ use super::super::format::{Dialect, Escape, FormatOptions, Layout, LineEnd};
 use super::class::Class;
 use super::header::Table;
 use super::split::{self, Cell, Row, Rows};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Location, Result};
 use memchr::{memchr, memchr_iter, memmem};
 
 /// How many records are looked at.
@@ -30,7 +30,7 @@ const NAMED: f64 = 2.0;
 /// # Errors
 ///
 /// [`ErrorKind::Config`] for a delimiter or quote that cannot be one, [`ErrorKind::Syntax`] when not one record ends
-/// within a head that is not complete.
+/// within a head that is not complete, and for a header that is no text.
 pub(in crate::records) fn sniff(
     head: &[u8],
     complete: bool,
@@ -50,7 +50,7 @@ pub(in crate::records) fn sniff(
         return Err(Error::new(ErrorKind::Syntax, message)
             .with_hint("a quote may never close, or this is not CSV: name the format, or the quote as none"));
     }
-    Ok(best.layout(head, options.header))
+    best.layout(head, options.header)
 }
 
 struct Search<'a> {
@@ -289,7 +289,7 @@ impl Reading {
         self.rows.all().iter().flat_map(|row| self.rows.cells(row)).any(|cell| cell.raw(head).is_empty())
     }
 
-    fn layout(self, head: &[u8], forced: Option<bool>) -> Layout {
+    fn layout(self, head: &[u8], forced: Option<bool>) -> Result<Layout> {
         let Reading { mut dialect, rows, width, .. } = self;
         let newline = if dialect.line_end == LineEnd::Newline { b'\n' } else { b'\r' };
         let lines = |to: usize| memchr_iter(newline, &head[..to]).count() as u64;
@@ -298,12 +298,31 @@ impl Reading {
         let first = &rows.all()[start.row];
         dialect.header = start.header;
         let columns: Vec<String> = if start.header {
+            check_names(head, rows.cells(first), lines(first.start) + 1)?;
             rows.cells(first).iter().map(|cell| cell.decoded(head, &dialect)).collect()
         } else {
             (1..=width).map(|at| format!("column_{at}")).collect()
         };
         let body = if start.header { first.end } else { first.start };
         let surplus = width.saturating_sub(columns.len()) as u32;
-        Layout { dialect, columns, body: body as u64, surplus, preamble: lines(first.start) }
+        Ok(Layout { dialect, columns, body: body as u64, surplus, preamble: lines(first.start) })
     }
+}
+
+/// Columns cannot be named by what is no text.
+fn check_names(head: &[u8], names: &[Cell], line: u64) -> Result<()> {
+    for (at, name) in names.iter().enumerate() {
+        let raw = name.raw(head);
+        let (what, hint) = if std::str::from_utf8(raw).is_err() {
+            ("not UTF-8", "name the input's encoding")
+        } else if memchr(0, raw).is_some() {
+            ("one with a NUL character", "no warehouse has such names: change the header, or state that there is none")
+        } else {
+            continue;
+        };
+        let place = Location { line: Some(line), ..Location::default() };
+        let message = format!("name {} of the CSV header is {what}", at + 1);
+        return Err(Error::new(ErrorKind::Syntax, message).with_location(place).with_hint(hint));
+    }
+    Ok(())
 }

@@ -3,6 +3,8 @@
 //! The walk is the whole grammar of JSON but for strings' control characters and UTF-8, which the index has
 //! checked. Nothing is allocated per record: fields and stacks are reused.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::{escape, is_blank};
 use crate::records::paths::{Extent, NO_NODE, NodeId, PathTable, ROOT};
 use crate::records::reader::{Limits, MAX_DEPTH, MAX_FIELDS, MAX_NESTED_FIELDS};
@@ -129,7 +131,7 @@ impl<'a> Walk<'a> {
             return malformed("something behind the closing brace");
         }
         if !state.overwritten.is_empty() {
-            drop_overwritten(state, paths.len());
+            drop_overwritten(state);
         }
         Ok(true)
     }
@@ -412,15 +414,13 @@ fn is_overfull(state: &WalkState) -> bool {
 
 /// Keeps, of the values that one path has in a record, only the last, and with a dropped object what is in it.
 #[cold]
-fn drop_overwritten(state: &mut WalkState, nodes: usize) {
-    let mut last = vec![usize::MAX; nodes];
-    for (at, field) in state.fields.iter().enumerate() {
-        last[field.node as usize] = at;
-    }
+fn drop_overwritten(state: &mut WalkState) {
+    // As large as the record, however many paths there are.
+    let last: FxHashMap<NodeId, usize> = state.fields.iter().enumerate().map(|(at, field)| (field.node, at)).collect();
     // What is inside a dropped object follows it.
     let (mut at, mut inside) = (0, 0);
     state.fields.retain(|field| {
-        let kept = field.start >= inside && last[field.node as usize] == at;
+        let kept = field.start >= inside && last.get(&field.node) == Some(&at);
         at += 1;
         if !kept {
             inside = inside.max(field.end);
@@ -428,7 +428,6 @@ fn drop_overwritten(state: &mut WalkState, nodes: usize) {
         kept
     });
     // A path that stood twice only inside a dropped object is not in the record at all.
-    last.fill(usize::MAX);
-    state.fields.iter().for_each(|field| last[field.node as usize] = 0);
-    state.overwritten.retain(|node| last[*node as usize] == 0);
+    let left: FxHashSet<NodeId> = state.fields.iter().map(|field| field.node).collect();
+    state.overwritten.retain(|node| left.contains(node));
 }

@@ -1,6 +1,7 @@
 //! A member of a consumer group that goes on where its owner has left off.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,8 +27,8 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 /// How long it is listened then to what the client library has to tell.
 const LISTEN: Duration = Duration::from_millis(100);
 
-/// How long it may take to leave the group.
-const CLOSE: Duration = Duration::from_secs(60);
+/// How long it may take to leave the group: less than whoever stops a process waits before it ends it by force.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// A consumer of one or more topics.
 pub(crate) struct Consumer<O: Owner + 'static> {
@@ -36,6 +37,8 @@ pub(crate) struct Consumer<O: Owner + 'static> {
     patience: Duration,
     /// When the present outage began, and its last error.
     outage: Mutex<Option<(Instant, Instant)>>,
+    /// A partition's offset was out of range: the client library fetches no more of it until it is told where to go on.
+    stalled: AtomicBool,
 }
 
 /// What a poll gave.
@@ -78,7 +81,7 @@ impl<O: Owner + 'static> Consumer<O> {
         }
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         inner.subscribe(&names).map_err(|error| failed("joining the consumer group", &error))?;
-        Ok(Consumer { inner, patience, outage: Mutex::default() })
+        Ok(Consumer { inner, patience, outage: Mutex::default(), stalled: AtomicBool::new(false) })
     }
 
     /// The owner. Must not be held while polling.
@@ -94,6 +97,10 @@ impl<O: Owner + 'static> Consumer<O> {
     /// it could, if that takes longer than this consumer's patience.
     pub(crate) fn poll(&self, timeout: Duration) -> Result<Option<Received<'_>>> {
         self.inner.context().place_the_unplaced(&self.inner)?;
+        if self.stalled.load(Ordering::Relaxed) {
+            go_on(&self.inner, None)?;
+            self.stalled.store(false, Ordering::Relaxed);
+        }
         match self.inner.poll(timeout) {
             None => Ok(None),
             Some(Ok(message)) => {
@@ -102,17 +109,27 @@ impl<O: Owner + 'static> Consumer<O> {
                 Ok(Some(Received::Message(Message { inner: message, source })))
             }
             Some(Err(KafkaError::MessageConsumption(Code::AutoOffsetReset | Code::OffsetOutOfRange))) => {
-                out_of_range(&self.inner).map(Some)
-            }
-            Some(Err(error)) => {
-                let error = self.inner.context().explained("reading from Kafka", &error);
-                if !error.is_temporary() || is_over(&mut self.outage(), self.patience) && !self.is_answered() {
-                    return Err(error);
+                self.stalled.store(true, Ordering::Relaxed);
+                match out_of_range(&self.inner) {
+                    Ok(Some(gap)) => {
+                        self.stalled.store(false, Ordering::Relaxed);
+                        Ok(Some(gap))
+                    }
+                    Ok(None) => Ok(None),
+                    Err(error) => self.wait_out(error),
                 }
-                tracing::warn!(%error, "Kafka is not there; waiting");
-                Ok(None)
             }
+            Some(Err(error)) => self.wait_out(self.inner.context().explained("reading from Kafka", &error)),
         }
+    }
+
+    /// Passes over an error that may pass by itself, for as long as the patience lasts.
+    fn wait_out(&self, error: Error) -> Result<Option<Received<'_>>> {
+        if !error.is_temporary() || is_over(&mut self.outage(), self.patience) && !self.is_answered() {
+            return Err(error);
+        }
+        tracing::warn!(%error, "Kafka is not there; waiting");
+        Ok(None)
     }
 
     /// Whether a broker answers after all. The client library connects again without a word, and a topic without new
@@ -198,8 +215,8 @@ fn is_over(outage: &mut Option<(Instant, Instant)>, patience: Duration) -> bool 
     now.duration_since(since) > patience
 }
 
-/// Finds the partition whose offset is not there, and says what became of it.
-fn out_of_range<O: Owner + 'static>(inner: &BaseConsumer<Context<O>>) -> Result<Received<'static>> {
+/// Finds the partition whose offset is not there, and says what became of it. None if all are there by now.
+fn out_of_range<O: Owner + 'static>(inner: &BaseConsumer<Context<O>>) -> Result<Option<Received<'static>>> {
     let context = inner.context();
     let assigned = context.state().assigned.clone();
     for (source, (topic, partition)) in assigned {
@@ -209,12 +226,12 @@ fn out_of_range<O: Owner + 'static>(inner: &BaseConsumer<Context<O>>) -> Result<
         let (low, high) = (u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0));
         if at < low {
             if context.options.on_gap == OnGap::Record {
-                go_on_at(inner, &source, low)?;
-                return Ok(Received::Gap { source, from: at, next: low });
+                go_on(inner, Some((&source, low)))?;
+                return Ok(Some(Received::Gap { source, from: at, next: low }));
             }
             let message = format!(
                 "`{source}` has been loaded up to offset {at}, and the topic begins at {low}: {} offsets were deleted \
-                 before they were read",
+                 before they were read (some may have been a transaction's marks and no records)",
                 low - at
             );
             return Err(Error::new(ErrorKind::Conflict, message)
@@ -222,28 +239,33 @@ fn out_of_range<O: Owner + 'static>(inner: &BaseConsumer<Context<O>>) -> Result<
         }
         if at > high {
             let message = format!(
-                "`{source}` has been loaded up to offset {at}, and the topic ends at {high}: it was deleted and made anew, \
-                 or is that of another cluster"
+                "`{source}` has been loaded up to offset {at}, and the topic ends at {high}: its last records were cut off, \
+                 it was deleted and made anew, or it is that of another cluster"
             );
-            return Err(Error::new(ErrorKind::Conflict, message)
-                .with_hint("to load the new topic from its beginning, give the cluster another name"));
+            return Err(Error::new(ErrorKind::Conflict, message).with_hint(
+                "a new topic is loaded from its beginning under another name of the cluster; of one that was cut off, \
+                 what the table has already comes again: load it into an empty table, or merge by a key",
+            ));
         }
     }
     // It has come back in the meantime, or belongs to nobody here any more.
-    Err(Error::new(ErrorKind::Io, "an offset was out of its topic's range, and is in it again").with_temporary(true))
+    Ok(None)
 }
 
-/// Fetches one partition from an offset on, and the others from where their owner has them: one whose offset was out of
-/// range cannot be moved alone.
-fn go_on_at<O: Owner + 'static>(inner: &BaseConsumer<Context<O>>, source: &str, offset: u64) -> Result<()> {
+/// Fetches from where the owner has the partitions, but for one of them: one whose offset was out of range cannot be moved
+/// alone.
+fn go_on<O: Owner + 'static>(inner: &BaseConsumer<Context<O>>, but: Option<(&str, u64)>) -> Result<()> {
     let context = inner.context();
     let assigned = context.state().assigned.clone();
     let mut partitions = TopicPartitionList::new();
     for (name, (topic, partition)) in assigned {
-        let at = if name == source { Some(offset) } else { context.owner().resume_at(&name)? };
+        let at = match but {
+            Some((source, offset)) if name == source => Some(offset),
+            _ => context.owner().resume_at(&name)?,
+        };
         let at = at.map_or(Offset::Beginning, |at| Offset::Offset(i64::try_from(at).unwrap_or(i64::MAX)));
         let added = partitions.add_partition_offset(&topic, partition, at);
-        added.map_err(|error| failed("going on behind a gap", &error))?;
+        added.map_err(|error| failed("setting partitions to where they go on", &error))?;
     }
     let moved = match inner.rebalance_protocol() {
         RebalanceProtocol::Cooperative => {
@@ -251,7 +273,7 @@ fn go_on_at<O: Owner + 'static>(inner: &BaseConsumer<Context<O>>, source: &str, 
         }
         _ => inner.assign(&partitions),
     };
-    moved.map_err(|error| failed("going on behind a gap", &error))
+    moved.map_err(|error| failed("setting partitions to where they go on", &error))
 }
 
 #[cfg(test)]

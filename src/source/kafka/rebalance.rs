@@ -128,8 +128,12 @@ impl<O: Owner> Context<O> {
         let sources: Vec<String> = self.names(partitions).into_iter().map(|(source, _)| source).collect();
         tracing::info!(?sources, lost = consumer.assignment_lost(), "partitions revoked");
         self.owner().give_up(&sources);
+        let mut placed = TopicPartitionList::new();
         {
             let mut state = self.state();
+            for (topic, partition) in sources.iter().filter_map(|source| state.assigned.get(source)) {
+                placed.add_partition(topic, *partition);
+            }
             state.assigned.retain(|source, _| !sources.contains(source));
             state.ends.retain(|source, _| !sources.contains(source));
             if let Some(unplaced) = state.unplaced.take() {
@@ -137,7 +141,8 @@ impl<O: Owner> Context<O> {
             }
         }
         let released = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+            // It refuses all of them if one was never placed.
+            RebalanceProtocol::Cooperative => consumer.incremental_unassign(&placed),
             _ => consumer.unassign(),
         };
         if let Err(error) = released {
