@@ -133,3 +133,74 @@ fn range(evidence: &Evidence) -> (Option<String>, Option<String>) {
     };
     evidence.seconds().map_or((None, None), |range| (day(range.min), day(range.max)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Hint;
+    use crate::{ErrorKind, Policy, Source, Type};
+
+    fn sketch(data: &str) -> Sketch {
+        Sketch::of(&Source::bytes(data)).unwrap()
+    }
+
+    fn explained(data: &str) -> Explanation {
+        let sketch = sketch(data);
+        Explanation::of(&Policy::default().resolve(&sketch).unwrap(), &sketch)
+    }
+
+    #[test]
+    fn the_record_that_forced_a_type_is_the_one_that_did_or_none_is_named() {
+        let line = |data: &str| {
+            let forced = explained(data).columns[0].forced_by.clone()?;
+            forced.split([':', ' ']).nth(1).and_then(|line| line.parse::<u32>().ok())
+        };
+        assert_eq!(line("a,b\nNA,1\n5,2\nabc,3\n"), Some(4), "a word for no value forces nothing");
+        assert_eq!(line("a,b\n5,2\n70000,1\n6,3\n"), Some(3));
+        assert_eq!(line("a,b\nNA,2\n\"\",1\n"), Some(2), "unless there is nothing else");
+        let digits = "{\"v\":12345678901234567890}\n{\"v\":0.12345678901234567890123}\n";
+        assert_eq!((explained(digits).columns[0].ty.as_str(), line(digits)), ("text", None));
+    }
+
+    #[test]
+    fn a_range_is_that_of_all_values_or_none() {
+        let range = |data: &str| {
+            let column = explained(data).columns.remove(0);
+            Some(format!("{} to {}", column.min?, column.max?))
+        };
+        assert_eq!(range("v,w\n5,a\n0.25,b\n-7,c\n").unwrap(), "-7 to 5");
+        assert_eq!(range("v,w\n5,a\n12345678901234567.89,b\n0.1,c\n"), None);
+        assert_eq!(range("v,w\n5,a\nabc,b\n"), None);
+        assert_eq!(range("v,w\n9007199254740993,a\n0.5,b\n").unwrap(), "0.5 to 9007199254740993");
+        assert_eq!(range("v,w\n2024-01-05,a\nNA,b\n").unwrap(), "2024-01-05T00:00:00 to 2024-01-05T00:00:00");
+    }
+
+    #[test]
+    fn a_hint_is_for_the_field_that_is_shown_under_its_path() {
+        let sketch = sketch("{\"a.b\":1,\"a\":{\"b\":2}}\n");
+        let types = |hints: &[&str]| {
+            let hints = hints.iter().map(|hint| hint.parse::<Hint>().unwrap());
+            let policy = hints.fold(Policy::default(), Policy::with_hint);
+            let types = policy.resolve(&sketch)?.columns.into_iter().map(|column| (column.path.to_string(), column.ty));
+            Ok::<_, crate::Error>(types.collect::<Vec<_>>())
+        };
+        let both = |first, second| vec![("a.b".to_owned(), first), ("a.b#2".to_owned(), second)];
+        assert_eq!(types(&["a.b#2=text"]).unwrap(), both(Type::Int16, Type::Text));
+        assert_eq!(types(&["a.b=text"]).unwrap(), both(Type::Text, Type::Int16));
+        assert_eq!(types(&["[\"a\",\"b\"]=int64"]).unwrap(), both(Type::Int16, Type::Int64));
+        assert_eq!(types(&["a.b#3=text"]).unwrap_err().kind(), ErrorKind::Config);
+        let no_type = Policy::default().hint("a.b", Type::Decimal { precision: 40, scale: 2 }).resolve(&sketch);
+        assert_eq!(no_type.unwrap_err().kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn dates_among_times_with_a_zone_and_wide_numbers_with_blanks_are_undecided() {
+        let hints = |data: &str| -> Vec<String> {
+            explained(data).undecided.into_iter().map(|undecided| undecided.hint).collect()
+        };
+        assert_eq!(hints("t,w\n2024-01-05,a\n2024-01-05T10:00:00Z,b\n"), ["t=timestamptz@assume_utc"]);
+        assert_eq!(hints("{\"n\":\" 5\"}\n{\"n\":\"5000000000\"}\n"), [""; 0], "texts of JSON are texts");
+        assert_eq!(hints("n,w\n\" 5\",a\n5000000000,b\n"), ["n=decimal(38,0)@trim"]);
+        assert_eq!(hints("n,w\n\" 5\",a\n0.5,b\n"), ["n=float64@trim"]);
+    }
+}

@@ -170,4 +170,48 @@ mod tests {
         assert_eq!(of(1), of(4));
         assert_eq!(of(4).sources().len(), 1);
     }
+
+    /// Rows without an end, as `yes 1,2` writes them.
+    struct Endless(bool);
+
+    impl std::io::Read for Endless {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let line = if std::mem::take(&mut self.0) { b"a,b\n" } else { b"1,2\n" };
+            into[..4].copy_from_slice(line);
+            Ok(4)
+        }
+    }
+
+    #[test]
+    fn a_sample_of_rows_ends_where_the_input_does_not() {
+        let options = ReadOptions::default().sample(Sample::Rows(10));
+        let sketch = Inference::of(&Source::reader(Endless(true)), &options).unwrap().sketch;
+        assert!((10..200_000).contains(&sketch.records()), "{}", sketch.records());
+    }
+
+    #[test]
+    fn what_is_inside_of_a_record_that_is_too_long_is_no_record() {
+        let long = format!("{{\"data\":[\n{}{{\"id\":9}}\n]}}", "{\"id\":1},\n".repeat(50));
+        for text in [
+            format!("[{{\"a\":1}},\n{long},{{\"a\":2}},\n{{\"a\":3}}]\n"),
+            format!("{{\"a\":1}}{long}{{\"a\":2}}\n{{\"a\":3}}"),
+        ] {
+            let mut options = ReadOptions::default();
+            options.limits.max_record_bytes = 200;
+            options.format.kind = Some(crate::records::Kind::Json);
+            let sketch = Inference::of(&Source::bytes(text), &options).unwrap().sketch;
+            let paths: Vec<String> = sketch.fields().iter().map(|field| field.path.to_string()).collect();
+            assert_eq!((sketch.records(), sketch.sources()[0].bad, paths), (3, 1, vec!["a".to_owned()]));
+        }
+    }
+
+    #[test]
+    fn lines_in_front_of_a_table_are_a_warning() {
+        let warnings = |text: &str| Inference::of(&Source::bytes(text), &ReadOptions::default()).unwrap().warnings;
+        assert_eq!(
+            warnings("Sales report\n\nid,name,total\n1,a,2.5\n2,b,3.5\n"),
+            ["<bytes>: the first 2 lines, in front of the table, are not taken for records"]
+        );
+        assert!(warnings("id,name,total\n1,a,2.5\n").is_empty());
+    }
 }

@@ -176,8 +176,12 @@ mod tests {
                     // More may be known than this view shows.
                     (Settled::Open { in_quotes: true }, Settled::Open { .. }) if !is_all => shown *= 2,
                     (Settled::Line(line), Settled::Open { .. }) if !is_all => {
-                        let all = plainly(&data[passed..], 0, &dialect, max_row);
-                        prop_assert_eq!(Settled::Line(line), all);
+                        let rest = &data[passed..];
+                        match plainly(rest, 0, &dialect, max_row) {
+                            // It is too long already, however it ends.
+                            Settled::Open { .. } => prop_assert!(rest.len() > max_row),
+                            all => prop_assert_eq!(found, all),
+                        }
                         (passed, shown) = (passed + line, step);
                         growing.pass(line);
                     }

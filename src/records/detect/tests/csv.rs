@@ -107,6 +107,36 @@ fn titles_and_blank_lines_in_front_are_skipped_and_counted() {
 }
 
 #[test]
+fn where_there_is_no_header_the_first_row_is_a_record_whatever_it_looks_like() {
+    let options = FormatOptions { kind: Some(Kind::Csv), header: Some(false), ..FormatOptions::default() };
+    for text in ["42\na,1,2\nb,3,4\nc,5,6\n", "Sales\na,1,2\nb,3,4\n", "# x\na,1,2\nb,3,4\n", "a,,\nb,c,d\nb,c,d\n"] {
+        let Ok(Format::Csv(found)) = detect(text.as_bytes(), true, "a.csv", &options) else { panic!("{text}") };
+        assert_eq!((found.columns.len(), found.preamble, found.body), (3, 0, 0), "{text}");
+    }
+}
+
+#[test]
+fn a_header_with_one_name_is_the_header() {
+    assert_eq!(layout(",city\nalice,Paris\nbob,Rome\n").columns, ["", "city"]);
+    assert_eq!(layout(",,v\na,x,Paris\nb,y,Rome\n").columns, ["", "", "v"]);
+    assert_eq!(layout("name,\nbob,carol\ndave,eve\n").columns, ["name", ""]);
+    assert_eq!(layout("name,,\nbob,carol,x\ndave,eve,y\n").columns, ["name", "", ""]);
+}
+
+#[test]
+fn a_header_that_is_no_text_is_an_error_with_its_line() {
+    for (text, what) in
+        [(&b"\na,n\xe9m\n1,2\n"[..], "name 2 of the CSV header is not UTF-8"), (b"\na\0,b\n1,2\n", "NUL")]
+    {
+        let options = FormatOptions { kind: Some(Kind::Csv), ..FormatOptions::default() };
+        let error = detect(text, true, "a.csv", &options).unwrap_err();
+        assert!(error.kind() == ErrorKind::Syntax && error.message().contains(what), "{error}");
+        assert_eq!(error.location().and_then(|place| place.line), Some(2));
+        assert!(error.hint().is_some());
+    }
+}
+
+#[test]
 fn many_blank_lines_hide_no_table() {
     let text = format!("{}a,b\n{}1,2\n", "\n".repeat(5_000), "\r\n".repeat(5_000));
     let found = layout(&text);
