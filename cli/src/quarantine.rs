@@ -31,7 +31,7 @@ pub(crate) enum Command {
 /// Which records are meant.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// Where the table is: postgres://user@host/database. PGPASSWORD is used
+    /// Where the table is: postgres://user@host/database, redshift://… or dir:FOLDER. PGPASSWORD is used
     #[arg(long, value_name = "URL")]
     to: String,
     /// The table

@@ -54,6 +54,8 @@ pub(crate) use postgres::{OpenReplay, Place, PostgresQuarantine, Waiting};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresTarget};
 #[cfg(feature = "redshift")]
+pub(crate) use redshift::RedshiftQuarantine;
+#[cfg(feature = "redshift")]
 pub use redshift::{CopyAuthorization, RedshiftOptions, RedshiftTarget, ScriptOptions, StageTarget, StagedLoad};
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 pub(crate) use retry::Pauses;

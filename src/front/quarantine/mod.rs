@@ -18,7 +18,7 @@ use crate::load::{Contract, KeptGroup, KeptRecord, Mode, OnChange, Rewrite, Sele
 use crate::records::{Format, Limits};
 use crate::schema::Policy;
 
-/// The quarantine of a table: on a Postgres server, or in a folder.
+/// The quarantine of a table: on a Postgres server or a Redshift cluster, or in a folder.
 ///
 /// A record that cannot become a row is kept with its bytes and the reason, by loads and by streams. What holds it up is
 /// often not in the record: a hint was missing, a contract was too narrow, a column has been widened since. Then it
@@ -57,7 +57,11 @@ struct Url(String);
 
 impl std::fmt::Debug for Url {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0.strip_prefix("dir:").unwrap_or("postgres://…"))
+        let scheme = self.0.split("://").next().unwrap_or_default();
+        match self.0.strip_prefix("dir:") {
+            Some(folder) => f.write_str(folder),
+            None => write!(f, "{scheme}://…"),
+        }
     }
 }
 
@@ -81,7 +85,8 @@ pub struct ReplayReport {
 }
 
 impl Quarantine {
-    /// Names the table, as [`Loader::table`](crate::Loader::table) does, and where it is: `postgres://…` or `dir:PATH`.
+    /// Names the table, as [`Loader::table`](crate::Loader::table) does, and where it is: `postgres://…`, `redshift://…` or
+    /// `dir:PATH`.
     pub fn new(url: impl Into<String>, table: impl Into<String>) -> Self {
         Quarantine {
             url: Url(url.into()),
@@ -162,6 +167,8 @@ impl Quarantine {
         match self.place()? {
             #[cfg(feature = "postgres")]
             Place::Postgres => self.connect()?.groups(selection),
+            #[cfg(feature = "redshift")]
+            Place::Redshift => crate::load::RedshiftQuarantine::connect(&self.url.0, &self.table)?.groups(selection),
             #[cfg(feature = "parquet")]
             Place::Folder(root) => {
                 crate::load::FolderQuarantine::open(std::path::Path::new(&root), &self.table)?.groups(selection)
@@ -169,8 +176,8 @@ impl Quarantine {
         }
     }
 
-    /// The first `limit` records that are selected, in the order in which they were kept, with their bytes. In a folder, an
-    /// id is the number of a line in the quarantine of a load, so a load should be selected beside it.
+    /// The first `limit` records that are selected, in the order in which they were kept, with their bytes. In a folder, and on
+    /// Redshift, an id is a number within the quarantine of a load, so a load should be selected beside it.
     ///
     /// # Errors
     ///
@@ -179,6 +186,10 @@ impl Quarantine {
         match self.place()? {
             #[cfg(feature = "postgres")]
             Place::Postgres => self.connect()?.records(selection, limit),
+            #[cfg(feature = "redshift")]
+            Place::Redshift => {
+                crate::load::RedshiftQuarantine::connect(&self.url.0, &self.table)?.records(selection, limit)
+            }
             #[cfg(feature = "parquet")]
             Place::Folder(root) => {
                 crate::load::FolderQuarantine::open(std::path::Path::new(&root), &self.table)?.records(selection, limit)
@@ -214,6 +225,11 @@ impl Quarantine {
         let report = match self.place()? {
             #[cfg(feature = "postgres")]
             Place::Postgres => self.replay_postgres(selection)?,
+            #[cfg(feature = "redshift")]
+            Place::Redshift => {
+                return Err(Error::new(ErrorKind::Unsupported, "records in quarantine on Redshift are not replayed")
+                    .with_hint("have them shown (`records`, `longshore quarantine show`), and load them as a file of their own"));
+            }
             #[cfg(feature = "parquet")]
             Place::Folder(root) => self.replay_folder(&root, selection)?,
         };
@@ -242,13 +258,17 @@ impl Quarantine {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return Ok(Place::Postgres);
         }
+        #[cfg(feature = "redshift")]
+        if url.starts_with("redshift://") {
+            return Ok(Place::Redshift);
+        }
         #[cfg(feature = "parquet")]
         if let Some(root) = url.strip_prefix("dir:") {
             return Ok(Place::Folder(root.to_owned()));
         }
         let _ = url;
-        Err(Error::config("a quarantine is on a Postgres server or in a folder, and this is neither")
-            .with_hint("write postgres://user@host/database or dir:PATH"))
+        Err(Error::config("a quarantine is on a server or in a folder, and this is neither")
+            .with_hint("write postgres://user@host/database, redshift://user@host:5439/database or dir:PATH"))
     }
 }
 
@@ -256,6 +276,8 @@ impl Quarantine {
 enum Place {
     #[cfg(feature = "postgres")]
     Postgres,
+    #[cfg(feature = "redshift")]
+    Redshift,
     #[cfg(feature = "parquet")]
     Folder(String),
 }

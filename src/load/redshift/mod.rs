@@ -11,6 +11,7 @@ mod endpoint;
 mod error;
 mod options;
 mod plan;
+mod quarantine;
 mod script;
 mod session;
 mod sql;
@@ -19,5 +20,6 @@ mod target;
 mod transaction;
 
 pub use self::options::{CopyAuthorization, RedshiftOptions};
+pub(crate) use self::quarantine::RedshiftQuarantine;
 pub use self::staged::{ScriptOptions, StageTarget, StagedLoad};
 pub use self::target::RedshiftTarget;

@@ -314,7 +314,7 @@ fn check_names(head: &[u8], names: &[Cell], line: u64) -> Result<()> {
     for (at, name) in names.iter().enumerate() {
         let raw = name.raw(head);
         let (what, hint) = if std::str::from_utf8(raw).is_err() {
-            ("not UTF-8", "name the input's encoding")
+            ("not UTF-8", "name the input's encoding, as with `--encoding latin1`")
         } else if memchr(0, raw).is_some() {
             ("one with a NUL character", "no warehouse has such names: change the header, or state that there is none")
         } else {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use longshore::load::{
-    CopyAuthorization, MergeKeys, Mode, RedshiftOptions, ScriptOptions, StageFormat, StageOptions, StageTarget,
+    CopyAuthorization, MergeKeys, Mode, RedshiftOptions, ScriptOptions, Selection, StageFormat, StageOptions,
+    StageTarget,
 };
-use longshore::{ErrorKind, LoadReport, Loader, Source, live_table};
+use longshore::{ErrorKind, LoadReport, Loader, Quarantine, Source, live_table};
 use longshore_redshift_double::s3::{ACCESS_KEY, Operation, S3Fault, SECRET_KEY};
 use longshore_redshift_double::{BUCKET, Fault};
 
@@ -59,6 +60,34 @@ fn a_load_is_there_once_with_its_quarantine_and_leaves_no_file() {
     let again = load(&warehouse, "one", RECORDS);
     assert!(again.already_loaded);
     assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["2"]);
+}
+
+#[test]
+fn what_is_in_quarantine_is_listed_and_shown() {
+    let warehouse = Warehouse::start();
+    let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
+    let quarantine = Quarantine::new(&url, "Events");
+    assert!(quarantine.groups(&Selection::default()).unwrap().is_empty(), "there is none yet");
+    load(&warehouse, "one", RECORDS);
+    load(&warehouse, "two", "{\"id\":3}\nit's\\no \u{e9}\n{\"id\":4}\n\u{1}\n");
+    let groups = quarantine.groups(&Selection::default()).unwrap();
+    let of: Vec<_> = groups.iter().map(|group| (group.records, group.path.clone(), group.reason.as_str())).collect();
+    assert_eq!(of.iter().map(|(records, ..)| records).sum::<u64>(), 3, "{of:?}");
+    let of_two = Selection::default().load_id("two");
+    let records = quarantine.records(&of_two, 10).unwrap();
+    let raw: Vec<&[u8]> = records.iter().map(|record| record.raw.as_slice()).collect();
+    assert_eq!(raw, ["it's\\no \u{e9}".as_bytes(), b"\x01"]);
+    assert_eq!((records[0].line, records[0].byte, records[0].raw_bytes), (2, 9, 10));
+    assert!(records[0].quarantined_at.ends_with('Z') && records[0].quarantined_at.len() == 20, "{records:?}");
+    let second = of_two.id(&records[1].id).unwrap();
+    assert_eq!(quarantine.records(&second, 10).unwrap(), records[1..]);
+    let reason = Selection::default().reason(&groups[0].reason).source(&groups[0].source);
+    assert_eq!(quarantine.records(&reason, 10).unwrap().len() as u64, groups[0].records);
+    // Of rows that were replaced nothing is left to be looked after.
+    loader(&warehouse).load_id("three").mode(Mode::Replace).load(Source::bytes("{\"id\":5}\n")).unwrap();
+    assert!(quarantine.groups(&Selection::default()).unwrap().is_empty());
+    assert_eq!(quarantine.records(&Selection::default().with_replayed(), 10).unwrap().len(), 3);
+    assert_eq!(quarantine.replay(&Selection::default()).unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 #[test]
