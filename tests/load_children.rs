@@ -242,3 +242,32 @@ fn what_a_load_with_child_tables_cannot_do_is_refused() {
     }
     assert!(!exists(&mut client, "orders"));
 }
+
+#[test]
+fn child_tables_are_not_left_behind_without_a_word() {
+    let (url, mut client) = database();
+    loader(&url).load(Source::bytes(INPUT)).unwrap();
+    let replacing = Loader::new(&url).table("orders").mode(Mode::Replace).load(Source::bytes("{\"id\":9}\n"));
+    let error = replacing.unwrap_err();
+    assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("orders__items"), "{error}");
+    assert_eq!(count(&mut client, "orders"), 4);
+    client.batch_execute("DROP TABLE orders").unwrap();
+    let error = loader(&url).load(Source::bytes(INPUT)).unwrap_err();
+    assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("orders__items"), "{error}");
+    client.batch_execute("DROP TABLE orders__items, orders__items__tags").unwrap();
+    assert_eq!(loader(&url).load(Source::bytes(INPUT)).unwrap().counts, counts(4, 4, 0));
+}
+
+#[test]
+fn a_merge_leaves_the_tables_of_another_family_alone() {
+    let (url, mut client) = database();
+    let merging = || loader(&url).mode(Mode::Merge(MergeKeys::new(["id"])));
+    merging().load(Source::bytes(INPUT)).unwrap();
+    client
+        .batch_execute("CREATE TABLE orders_eu__lines (_parent_id uuid, _index integer); CREATE TABLE orders__mine (LIKE orders_eu__lines)")
+        .unwrap();
+    let first = INPUT.lines().next().unwrap();
+    merging().load(Source::bytes(format!("{first} \n"))).unwrap();
+    let indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = 'orders_eu__lines'";
+    assert_eq!(client.query_one(indexes, &[]).unwrap().get::<_, i64>(0), 0);
+}

@@ -6,7 +6,9 @@ mod proxy;
 mod support;
 
 use longshore::load::{Contract, MergeKeys, Mode, OnChange, Rewrite, Selection};
-use longshore::{ErrorKind, Loader, Offset, Policy, Quarantine, ReplayReport, Source, StreamOptions, Type};
+use longshore::{
+    ErrorKind, Feed, Loader, Offset, Policy, Quarantine, ReadOptions, ReplayReport, Route, Source, StreamOptions, Type,
+};
 use proxy::{Fault, Proxy};
 use support::*;
 
@@ -256,4 +258,61 @@ fn what_was_set_aside_by_the_caller_is_in_the_quarantine_with_its_offset() {
     let report = quarantine.replay(&Selection::default()).unwrap();
     assert_eq!((report.tried, report.left), (2, 2));
     balance(&mut client, "t");
+}
+
+#[test]
+fn a_record_of_which_a_stream_kept_only_the_beginning_stays() {
+    let (url, mut client) = database();
+    let mut read = ReadOptions::default();
+    read.limits.max_record_bytes = 80_000;
+    let options = StreamOptions::default().csv_columns(["id", "s"]);
+    let mut loader = Loader::new(&url).table("t").read(read).open_with(options).unwrap();
+    let mut feed = Feed::new(&loader, "s", 0);
+    feed.push(&mut loader, &[&b"1,short\n2,"[..], &[b'x'; 200_000], b"\n3,after\n"].concat()).unwrap();
+    assert_eq!(loader.commit().unwrap().counts.quarantined, 1);
+    let kept = Quarantine::new(&url, "t").records(&Selection::default(), 1).unwrap().remove(0);
+    assert_eq!((kept.raw.len(), kept.raw_bytes), (65_536, 200_003));
+    let report = Quarantine::new(&url, "t").replay(&Selection::default()).unwrap();
+    assert_eq!((report.tried, report.loaded, report.left), (1, 0, 1), "{report:?}");
+    assert_eq!(count(&mut client, "t"), 2);
+}
+
+#[test]
+fn what_a_load_kept_is_kept_once_when_the_load_is_made_again() {
+    let (url, mut client) = database();
+    let load = |input: &str, mode: Mode| {
+        let policy = Policy::default().hint("a", Type::Int64);
+        Loader::new(&url).table("t").policy(policy).mode(mode).load(Source::bytes(input)).unwrap().counts
+    };
+    let first = "{\"a\":1}\n{\"a\":\"x\"}\n";
+    assert_eq!(load(first, Mode::Append).quarantined, 1);
+    assert_eq!(load("{\"a\":2}\n", Mode::Replace).quarantined, 0);
+    assert_eq!(load(first, Mode::Append).quarantined, 1);
+    assert_eq!(waiting(&mut client), 1);
+    let report =
+        Quarantine::new(&url, "t").policy(Policy::default().hint("a", Type::Text)).replay(&Selection::default());
+    assert_eq!(report.unwrap().loaded, 1);
+    assert_eq!(values(&mut client), ["1", "2", "x"]);
+}
+
+#[test]
+fn what_loads_without_any_row_kept_still_waits_behind_the_first_that_makes_the_table() {
+    let (url, mut client) = database();
+    let load = |input: &str| Loader::new(&url).table("t").load(Source::bytes(input)).unwrap().counts;
+    assert_eq!(load("no\nrecord\n").quarantined, 2);
+    assert_eq!(load("{\"a\":1}\n").loaded, 1);
+    let groups = Quarantine::new(&url, "t").groups(&Selection::default()).unwrap();
+    assert_eq!(groups.iter().map(|group| group.records).sum::<u64>(), 2);
+    assert_eq!(load("no\nrecord\n").quarantined, 2, "as the ledger has it");
+    assert_eq!(count(&mut client, "_longshore_quarantine"), 2);
+    // Batches of a stream of which no record is for its own table.
+    let (url, _client) = database();
+    let options = StreamOptions::default().route(Route::field("type"));
+    let mut stream = Loader::new(&url).table("ev").open_with(options).unwrap();
+    for batch in 1..=3 {
+        stream.write("{\"type\":\"b\",\"n\":1}\nbroken\n", Offset::new("s", batch)).unwrap();
+        stream.commit().unwrap();
+    }
+    let groups = Quarantine::new(&url, "ev").groups(&Selection::default()).unwrap();
+    assert_eq!(groups.iter().map(|group| group.records).sum::<u64>(), 3);
 }

@@ -194,3 +194,83 @@ fn two_loaders_that_merge_the_same_keys_leave_one_row_for_each_the_newest() {
     let row = client.query_one("SELECT count(*), min(at)::int, max(at)::int FROM t", &[]).unwrap();
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i32>(1), row.get::<_, i32>(2)), (50, 39, 39));
 }
+
+/// A merge of some records into a table of others.
+fn merge(url: &str, key: &str, records: &str) -> longshore::Result<Counts> {
+    let loader = Loader::new(url).table("t").mode(Mode::Merge(MergeKeys::new([key])));
+    Ok(loader.load(Source::bytes(records.to_owned()))?.counts)
+}
+
+#[test]
+fn a_row_that_a_trigger_has_become_two_is_not_taken_for_one() {
+    let (url, mut client) = database();
+    client
+        .batch_execute(
+            "CREATE TABLE t (id bigint, v bigint); INSERT INTO t VALUES (1, 0); \
+             CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.id := 100; RETURN NEW; END $$; \
+             CREATE TRIGGER move BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION move()",
+        )
+        .unwrap();
+    assert_eq!(merge(&url, "id", "{\"id\":1,\"v\":2}\n").unwrap_err().kind(), ErrorKind::NotConserved);
+    assert_eq!(rows(&mut client), ["(1,0)"]);
+}
+
+#[test]
+fn a_trigger_that_refuses_whole_statements_ends_a_merge() {
+    let (url, mut client) = database();
+    client
+        .batch_execute(
+            "CREATE TABLE t (id bigint); \
+             CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'frozen'; END $$; \
+             CREATE TRIGGER no BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION no()",
+        )
+        .unwrap();
+    let error = merge(&url, "id", "{\"id\":1}\n{\"id\":2}\n{\"id\":3}\n").unwrap_err();
+    assert!(error.kind() == ErrorKind::Database && !error.is_temporary(), "{error}");
+}
+
+#[test]
+fn a_row_that_a_trigger_refuses_under_a_code_of_its_own_is_quarantined_alone() {
+    for code in ["45000", "40001", "38000"] {
+        let (url, mut client) = database();
+        client
+            .batch_execute(&format!(
+                "CREATE TABLE t (id bigint); CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF NEW.id = 2 THEN RAISE EXCEPTION 'secret' USING ERRCODE = '{code}'; END IF; RETURN NEW; END $$; \
+                 CREATE TRIGGER no BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION no()"
+            ))
+            .unwrap();
+        let records = "{\"id\":1}\n{\"id\":2}\n{\"id\":3}\n";
+        assert_eq!(merge(&url, "id", records).unwrap(), counts(3, 2, 1, 0), "{code}");
+        let report = Loader::new(&url).table("t").load(Source::bytes(records)).unwrap();
+        assert_eq!(report.counts, counts(3, 2, 1, 0), "{code}");
+        let mut stream = Loader::new(&url).table("t").open().unwrap();
+        assert_eq!(batch(&mut stream, records, 1).unwrap().counts, counts(3, 2, 1, 0), "{code}");
+    }
+}
+
+#[test]
+fn a_key_that_the_server_numbers_always_is_merged_by() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text)").unwrap();
+    merge(&url, "id", "{\"id\":1,\"v\":\"a\"}\n{\"id\":2,\"v\":\"b\"}\n").unwrap();
+    merge(&url, "id", "{\"id\":2,\"v\":\"c\"}\n{\"id\":3,\"v\":\"d\"}\n").unwrap();
+    assert_eq!(rows(&mut client), ["(1,a)", "(2,c)", "(3,d)"]);
+    let error = merge(&url, "v", "{\"id\":9,\"v\":\"a\"}\n").unwrap_err();
+    assert!(error.kind() == ErrorKind::Conflict && error.to_string().contains("id"), "{error}");
+}
+
+#[test]
+fn keys_are_equal_where_the_tables_collation_has_them_equal() {
+    let (url, mut client) = database();
+    client
+        .batch_execute(
+            "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false); \
+             CREATE TABLE t (k text COLLATE ci, v bigint)",
+        )
+        .unwrap();
+    let twice = "{\"k\":\"a\",\"v\":1}\n{\"k\":\"A\",\"v\":2}\n";
+    assert_eq!(merge(&url, "k", twice).unwrap(), counts(2, 1, 0, 1));
+    assert_eq!(merge(&url, "k", "{\"k\":\"a\",\"v\":3}\n").unwrap(), counts(1, 1, 0, 0));
+    assert_eq!(rows(&mut client), ["(a,3)"]);
+}

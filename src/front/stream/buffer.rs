@@ -37,6 +37,8 @@ struct Aside {
     position: u64,
     reason: String,
     raw: Vec<u8>,
+    /// Bytes that the record had, of which `raw` may be the first.
+    raw_len: u64,
 }
 
 /// One write: its position, the bytes and lines in the source's buffer up to its end, and which of the stream's tables
@@ -80,10 +82,10 @@ impl Buffer {
     }
 
     /// Takes in a write of a source that is known, whose bytes go into the quarantine.
-    pub(super) fn push_aside(&mut self, name: &str, raw: &[u8], reason: String, position: u64) {
+    pub(super) fn push_aside(&mut self, name: &str, (raw, raw_len): (&[u8], u64), reason: String, position: u64) {
         self.push(name, b"", position, 0);
         let Ok(at) = self.find(name) else { return };
-        self.sources[at].asides.push(Aside { position, reason, raw: raw.to_vec() });
+        self.sources[at].asides.push(Aside { position, reason, raw: raw.to_vec(), raw_len });
         self.lines += 1;
         self.bytes += raw.len() as u64;
     }
@@ -191,7 +193,7 @@ impl Buffer {
                     path: None,
                     reason: aside.reason.clone(),
                     raw: aside.raw.clone(),
-                    raw_len: aside.raw.len() as u64,
+                    raw_len: aside.raw_len,
                 }
             })
         })
@@ -391,7 +393,7 @@ mod tests {
     #[test]
     fn what_is_written_behind_a_batch_goes_on_where_it_ends() {
         let mut buffer = buffer(&[("a", "{}\n", 1), ("b", "{}\n{}", 10)]);
-        buffer.push_aside("b", b"raw", "no value".into(), 11);
+        buffer.push_aside("b", (b"raw", 3), "no value".into(), 11);
         let taken = buffer.take();
         assert_eq!(taken.steps(), [step("a", None, 1), step("b", None, 11)]);
         assert_eq!((taken.lines(), taken.bytes(), taken.asides().count()), (4, 3 + 5 + 3, 1));
@@ -407,9 +409,9 @@ mod tests {
     #[test]
     fn what_is_set_aside_has_its_write_as_its_source_and_goes_when_that_is_committed() {
         let mut buffer = buffer(&[("a", "{}\n", 1), ("b", "{}\n", 1)]);
-        buffer.push_aside("b", b"raw", "no value".into(), 2);
+        buffer.push_aside("b", (b"raw", 3), "no value".into(), 2);
         buffer.push("b", b"{}", 3, 0);
-        buffer.push_aside("b", b"", "no value".into(), 4);
+        buffer.push_aside("b", (b"", 0), "no value".into(), 4);
         assert_eq!((buffer.lines(), buffer.bytes()), (5, 3 + 3 + 3 + 2));
         let names = buffer.write_names();
         let placed: Vec<(String, Vec<u8>)> =

@@ -97,7 +97,10 @@ impl Feed {
         let offset = Offset::new(&self.source, position);
         match too_long {
             None => loader.write(&bytes[held], offset)?,
-            Some(record) => loader.set_aside(&record.head, longer_than(*longest), offset)?,
+            Some(record) => {
+                let len = passed + held.len() as u64;
+                loader.set_aside_head((&record.head, len), longer_than(*longest), offset)?;
+            }
         }
         (self.position, *too_long) = (position, None);
         Ok(())

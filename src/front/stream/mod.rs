@@ -165,8 +165,14 @@ impl StreamLoader {
     ///
     /// As [`write`](StreamLoader::write).
     pub fn set_aside(&mut self, raw: impl AsRef<[u8]>, reason: impl Into<String>, offset: Offset) -> Result<()> {
+        let raw = raw.as_ref();
+        self.set_aside_head((raw, raw.len() as u64), reason.into(), offset)
+    }
+
+    /// The same with the first bytes of a record and how many it had.
+    pub(super) fn set_aside_head(&mut self, raw: (&[u8], u64), reason: String, offset: Offset) -> Result<()> {
         if self.admit(&offset)? {
-            self.buffer.push_aside(&offset.source, raw.as_ref(), reason.into(), offset.position);
+            self.buffer.push_aside(&offset.source, raw, reason, offset.position);
             self.send_if_full()?;
         }
         Ok(())

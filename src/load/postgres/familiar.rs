@@ -15,7 +15,7 @@ use super::catalog;
 use super::error::failed;
 use super::ledger::{LoadKey, lock_timeout_is};
 use super::offsets::{Offsets, Step, positions};
-use super::open::BEGIN;
+use super::open::begin_of;
 use super::session::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
@@ -78,7 +78,8 @@ pub(super) fn begin(
     fault::point("table.lock")?;
     let table = key.target.quoted();
     let locks = format!(
-        "{BEGIN}; {}; SELECT pg_advisory_xact_lock({}); {}; LOCK TABLE {table} IN ROW EXCLUSIVE MODE",
+        "{}; {}; SELECT pg_advisory_xact_lock({}); {}; LOCK TABLE {table} IN ROW EXCLUSIVE MODE",
+        begin_of(client),
         lock_timeout_is(options.queue_timeout),
         key.lock(),
         lock_timeout_is(options.lock_timeout),
@@ -140,7 +141,8 @@ pub(super) fn is_as_before(
     familiar: &Familiar,
 ) -> Result<bool> {
     let table = table.quoted();
-    let lock = format!("{BEGIN}; {}; LOCK TABLE {table} IN ROW EXCLUSIVE MODE", lock_timeout_is(patience));
+    let (begin, patience) = (begin_of(client), lock_timeout_is(patience));
+    let lock = format!("{begin}; {patience}; LOCK TABLE {table} IN ROW EXCLUSIVE MODE");
     let asked = client.query_behind(&lock, [(&state_of(&table), &[(&table, SqlType::TEXT)])]);
     let [state] = asked.map_err(|error| failed("beginning a batch early", &error))?;
     let is_same = |row: &Row| {

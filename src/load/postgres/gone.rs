@@ -21,7 +21,7 @@ pub(crate) const PARENT_ID: &str = "_parent_id";
 pub(crate) const INDEX: &str = "_index";
 
 /// So much of a table's name its child tables' names begin with, however long they are.
-const PREFIX: usize = 48;
+const PREFIX: usize = 46;
 
 /// The ids of rows that a merge takes away, in a temporary table of its transaction.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub(super) struct Child {
     /// Whether others may point at its own.
     has_ids: bool,
     is_indexed: bool,
+    /// Whether its indexes are ours to make.
+    is_owned: bool,
 }
 
 fn is_id(path: &Path, ty: &PgType) -> bool {
@@ -105,7 +107,7 @@ impl Gone {
         let refused = |error: ::postgres::Error| failed("deleting rows of child tables", &error);
         let children = children(client, target)?;
         fault::point("children.delete")?;
-        for Child { name, .. } in children.iter().filter(|child| !child.is_indexed) {
+        for Child { name, .. } in children.iter().filter(|child| !child.is_indexed && child.is_owned) {
             let sql = format!("CREATE INDEX ON {name} ({})", identifier(PARENT_ID));
             client.batch_execute(&sql).map_err(refused)?;
         }
@@ -137,31 +139,35 @@ impl Gone {
     }
 }
 
-/// The child tables of a table, and theirs: those beside it whose names begin with its own and whose rows have what rows of
-/// child tables have. To look at one too many costs time and nothing else: ids are the same nowhere else.
+/// The child tables of a table, and theirs: those beside it whose names are its own with `__` and more behind it, or begin like
+/// it and end in a hash, and whose rows have what rows of child tables have. To look at one too many costs time and nothing else: ids are the same nowhere else.
 pub(super) fn children(client: &mut Client, target: &TableName) -> Result<Vec<Child>> {
     const SQL: &str = "\
         SELECT c.relname::text, r.attnum IS NOT NULL, EXISTS (SELECT FROM pg_index i \
-                WHERE i.indrelid = c.oid AND i.indkey[0] = p.attnum AND i.indisvalid AND i.indpred IS NULL) \
+                WHERE i.indrelid = c.oid AND i.indkey[0] = p.attnum AND i.indisvalid AND i.indpred IS NULL), \
+            pg_has_role(c.relowner, 'USAGE') \
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
         JOIN pg_attribute p ON p.attrelid = c.oid AND p.attname = $3 AND p.atttypid = 'uuid'::regtype AND NOT p.attisdropped \
         JOIN pg_attribute x ON x.attrelid = c.oid AND x.attname = $4 AND NOT x.attisdropped \
         LEFT JOIN pg_attribute r ON r.attrelid = c.oid AND r.attname = $5 AND r.atttypid = 'uuid'::regtype \
                 AND NOT r.attisdropped \
-        WHERE n.nspname = $1 AND starts_with(c.relname, $2) AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' \
+        WHERE n.nspname = $1 AND starts_with(c.relname, $2) AND (starts_with(c.relname, $6) OR c.relname ~ '_[0-9a-f]{16}$') \
+        AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' \
         ORDER BY c.relname";
     let mut end = target.name.len().min(PREFIX);
     while !target.name.is_char_boundary(end) {
         end -= 1;
     }
+    let begins = format!("{}__", target.name);
     let schema = target.schema.as_deref().unwrap_or_default();
-    let parameters = [schema, &target.name[..end], PARENT_ID, INDEX, ROW_ID];
+    let parameters = [schema, target.name[..end].trim_end_matches('_'), PARENT_ID, INDEX, ROW_ID, &begins];
     let parameters = parameters.each_ref().map(|text| (text as &(dyn ToSql + Sync), SqlType::TEXT));
     let rows = client.query_typed(SQL, &parameters).map_err(|error| failed("looking for child tables", &error))?;
     let child = |row: &::postgres::Row| Child {
         name: TableName { schema: target.schema.clone(), name: row.get(0) },
         has_ids: row.get(1),
         is_indexed: row.get(2),
+        is_owned: row.get(3),
     };
     Ok(rows.iter().map(child).collect())
 }

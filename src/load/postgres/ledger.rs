@@ -196,9 +196,20 @@ impl<'a> Ledger<'a> {
         Ok(row.map_err(|error| failed("reading the ledger", &error))?.get(0))
     }
 
-    /// Marks the loads whose rows are gone: replaced by this load, or dropped with their table.
+    /// Marks the loads whose rows were dropped with their table. One that had no rows lost none, and what it has in quarantine
+    /// still waits.
+    pub(super) fn mark_dropped(&self, client: &mut Client) -> Result<()> {
+        self.mark(client, " AND loaded > 0")
+    }
+
+    /// Marks the loads whose rows this load replaces.
     pub(super) fn mark_replaced(&self, client: &mut Client) -> Result<()> {
-        let sql = format!("UPDATE {} SET replaced_by = $2 WHERE table_name = $1 AND replaced_by IS NULL", self.table);
+        self.mark(client, "")
+    }
+
+    fn mark(&self, client: &mut Client, which: &str) -> Result<()> {
+        let ledger = &self.table;
+        let sql = format!("UPDATE {ledger} SET replaced_by = $2 WHERE table_name = $1 AND replaced_by IS NULL{which}");
         let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
             [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)];
         client.execute_typed(&sql, &parameters).map_err(|error| failed("writing the ledger", &error))?;
@@ -218,9 +229,13 @@ impl<'a> Ledger<'a> {
         counts: Counts,
     ) -> Result<i64> {
         fault::point("ledger.write")?;
-        // A row may be there under this id if its rows were replaced; it then takes the new load's values.
+        // A row may be there under this id if its rows were replaced; it then takes the new load's values, and what that load
+        // had in quarantine is in this one's again.
+        let quarantine = self.key.beside(QUARANTINE).quoted();
         let sql = format!(
-            "INSERT INTO {} AS l (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, \
+            "WITH again AS (DELETE FROM {quarantine} WHERE table_name = $1 AND load_id = $2 AND quarantined_at < now() \
+             AND EXISTS (SELECT FROM {ledger} WHERE table_name = $1 AND load_id = $2)) \
+             INSERT INTO {ledger} AS l (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, \
              sources, schema, longshore_version, formats) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::jsonb) \
              ON CONFLICT (table_name, load_id) DO UPDATE SET committed_at = now(), read = excluded.read, \
@@ -229,7 +244,7 @@ impl<'a> Ledger<'a> {
              schema = excluded.schema, longshore_version = excluded.longshore_version, formats = excluded.formats, \
              replaced_by = NULL \
              WHERE l.replaced_by IS NOT NULL RETURNING {WRITTEN_AT}",
-            self.table
+            ledger = self.table
         );
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let sources: Vec<String> = request.sources.iter().map(|source| printable(source)).collect();

@@ -9,7 +9,7 @@ use super::error::refused_row;
 use super::isolate::within_most;
 use super::merge::{Merge, Merged, Numbers, refused};
 use super::session::Client;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::load::Refused;
 
 impl Merge {
@@ -22,6 +22,11 @@ impl Merge {
         columns: &[String],
     ) -> Result<(Merged, Vec<Refused>)> {
         self.analyze(client)?;
+        // A trigger of whole statements that refuses even none refuses no row.
+        #[expect(clippy::reversed_empty_ranges, reason = "it means no row")]
+        if let Err(error) = self.put_in_place(client, Some(&(1..=0)))? {
+            return Err(refused(&error));
+        }
         let rows = self.numbers(client, left_out)?;
         let mut found: Vec<Refused> = Vec::new();
         loop {
@@ -34,7 +39,12 @@ impl Merge {
             execute(client, "ROLLBACK TO longshore_merge_all; RELEASE longshore_merge_all")?;
             let numbers: Vec<i64> = round.iter().map(|(number, _)| *number).collect();
             let sql = format!("DELETE FROM {} WHERE {} = ANY ($1)", self.stage, self.nth);
-            client.execute_typed(&sql, &[(&numbers, SqlType::INT8_ARRAY)]).map_err(|error| refused(&error))?;
+            let gone =
+                client.execute_typed(&sql, &[(&numbers, SqlType::INT8_ARRAY)]).map_err(|error| refused(&error))?;
+            if gone == 0 {
+                let message = "merging the rows: the table refuses the merge whichever rows are left out";
+                return Err(Error::new(ErrorKind::Database, message).with_hint("look at the table's triggers"));
+            }
             let row = |number: i64| rows.binary_search_by_key(&number, |(number, _)| *number).map(|at| rows[at].1);
             let placed =
                 round.into_iter().filter_map(|(number, refused)| Some(Refused { row: row(number).ok()?, ..refused }));
@@ -72,6 +82,7 @@ impl Merge {
         while let Some(numbers) = left.pop() {
             match self.put_in_place(client, Some(&numbers))? {
                 Ok(rows) => loaded += rows,
+                Err(error) if numbers.start() > numbers.end() => return Err(refused(&error)),
                 Err(error) if numbers.start() == numbers.end() => {
                     let (_, column, reason) = refused_row(&error, columns).unwrap_or_default();
                     let column = column.and_then(|name| columns.iter().position(|column| *column == name));

@@ -5,6 +5,7 @@ use ::postgres::types::Type as SqlType;
 
 use super::catalog::{self, Refusals};
 use super::error::failed;
+use super::gone;
 use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE, lock, set_lock_timeout};
 use super::merge;
 use super::offsets::OFFSETS;
@@ -21,7 +22,7 @@ use crate::schema::Schema;
 /// after waiting for a lock, a statement has to see what the holder committed. The keepalives have the server notice within two
 /// minutes that we are gone without a word, and free the locks; the timeout does so where it waits for us to take in an
 /// answer, for then there are no keepalives.
-pub(super) const BEGIN: &str = "
+const BEGIN: &str = "
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL TimeZone = 'UTC';
 SET LOCAL DateStyle = 'ISO, YMD';
@@ -134,7 +135,12 @@ pub(super) fn refuse_own(table: &TableName) -> Result<()> {
 /// Opens the transaction of a load.
 pub(super) fn begin(client: &mut Client) -> Result<()> {
     fault::point("transaction.begin")?;
-    client.batch_execute(BEGIN).map_err(|error| failed("opening a transaction", &error))
+    client.batch_execute(&begin_of(client)).map_err(|error| failed("opening a transaction", &error))
+}
+
+/// What opens a transaction of a session, by which it can be asked for elsewhere as long as it lasts.
+pub(super) fn begin_of(client: &Client) -> String {
+    format!("{BEGIN}{}", client.mark())
 }
 
 /// Redshift speaks the protocol, but has no COPY from the client.
@@ -216,7 +222,7 @@ pub(super) fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: J
     let plan = Plan::create_with(schema, &key.target.quoted(), &options)?;
     let statements: Vec<String> = plan.statements.into_iter().map(|statement| statement.sql).collect();
     // An earlier table of this name is gone, and its rows with it.
-    Ledger::new(&key).mark_replaced(client)?;
+    Ledger::new(&key).mark_dropped(client)?;
     if schema.columns.is_empty() {
         // An input without any record gives no table; one with records `{}` gives one without columns.
         return Ok(Ready { key, columns: Vec::new(), deferred: statements, done: Vec::new(), created: true });
@@ -235,6 +241,9 @@ pub(super) fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: J
 /// taken for something else without an error.
 pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: &Mode) -> Result<ExistingTable> {
     fault::point("table.lock")?;
+    if *mode == Mode::Replace {
+        refuse_children(client, oid, key)?;
+    }
     let table = key.target.quoted();
     let (lock, doing) = match mode {
         Mode::Replace => (format!("TRUNCATE TABLE {table}"), "emptying the table"),
@@ -245,6 +254,25 @@ pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: &Mode) 
         Ledger::new(key).mark_replaced(client)?;
     }
     catalog::read(client, oid, &key.target)
+}
+
+/// Refuses to replace rows that rows of child tables belong to.
+fn refuse_children(client: &mut Client, oid: u32, key: &LoadKey) -> Result<()> {
+    let target = &key.target;
+    let existing = catalog::read(client, oid, target)?;
+    let Some(id) = gone::id_column(&existing) else { return Ok(()) };
+    let (parent, id) = (identifier(gone::PARENT_ID), identifier(&id.name));
+    for gone::Child { name, .. } in gone::children(client, target)? {
+        let sql = format!("SELECT EXISTS (SELECT FROM {name} c JOIN {target} t ON c.{parent} = t.{id})");
+        let row = client.query_typed_one(&sql, &[]).map_err(|error| failed("looking for child tables", &error))?;
+        if row.get(0) {
+            let message =
+                format!("rows of {name} belong to rows of {target}, and would be left behind if these were replaced");
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .with_hint("empty or drop the child tables first, or load into another table"));
+        }
+    }
+    Ok(())
 }
 
 /// Changes the table. `None` if the server does not alter it because of what it is or what uses a column; that is noted then,

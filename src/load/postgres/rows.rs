@@ -184,8 +184,9 @@ impl Load {
             let kept = spool.copy_into(&mut client, &key.target)?;
             let values = spool.values();
             let kept = (spool.rows() - values, kept.saturating_sub(values));
-            // What the merge has not accounted for is not there.
-            let stored = stored.min(merged.loaded + merged.deduplicated);
+            // What the merge has not accounted for is not there, and what it has accounted for twice is there twice.
+            let accounted = merged.loaded + merged.deduplicated;
+            let stored = if stored == sent { accounted } else { stored.min(accounted) };
             let counts = conserved("the server", read, (sent, stored), kept, merged.deduplicated);
             let counts = counts.map_err(|error| match sent == stored {
                 true => error,

@@ -187,10 +187,14 @@ impl PostgresStream {
     /// Begins a load under an id into the stream's own table and `others`, unless it was made before.
     pub(crate) fn begin_load<'a>(&'a mut self, load_id: &str, others: &[TableName]) -> Result<LoadBegun<'a>> {
         let mut made = None;
-        let open = self.begin_if(load_id, others, |client, own| {
-            // Rows of a table that was dropped are gone, so the load is to be done again.
+        let open = self.begin_if(load_id, others, |client, keys| {
+            let own = &keys[0];
             made = match Ledger::new(own).look_up(client)? {
-                Some(counts) if counts.loaded > 0 && catalog::find(client, &own.target)?.is_none() => None,
+                // Rows of a table that was dropped are gone, so the load is to be done again.
+                Some(counts) if counts.loaded > 0 && catalog::find(client, &own.target)?.is_none() => {
+                    refuse_orphans(client, own, &keys[1..])?;
+                    None
+                }
                 counts => counts,
             };
             Ok(made.is_none())
@@ -207,10 +211,10 @@ impl PostgresStream {
         &mut self,
         load_id: &str,
         others: &[TableName],
-        still: impl FnOnce(&mut Client, &LoadKey) -> Result<bool>,
+        still: impl FnOnce(&mut Client, &[LoadKey]) -> Result<bool>,
     ) -> Result<Option<OpenBatch<'_>>> {
         let mut client = self.session()?;
-        let keys = self.lock(&mut client, load_id, others).and_then(|keys| match still(&mut client, &keys[0])? {
+        let keys = self.lock(&mut client, load_id, others).and_then(|keys| match still(&mut client, &keys)? {
             false => Ok(None),
             true => self.furnish(&mut client, &keys, &BTreeSet::new(), false).map(|()| Some(keys)),
         });
@@ -325,8 +329,9 @@ fn refuse_orphans(client: &mut Client, own: &LoadKey, others: &[LoadKey]) -> Res
         {
             let (own, other) = (&own.target, &other.target);
             let message = format!("table {own} was dropped, but not {other}, whose rows came with its own");
-            return Err(Error::new(ErrorKind::Conflict, message)
-                .with_hint("drop that table too: all is loaded anew then, from the beginning of the sources"));
+            return Err(Error::new(ErrorKind::Conflict, message).with_hint(
+                "drop that table too: all is loaded anew then, of a stream from the beginning of its sources",
+            ));
         }
     }
     Ok(())

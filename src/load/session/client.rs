@@ -1,6 +1,7 @@
 //! A blocking session that notices when the server has fallen silent.
 
 use std::future::{Future, poll_fn};
+use std::hash::{BuildHasher, RandomState};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -46,23 +47,38 @@ type Drive = Box<dyn FnMut(&mut Context<'_>) -> Poll<Result<(), Error>> + Send>;
 /// What is needed to ask, by another connection, whether the server is still at work for this session.
 pub(super) struct Watch {
     endpoint: Endpoint,
-    /// The process that serves the session, and when it was started: process ids are used again.
+    /// The process that served the session when it began, and when that was started: process ids are used again. Behind a
+    /// pooler another one may serve its transactions.
     process: i32,
     started: String,
+    /// The advisory lock that each of its transactions holds, by which the process is found that serves it.
+    mark: u64,
     /// Bytes that a COPY had taken in when it was last asked.
     copied: Option<i64>,
 }
 
 impl Watch {
     pub(super) fn new(endpoint: Endpoint, process: i32, started: String) -> Self {
-        Watch { endpoint, process, started, copied: None }
+        let mark = RandomState::new().hash_one(process);
+        Watch { endpoint, process, started, mark, copied: None }
+    }
+
+    /// The process that serves the present transaction.
+    fn serving(&self, asking: &mut Client) -> Option<(i32, String)> {
+        let sql = "SELECT a.pid, a.backend_start::text FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+                   WHERE l.locktype = 'advisory' AND l.classid = $1 AND l.objid = $2 AND l.objsubid = 1 AND l.granted";
+        let (high, low) = ((self.mark >> 32) as u32, self.mark as u32);
+        let row = asking.query_typed_opt(sql, &[(&high, SqlType::OID), (&low, SqlType::OID)]).ok()??;
+        Some((row.get(0), row.get(1)))
     }
 
     /// Whether the server works for the session, or takes in what we sent. If it does neither, its side of the session
     /// is ended, so that the locks it holds are free.
     fn is_at_work(&mut self) -> bool {
         let Ok(mut asking) = self.endpoint.unwatched() else { return false };
-        let who: Parameters<'_> = &[(&self.process, SqlType::INT4), (&self.started, SqlType::TEXT)];
+        let serving = self.serving(&mut asking);
+        let (process, started) = serving.clone().unwrap_or((self.process, self.started.clone()));
+        let who: Parameters<'_> = &[(&process, SqlType::INT4), (&started, SqlType::TEXT)];
         // Before version 14 there is no such view, and what a COPY has taken in cannot be told.
         let sql = "SELECT bytes_processed FROM pg_stat_progress_copy WHERE pid = $1 AND $2 <> ''";
         let copied = asking.query_typed_opt(sql, who).ok().flatten().map(|row| row.get(0));
@@ -73,7 +89,8 @@ impl Watch {
         let sql = "SELECT coalesce(state NOT LIKE 'idle%', true) AND wait_event_type IS DISTINCT FROM 'Client' \
                    FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2";
         let works = asking.query_typed_opt(sql, who).ok().flatten().is_some_and(|row| row.get(0));
-        if !works {
+        // A process that is only known from before may serve somebody else by now.
+        if !works && serving.is_some() {
             let sql =
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2";
             let _ = asking.query_typed_opt(sql, who);
@@ -108,6 +125,12 @@ impl Client {
     pub(super) fn watch(&mut self, watch: Option<Watch>, patience: Duration) {
         self.line.watch = watch;
         self.line.patience = patience;
+    }
+
+    /// What marks a transaction as one of this session, behind its BEGIN; nothing where nobody asks.
+    pub(in crate::load) fn mark(&self) -> String {
+        let watch = self.line.watch.as_ref();
+        watch.map_or_else(String::new, |watch| format!("; SELECT pg_advisory_xact_lock({})", watch.mark.cast_signed()))
     }
 
     /// Whether the connection is known to be lost.

@@ -23,7 +23,7 @@ pub(in crate::load) fn failed(doing: impl Display, error: &::postgres::Error) ->
     };
     let code = refusal.code().code();
     let failure = Error::new(ErrorKind::Database, format!("{doing}: {} (SQLSTATE {code})", message(refusal)))
-        .with_temporary(may_pass(code));
+        .with_temporary(may_pass(code) && !is_raised(refusal));
     let standby = refusal.message().contains("during recovery").then_some("25006");
     match hint(standby.unwrap_or(code)) {
         Some(hint) => failure.with_hint(hint),
@@ -61,7 +61,7 @@ fn may_pass(code: &str) -> bool {
 /// Makes an error of a failed COPY, with the row and the column that the server stopped at.
 pub(in crate::load) fn failed_copy(doing: &str, columns: &[String], error: &::postgres::Error) -> Error {
     let position = error.as_db_error().and_then(DbError::where_).map(|context| position(context, columns));
-    let refused = error.as_db_error().is_some_and(|refusal| blames_a_row(refusal.code().code()));
+    let refused = error.as_db_error().is_some_and(blames_a_row);
     let Some((row, column)) = position else { return failed(doing, error).with_refused_row(refused) };
     let failure = match row {
         Some(row) => failed(format_args!("{doing}, row {row} as sent"), error),
@@ -80,7 +80,7 @@ pub(in crate::load) fn refused_row(
     error: &::postgres::Error,
     columns: &[String],
 ) -> Option<(Option<usize>, Option<String>, String)> {
-    let refusal = error.as_db_error().filter(|refusal| blames_a_row(refusal.code().code()))?;
+    let refusal = error.as_db_error().filter(|refusal| blames_a_row(refusal))?;
     let (row, column) = refusal.where_().map_or((None, None), |context| position(context, columns));
     let row = row.and_then(|row| usize::try_from(row).ok());
     let column = column.or_else(|| refusal.column().map(str::to_owned));
@@ -89,20 +89,23 @@ pub(in crate::load) fn refused_row(
 
 /// Whether a COPY that is refused with this code might go through without some row: its value, a constraint or a
 /// trigger is to blame, or it is too wide.
-fn blames_a_row(code: &str) -> bool {
-    ["22", "23", "P0"].contains(&&code[..2.min(code.len())]) || ["44000", "54000"].contains(&code)
+fn blames_a_row(refusal: &DbError) -> bool {
+    let code = refusal.code().code();
+    is_raised(refusal) || ["22", "23"].iter().any(|class| code.starts_with(class)) || ["44000", "54000"].contains(&code)
+}
+
+/// Whether the author of a trigger or function refuses, under any code that he chose.
+fn is_raised(refusal: &DbError) -> bool {
+    ["P0", "38", "39"].iter().any(|class| refusal.code().code().starts_with(class))
+        || refusal.routine().is_some_and(|routine| {
+            routine == "exec_stmt_raise" || ["PLy_", "plperl_", "pltcl_"].iter().any(|of| routine.starts_with(of))
+        })
 }
 
 /// The message without a value: data errors quote what they refuse, and a trigger can say anything.
 fn message(refusal: &DbError) -> String {
-    let code = refusal.code().code();
-    let is_raised = ["P0", "38", "39"].iter().any(|class| code.starts_with(class))
-        // Under any code that its author chose.
-        || refusal.routine().is_some_and(|routine| {
-            routine == "exec_stmt_raise" || ["PLy_", "plperl_", "pltcl_"].iter().any(|of| routine.starts_with(of))
-        });
-    match code.starts_with("22") {
-        _ if is_raised => "a trigger or function raised an exception".to_owned(),
+    match refusal.code().code().starts_with("22") {
+        _ if is_raised(refusal) => "a trigger or function raised an exception".to_owned(),
         true => without_values(refusal.message()),
         false => refusal.message().replace(['\n', '\r'], " "),
     }
