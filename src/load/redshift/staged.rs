@@ -239,9 +239,11 @@ impl Target for StageTarget {
     fn commit(&mut self, read: u64) -> Result<Counts> {
         let load = self.state.end()?;
         let (table, load_id) = (load.table.clone(), load.request.load_id.clone());
+        let own = format!("{}/", load.stager.url());
         self.finish(*load, read).or_else(|error| match find(&self.options.stage, &table, &load_id) {
-            // Another attempt at the same load was faster, and has taken our files away.
-            Ok(Some(found)) => Ok(found.counts),
+            // Another attempt at the same load was faster, and has taken our files away. An object that names our own
+            // ones is no answer: whether they are all there is what went wrong.
+            Ok(Some(found)) if !found.script.starts_with(&own) => Ok(found.counts),
             _ => Err(error),
         })
     }
@@ -290,7 +292,6 @@ impl StageTarget {
         let content = serde_json::to_vec_pretty(&found)
             .map_err(|cause| Error::new(ErrorKind::Syntax, "writing what was staged").with_cause(cause))?;
         if stager.win(STAGED, content)? {
-            stager.keep();
             stager.clean_up(false, &[]);
             return Ok(counts);
         }

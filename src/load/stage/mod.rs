@@ -259,12 +259,44 @@ impl Stager {
         self.put(&format!("probe-{nth}.json"), listing(&[probe]))
     }
 
-    /// Says in one object, for all attempts of the load, which one counts; false if another one does already.
+    /// Says in one object, for all attempts of the load, which one counts; false if another one does already. The
+    /// content must tell this attempt from all others.
     pub(super) fn win(&mut self, name: &str, content: Vec<u8>) -> Result<bool> {
         let path = self.store.path(&format!("{}/{name}", self.load_folder));
-        let first = self.store.put_if_absent(&path, content)?;
-        self.store.keep(&path)?;
-        Ok(first)
+        let written = self.store.put_if_absent(&path, content.clone());
+        match written.and_then(|first| self.store.keep(&path).map(|()| first)) {
+            Ok(true) => {
+                self.keep();
+                Ok(true)
+            }
+            answer => self.settle(&path, &content, answer),
+        }
+    }
+
+    /// Finds out which attempt counts where the answer does not tell. The object may have been written although the
+    /// answer to that was lost or an error, and a request that the client then sends again by itself meets its own
+    /// object.
+    fn settle(&mut self, path: &Path, content: &[u8], answer: Result<bool>) -> Result<bool> {
+        // Until it is known, the object that counts may name these files.
+        self.kept = true;
+        let found = match self.store.get(path) {
+            Ok(found) => found,
+            Err(unread) => return Err(uncertain(answer.err().unwrap_or(unread))),
+        };
+        match (found, answer) {
+            (Some(found), _) if found == content => self.store.keep(path).map(|()| true).map_err(uncertain),
+            // A request whose answer did not come may still be under way.
+            (None, Err(error)) if error.is_temporary() => Err(uncertain(error)),
+            (found, answer) => {
+                self.kept = false;
+                if found.is_some() { Ok(false) } else { answer }
+            }
+        }
+    }
+
+    /// The URL that all of this attempt's objects lie below.
+    pub(super) fn url(&self) -> String {
+        self.store.url(&self.store.path(&self.folder))
     }
 
     /// Leaves the files where they are when this goes.
@@ -278,6 +310,11 @@ impl Stager {
         let own = (!all).then(|| self.store.path(&self.folder));
         clean_up(&self.store, &self.store.path(&self.load_folder), own.as_ref(), but);
     }
+}
+
+/// A failure behind which nobody knows whether the load is staged.
+fn uncertain(error: Error) -> Error {
+    error.with_hint("stage the same load again: if it was staged, that says so, and its files are still there")
 }
 
 /// Removes what attempts have left below a load's path, but for one attempt and for objects of the given names.

@@ -153,6 +153,7 @@ fn of_two_attempts_one_wins_and_takes_the_others_files_away() {
     let (mut first, mut second, mut crashed) = (stage(), stage(), stage());
     crashed.keep();
     assert!(first.win("staged.json", b"1".to_vec()).unwrap());
+    assert!(first.win("staged.json", b"1".to_vec()).unwrap(), "a request that was sent again meets its own object");
     assert!(!second.win("staged.json", b"2".to_vec()).unwrap());
     drop(second);
     first.clean_up(false, &[]);

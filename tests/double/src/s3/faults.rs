@@ -38,16 +38,23 @@ pub enum S3Fault {
     CompleteThenFail,
     /// A completed upload is answered by status 200 and an error in the body.
     CompleteThenErrorBody,
+    /// An object whose key ends with a text is written, and the answer is a status and one of S3's codes.
+    PutThenFail(&'static str, u16, &'static str),
+    /// An object whose key ends with a text is written, and the connection is cut before the answer.
+    PutThenCut(&'static str),
     /// A list is empty, whatever there is.
     EmptyList,
 }
 
 impl S3Fault {
-    fn concerns(&self, operation: Operation) -> bool {
+    fn concerns(&self, operation: Operation, key: &str) -> bool {
         match self {
             S3Fault::Refuse(only, ..) => only.is_none_or(|only| only == operation),
             S3Fault::CutUpload(_) => matches!(operation, Operation::Put | Operation::Part),
             S3Fault::CompleteThenFail | S3Fault::CompleteThenErrorBody => operation == Operation::Complete,
+            S3Fault::PutThenFail(end, ..) | S3Fault::PutThenCut(end) => {
+                operation == Operation::Put && key.ends_with(end)
+            }
             S3Fault::EmptyList => operation == Operation::List,
         }
     }
@@ -98,11 +105,11 @@ impl S3Faults {
     }
 
     /// The fault for a request, if there is one.
-    pub(super) fn next(&self, operation: Operation) -> Option<S3Fault> {
+    pub(super) fn next(&self, operation: Operation, key: &str) -> Option<S3Fault> {
         self.seen.lock().expect("no holder panics").push(operation);
         let mut waiting = self.waiting.lock().expect("no holder panics");
         let at = waiting.iter_mut().position(|waiting| {
-            waiting.fault.concerns(operation) && {
+            waiting.fault.concerns(operation, key) && {
                 waiting.passed += 1;
                 waiting.passed > waiting.between
             }
@@ -125,7 +132,7 @@ mod tests {
     fn each_nth_request_fails_and_the_others_do_not() {
         let faults = S3Faults::default();
         faults.every(3, S3Fault::Refuse(None, 503, "SlowDown"));
-        let failed: Vec<bool> = (0..6).map(|_| faults.next(Operation::Put).is_some()).collect();
+        let failed: Vec<bool> = (0..6).map(|_| faults.next(Operation::Put, "a").is_some()).collect();
         assert_eq!(failed, [false, false, true, false, false, true]);
     }
 
@@ -133,8 +140,11 @@ mod tests {
     fn a_fault_waits_for_the_request_that_it_concerns() {
         let faults = S3Faults::default();
         faults.inject(S3Fault::CompleteThenFail, 1);
-        assert!(faults.next(Operation::Part).is_none());
-        assert_eq!(faults.next(Operation::Complete), Some(S3Fault::CompleteThenFail));
-        assert!(faults.next(Operation::Complete).is_none());
+        assert!(faults.next(Operation::Part, "a").is_none());
+        assert_eq!(faults.next(Operation::Complete, "a"), Some(S3Fault::CompleteThenFail));
+        assert!(faults.next(Operation::Complete, "a").is_none());
+        faults.inject(S3Fault::PutThenCut("b.json"), 1);
+        assert!(faults.next(Operation::Put, "a.json").is_none());
+        assert!(faults.next(Operation::Put, "x/b.json").is_some());
     }
 }

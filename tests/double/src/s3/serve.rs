@@ -51,7 +51,7 @@ impl std::fmt::Display for Cut {
 impl std::error::Error for Cut {}
 
 async fn answer(service: S3Service, faults: S3Faults, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
-    match faults.next(operation(&request)) {
+    match faults.next(operation(&request), request.uri().path()) {
         None => Ok(done(service, request).await),
         Some(S3Fault::Refuse(_, status, code)) => Ok(refused(status, code)),
         Some(S3Fault::CutUpload(after)) => {
@@ -65,6 +65,14 @@ async fn answer(service: S3Service, faults: S3Faults, request: Request<Incoming>
         Some(S3Fault::CompleteThenErrorBody) => {
             done(service, request).await;
             Ok(refused(200, "InternalError"))
+        }
+        Some(S3Fault::PutThenFail(_, status, code)) => {
+            done(service, request).await;
+            Ok(refused(status, code))
+        }
+        Some(S3Fault::PutThenCut(_)) => {
+            done(service, request).await;
+            Err(Cut)
         }
         Some(S3Fault::EmptyList) => Ok(answered(
             200,

@@ -363,6 +363,18 @@ fn run(session: &mut Session, script: &str) -> Result<(), String> {
 }
 
 #[test]
+fn a_load_whose_last_answer_from_the_store_is_lost_is_staged_with_all_its_files() {
+    for fault in [S3Fault::PutThenFail("staged.json", 500, "InternalError"), S3Fault::PutThenCut("staged.json")] {
+        let warehouse = Warehouse::start();
+        warehouse.double.s3().faults().inject(fault.clone(), 1);
+        let sql = script(&warehouse, "one", Mode::Append, RECORDS);
+        run(&mut warehouse.session(), &sql).unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(numbers(&warehouse, "SELECT id FROM events ORDER BY id"), ["1", "2"], "{fault:?}");
+        assert_eq!(script(&warehouse, "one", Mode::Append, RECORDS), sql, "{fault:?}: it is staged once");
+    }
+}
+
+#[test]
 fn a_script_loads_once_however_often_it_is_run() {
     let warehouse = Warehouse::start();
     let records = "{\"k\":\"a\",\"v\":1,\"j\":[1]}\n{\"k\":\"b\",\"v\":2,\"j\":null}\nno record\n";
