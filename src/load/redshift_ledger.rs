@@ -1,5 +1,7 @@
-//! What a load into Redshift has in common by a connection and by a folder's script: the ledger that both share, and the
-//! types that Parquet files are copied into.
+//! What a load into Redshift has in common by a connection and by a folder's script: the ledger that both share, the
+//! types that Parquet files are copied into, and the check that a table's types hold what is copied.
+
+use std::collections::BTreeMap;
 
 use crate::plan::{Dialect, TableName, literal};
 use crate::schema::{Column, Type};
@@ -45,6 +47,63 @@ pub(super) fn copied_type(column: &Column) -> String {
         Type::Null | Type::Text | Type::Json => "VARCHAR(65535)",
     }
     .to_owned()
+}
+
+/// The attributes of one table; of one whose schema is not known, where it would be created.
+pub(super) fn of_table(table: &TableName) -> String {
+    format!(
+        "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'r'",
+        table.schema.as_deref().map_or("current_schema()".to_owned(), text),
+        text(&table.name)
+    )
+}
+
+/// A statement that fails unless the table has all columns of a load, each of a type that holds the values as they are.
+/// An INSERT converts them without a word: it rounds to the digits that a number has room for, and cuts blanks off the
+/// end of a text. A value that is too large it refuses by itself, so a smaller number type is let through.
+///
+/// Each column comes with the length of its longest text in bytes, where that is known. The ledger cannot be looked at
+/// in here: a query of the catalog takes no other table.
+pub(super) fn check_columns<'a>(table: &TableName, columns: impl Iterator<Item = (&'a Column, Option<u64>)>) -> String {
+    let mut alike: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut count = 0;
+    for (column, longest) in columns {
+        alike.entry(holds(column.ty, longest)).or_default().push(text(&column.name));
+        count += 1;
+    }
+    let conditions = alike.iter().map(|(holds, names)| format!("(a.attname IN ({}) AND {holds})", names.join(", ")));
+    format!(
+        "SELECT 1 / CASE WHEN COUNT(*) = {count} THEN 1 ELSE 0 END AS every_column_holds_its_values {} AND a.attnum > \
+         0 AND NOT a.attisdropped AND (\n    {}\n)",
+        of_table(table),
+        conditions.collect::<Vec<_>>().join("\n    OR "),
+    )
+}
+
+/// The condition that an attribute holds every value of a type.
+fn holds(ty: Type, longest: Option<u64>) -> String {
+    const TYPE: &str = "format_type(a.atttypid, a.atttypmod)";
+    let is = |name: &str| format!("{TYPE} = '{name}'");
+    // Of a number with too many digits the server says so, but for those behind the point.
+    let numeric = |scale: u8| format!("({TYPE} LIKE 'numeric%' AND MOD(a.atttypmod - 4, 65536) >= {scale})");
+    let varchar = |bytes: u64| format!("({TYPE} LIKE 'character varying%' AND a.atttypmod - 4 >= {bytes})");
+    let integer = format!("{TYPE} IN ('smallint', 'integer', 'bigint')");
+    match ty {
+        Type::Boolean => is("boolean"),
+        Type::Int16 | Type::Int32 => format!("({integer} OR {} OR {})", is("double precision"), numeric(0)),
+        Type::Int64 => format!("({integer} OR {})", numeric(0)),
+        Type::Decimal { scale: 0, .. } => format!("({integer} OR {})", numeric(0)),
+        Type::Decimal { scale, .. } => numeric(scale),
+        Type::Float64 => is("double precision"),
+        Type::Date => format!("({} OR {})", is("date"), is("timestamp without time zone")),
+        Type::Timestamp(_) => is("timestamp without time zone"),
+        Type::TimestampTz(_) => is("timestamp with time zone"),
+        Type::Time => is("time without time zone"),
+        Type::Uuid => varchar(36),
+        Type::Null | Type::Text => varchar(longest.unwrap_or(0)),
+        Type::Json => is("super"),
+    }
 }
 
 /// A table's name as the server has it, which folds names also in quotes.

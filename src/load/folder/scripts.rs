@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use super::manifest::Manifest;
 use crate::error::Error;
-use crate::load::redshift_ledger::{LOADS, LOADS_COLUMNS, copied_type, folded, is_loaded, text};
+use crate::load::redshift_ledger::{LOADS, LOADS_COLUMNS, check_columns, copied_type, folded, is_loaded, text};
 use crate::load::{LoadRequest, Mode};
 use crate::plan::{Dialect, Plan, TableName, fit, identifier, literal};
-use crate::schema::{Schema, Type};
+use crate::schema::{Column, Schema, Type};
 
 /// The scripts, with their files' names.
 pub(super) fn all(
@@ -63,11 +63,18 @@ fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manif
          -- the cluster a role that may read it (here its default one). Run it in one session and stop at an error.\n\
          CREATE TABLE IF NOT EXISTS {ledger} ({LOADS_COLUMNS}\n);\n\
          BEGIN;\n\
-         -- Two sessions that run this take turns.\n\
+         -- Two sessions that run this take turns, and nobody changes the table meanwhile.\n\
          LOCK {ledger};\n",
         rows = manifest.loaded,
     );
     if !manifest.parts.is_empty() {
+        let widths = columns.iter().map(|column| (column, column.max_bytes));
+        let _ = write!(
+            sql,
+            "LOCK {target};\n\
+             -- Fails if a column is missing, or would round numbers or cut texts that are put into it.\n{};\n",
+            check_columns(&folded(table.clone()), widths),
+        );
         // The parts go through a table of their own: a JSON text that is copied into SUPER stays one string, a TIME
         // cannot be copied from Parquet, and this way the rows can be counted before they are added.
         let staging = identifier(&format!("_longshore_{}", &blake3::hash(request.load_id.as_bytes()).to_hex()[..16]));
@@ -156,6 +163,11 @@ fn for_postgres(table: &TableName, request: &LoadRequest, schema: &Schema, manif
             }
         });
         let values: Vec<String> = values.collect();
+        let _ = write!(
+            sql,
+            "-- Fails if a column is missing, or would round numbers that are put into it.\n{};\n",
+            check_for_duckdb(schema_name, &table.name, &columns),
+        );
         let files: Vec<String> = manifest.parts.iter().map(|part| literal(&part.file, Dialect::Postgres)).collect();
         let _ = write!(
             sql,
@@ -167,4 +179,39 @@ fn for_postgres(table: &TableName, request: &LoadRequest, schema: &Schema, manif
     }
     sql.push_str("COMMIT;\n");
     sql
+}
+
+/// A statement for DuckDB that fails unless a table of the attached server has all columns, each of a type that holds
+/// the values as they are. Its INSERT converts them to the type that it takes the column for: a number is rounded.
+fn check_for_duckdb(schema_name: &str, table: &str, columns: &[Column]) -> String {
+    let literal = |value: &str| literal(value, Dialect::Postgres);
+    let conditions = columns.iter().map(|column| {
+        let holds = match column.ty {
+            Type::Boolean => "data_type = 'BOOLEAN'".to_owned(),
+            Type::Int16 | Type::Int32 => {
+                "(data_type IN ('SMALLINT', 'INTEGER', 'BIGINT', 'DOUBLE') OR data_type LIKE 'DECIMAL%')".to_owned()
+            }
+            Type::Int64 => "(data_type IN ('SMALLINT', 'INTEGER', 'BIGINT') OR data_type LIKE 'DECIMAL%')".to_owned(),
+            Type::Decimal { scale, .. } => format!("(data_type LIKE 'DECIMAL%' AND numeric_scale >= {scale})"),
+            Type::Float64 => "data_type = 'DOUBLE'".to_owned(),
+            Type::Date => "data_type IN ('DATE', 'TIMESTAMP')".to_owned(),
+            Type::Timestamp(_) => "data_type = 'TIMESTAMP'".to_owned(),
+            Type::TimestampTz(_) => "data_type = 'TIMESTAMP WITH TIME ZONE'".to_owned(),
+            Type::Time => "data_type = 'TIME'".to_owned(),
+            Type::Uuid => "data_type = 'UUID'".to_owned(),
+            Type::Json => "data_type IN ('JSON', 'VARCHAR')".to_owned(),
+            Type::Null | Type::Text => "data_type = 'VARCHAR'".to_owned(),
+        };
+        format!("(column_name = {} AND {holds})", literal(&column.name))
+    });
+    format!(
+        "SELECT CASE WHEN count(*) = {} THEN true\n\
+         ELSE error('the table lacks a column, or has one of another type') END\n\
+         FROM duckdb_columns() WHERE database_name = 'warehouse' AND schema_name = {} AND table_name = {}\n\
+         AND (\n    {}\n)",
+        columns.len(),
+        literal(schema_name),
+        literal(table),
+        conditions.collect::<Vec<_>>().join("\n    OR "),
+    )
 }

@@ -3,7 +3,7 @@
 use super::error::Failure;
 use super::session::Session;
 use crate::error::{Error, ErrorKind};
-use crate::load::redshift_ledger::text;
+use crate::load::redshift_ledger::{of_table, text};
 use crate::plan::{RedshiftColumn, RedshiftType, TableName, identifier};
 
 const DOING: &str = "reading the catalog";
@@ -127,16 +127,6 @@ pub(super) fn describe(session: &mut Session, table: &TableName, columns: &mut [
          a.attrelid AND d.adnum = a.attnum AND d.adsrc LIKE '%identity%')"
     );
     names(session, &numbered, columns, |column| column.identity = true);
-}
-
-/// The attributes of one table; of one whose schema is not known, where it would be created.
-fn of_table(table: &TableName) -> String {
-    format!(
-        "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'r'",
-        table.schema.as_deref().map_or("current_schema()".to_owned(), text),
-        text(&table.name)
-    )
 }
 
 fn find<'a>(columns: &'a mut [RedshiftColumn], name: &str) -> Option<&'a mut RedshiftColumn> {

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use super::plan::TablePlan;
 use super::sql::{CopyFrom, LoadSql};
-use crate::load::redshift_ledger::text;
+use crate::load::redshift_ledger::{check_columns, text};
 use crate::load::stage::Staged;
 use crate::load::target::Counts;
 use crate::load::{LoadRequest, Mode};
@@ -119,6 +119,7 @@ impl Script<'_> {
         statement(script, "BEGIN");
         statement(script, &format!("LOCK TABLE {}", self.sql.ledger));
         statement(script, &format!("LOCK TABLE {}", self.sql.target));
+        self.columns(script);
         let replaced = format!("{} AND replaced_by IS NOT NULL", self.of_this_load());
         for table in [&self.sql.quarantine, &self.sql.ledger] {
             let condition = match table == &self.sql.ledger {
@@ -147,6 +148,17 @@ impl Script<'_> {
         }
         self.rows(script, &unless);
         statement(script, "COMMIT");
+    }
+
+    /// A look at the table's types, behind the lock: it may be another one than the rows were staged for.
+    fn columns(&self, script: &mut String) {
+        let columns = &self.plan.schema.columns;
+        if self.staged.manifest.is_none() || columns.is_empty() {
+            return;
+        }
+        script.push_str("-- Fails if a column is missing, or would round numbers or cut texts that are put into it.\n");
+        let longest = self.staged.longest.iter().copied().map(Some).chain(std::iter::repeat(None));
+        statement(script, &check_columns(&self.sql.table, columns.iter().zip(longest)));
     }
 
     /// The rows and the ledger's row. A merge takes its staged rows apart, so there the ledger's row comes first, while

@@ -18,11 +18,13 @@ pub(in crate::load) struct RowLimits {
     pub(in crate::load) text_bytes: Vec<Option<u32>>,
     /// Whether the text that stands for null in CSV is refused.
     pub(super) refuse_marker: bool,
+    /// The longest text of each column so far, in bytes; 0 where there is none.
+    pub(super) longest: Vec<u64>,
 }
 
 impl RowLimits {
     /// The rows of a batch that go past a limit; the batch's first row has number `first`.
-    pub(super) fn refused(&self, batch: &RecordBatch, first: u64) -> Vec<Refused> {
+    pub(super) fn refused(&mut self, batch: &RecordBatch, first: u64) -> Vec<Refused> {
         let mut refused: Vec<Refused> = Vec::new();
         let mut refuse = |row: usize, column: Option<usize>, reason: String| {
             let row = first + row as u64;
@@ -30,12 +32,16 @@ impl RowLimits {
                 refused.push(Refused { row, column, reason });
             }
         };
-        for (at, array) in batch.columns().iter().enumerate() {
+        self.longest.resize(batch.num_columns(), 0);
+        for ((at, array), longest) in batch.columns().iter().enumerate().zip(&mut self.longest) {
             let Some(texts) = array.as_string_opt::<i32>() else { continue };
             let limit = self.text_bytes.get(at).copied().flatten().map_or(usize::MAX, |limit| limit as usize);
             let lengths = texts.offsets().lengths();
             // A look at the lengths alone; most batches end here.
             for (row, len) in lengths.enumerate() {
+                if len as u64 > *longest && texts.is_valid(row) {
+                    *longest = len as u64;
+                }
                 if len > limit && texts.is_valid(row) {
                     refuse(row, Some(at), format!("{len} bytes, and the column takes {limit}"));
                 }
@@ -83,10 +89,11 @@ mod tests {
         let a: ArrayRef = Arc::new(StringArray::from(vec![Some("äö"), Some("abcde"), None, Some("")]));
         let b: ArrayRef = Arc::new(StringArray::from(vec![Some(""), Some("abcdef"), Some(NULL), Some(&wide)]));
         let batch = RecordBatch::try_from_iter_with_nullable([("a", a, true), ("b", b, true)]).unwrap();
-        let limits = RowLimits { text_bytes: vec![Some(4), None], refuse_marker: true };
+        let mut limits = RowLimits { text_bytes: vec![Some(4), None], refuse_marker: true, longest: Vec::new() };
         let found = limits.refused(&batch, 10);
         let found: Vec<_> = found.iter().map(|refused| (refused.row, refused.column)).collect();
         assert_eq!(found, [(11, Some(0)), (12, Some(1)), (13, None)]);
+        assert_eq!(limits.longest, [5, wide.len() as u64]);
         assert!(RowLimits::default().refused(&batch.slice(0, 3), 0).is_empty());
     }
 }

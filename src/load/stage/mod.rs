@@ -91,6 +91,8 @@ pub(super) struct Staged {
     /// The manifest of the files; none if there is no row.
     pub(super) manifest: Option<String>,
     pub(super) rows: u64,
+    /// The longest text of each column, in bytes; 0 where there is none.
+    pub(super) longest: Vec<u64>,
     pub(super) quarantine: Option<StagedQuarantine>,
     /// The manifest of the quarantine's file.
     pub(super) quarantine_manifest: Option<String>,
@@ -124,7 +126,7 @@ impl Stager {
             let json = request.schema.columns.iter().zip(&mut text_bytes).filter(|(column, _)| column.ty == Type::Json);
             json.for_each(|(_, bytes)| *bytes = Some(WIDEST_VARCHAR as u32));
         }
-        let limits = RowLimits { text_bytes, refuse_marker: format == StageFormat::Csv };
+        let limits = RowLimits { text_bytes, refuse_marker: format == StageFormat::Csv, longest: Vec::new() };
         let (refused, written) = (Vec::new(), Vec::new());
         Ok(Stager {
             store,
@@ -196,7 +198,8 @@ impl Stager {
             None => None,
         };
         let (rows, quarantined, format) = (self.rows, self.quarantine.rows(), self.format);
-        Ok(Staged { format, files, manifest, rows, quarantine, quarantine_manifest, quarantined })
+        let longest = self.limits.longest.clone();
+        Ok(Staged { format, files, manifest, rows, longest, quarantine, quarantine_manifest, quarantined })
     }
 
     /// Writes a small object beside the files; returns its URL.

@@ -66,6 +66,13 @@ COMMIT;
 BEGIN;
 LOCK TABLE "shop"."_longshore_loads";
 LOCK TABLE "shop"."orders";
+-- Fails if a column is missing, or would round numbers or cut texts that are put into it.
+SELECT 1 / CASE WHEN COUNT(*) = 4 THEN 1 ELSE 0 END AS every_column_holds_its_values FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'shop' AND c.relname = 'orders' AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND (
+    (a.attname IN ('id') AND (format_type(a.atttypid, a.atttypmod) IN ('smallint', 'integer', 'bigint') OR format_type(a.atttypid, a.atttypmod) = 'double precision' OR (format_type(a.atttypid, a.atttypmod) LIKE 'numeric%' AND MOD(a.atttypmod - 4, 65536) >= 0)))
+    OR (a.attname IN ('name') AND (format_type(a.atttypid, a.atttypmod) LIKE 'character varying%' AND a.atttypmod - 4 >= 1))
+    OR (a.attname IN ('at') AND (format_type(a.atttypid, a.atttypmod) LIKE 'character varying%' AND a.atttypmod - 4 >= 8))
+    OR (a.attname IN ('tags') AND format_type(a.atttypid, a.atttypmod) = 'super')
+);
 DELETE FROM "shop"."_longshore_quarantine" WHERE table_name = 'orders' AND load_id = 'replace' AND NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NULL);
 DELETE FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'replace' AND replaced_by IS NOT NULL;
 DELETE FROM "shop"."orders"

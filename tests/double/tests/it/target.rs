@@ -352,6 +352,33 @@ fn what_a_table_lacks_is_a_script_of_its_own_and_without_it_nothing_is_loaded() 
     assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["5"]);
 }
 
+#[test]
+fn a_script_for_a_table_that_would_change_its_values_loads_nothing() {
+    let warehouse = Warehouse::start();
+    let run = |script: &str| run(&mut warehouse.session(), script);
+    // Two days are staged, each as if the table were missing.
+    run(&script(&warehouse, "one", Mode::Append, "{\"n\":1,\"d\":1.25,\"s\":\"a\"}\n")).unwrap();
+    let half = script(&warehouse, "two", Mode::Append, "{\"n\":1.5,\"d\":1.25,\"s\":\"a\"}\n");
+    let error = run(&half).expect_err("an integer is no place for 1.5");
+    assert!(error.contains("every_column_holds_its_values"), "{error}");
+    let replace = script(&warehouse, "three", Mode::Replace, "{\"n\":1.5}\n");
+    run(&replace).expect_err("the rows that are there must not go either");
+    let merge = script(&warehouse, "four", Mode::Merge(MergeKeys::new(["d"])), "{\"n\":1.5,\"d\":1.25}\n");
+    run(&merge).expect_err("nor may they be changed");
+    let blanks = format!("{{\"s\":\"a{}\"}}\n", " ".repeat(300));
+    run(&script(&warehouse, "five", Mode::Append, &blanks)).expect_err("blanks would be cut off");
+    assert_eq!(numbers(&warehouse, "SELECT n, d, s FROM events"), ["1 1.25 a"]);
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM _longshore_loads"), ["1"]);
+
+    // Wider values that the table has room for are no reason to refuse them.
+    run(&script(&warehouse, "six", Mode::Append, "{\"n\":2,\"s\":\"twelve bytes\"}\n")).unwrap();
+    let (changes, seven) = staged_for_live(&warehouse, "seven", "{\"n\":1.5}\n");
+    run(&seven).expect_err("the changes were not made");
+    run(&changes.expect("n is to be widened")).unwrap();
+    run(&seven).unwrap();
+    assert_eq!(numbers(&warehouse, "SELECT n FROM events ORDER BY n"), ["1", "1.5", "2"]);
+}
+
 /// Runs a script as a task would: statement by statement, up to the first error.
 fn run(session: &mut Session, script: &str) -> Result<(), String> {
     let lines: Vec<&str> = script.lines().filter(|line| !line.starts_with("--")).collect();
