@@ -152,12 +152,26 @@ impl LoadSql {
         is_loaded(&self.ledger, &self.table.name, &self.load_id)
     }
 
-    /// The counts in the ledger, as text.
-    pub(super) fn look_up(&self) -> String {
+    /// The counts in the ledger, as text; with `written`, also those of the row that was written at that time.
+    pub(super) fn look_up(&self, written: Option<&str>) -> String {
         let (name, id) = (text(&self.table.name), text(&self.load_id));
+        let or_written = written.map(|at| format!(" OR committed_at = CAST({} AS TIMESTAMPTZ)", text(at)));
         format!(
             "SELECT CAST(read AS VARCHAR), CAST(loaded AS VARCHAR), CAST(quarantined AS VARCHAR), \
-             CAST(deduplicated AS VARCHAR) FROM {} WHERE table_name = {name} AND load_id = {id} AND replaced_by IS NULL",
+             CAST(deduplicated AS VARCHAR) FROM {} WHERE table_name = {name} AND load_id = {id} AND (replaced_by IS \
+             NULL{})",
+            self.ledger,
+            or_written.unwrap_or_default()
+        )
+    }
+
+    /// When the load's row in the ledger was written, as text: what tells it from a row that a replaced load of the
+    /// same id left there.
+    pub(super) fn written_at(&self) -> String {
+        let (name, id) = (text(&self.table.name), text(&self.load_id));
+        format!(
+            "SELECT CAST(committed_at AS VARCHAR) FROM {} WHERE table_name = {name} AND load_id = {id} AND replaced_by \
+             IS NULL",
             self.ledger
         )
     }

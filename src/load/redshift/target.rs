@@ -95,7 +95,7 @@ impl Target for RedshiftTarget {
         create_surroundings(&mut session, &table)?;
         let exists = catalog::exists(&mut session, &table)?;
         let ledger = LoadSql::new(&table, &request.load_id, schema, self.options.stage.format, None);
-        if let Some(counts) = look_up(&mut session, &ledger)?
+        if let Some(counts) = look_up(&mut session, &ledger, None)?
             // Rows of a table that was dropped are gone, so the load is to be done again.
             && (exists || counts.loaded == 0)
         {
@@ -195,16 +195,17 @@ impl RedshiftTarget {
         let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut alone = false;
         let mut ready = false;
+        let mut written = None;
         loop {
             if let Err(error) = stager.verify(staged) {
                 session.roll_back();
-                return look_up(session, sql)?.ok_or(error);
+                return look_up(session, sql, None)?.ok_or(error);
             }
             let work = Work { sql, plan, request, staged, from: from.clone(), read, queue_timeout };
             let prepared = if ready { Ok(()) } else { outside(session, &work) };
             let outcome = prepared.and_then(|()| {
                 ready = true;
-                work.run(session, alone)
+                work.run(session, alone, &mut written)
             });
             let failure = match outcome {
                 Ok(Outcome::Committed(counts) | Outcome::WasThere(counts)) => return Ok(counts),
@@ -216,7 +217,7 @@ impl RedshiftTarget {
                 Then::GiveUp => {
                     session.roll_back();
                     // Another attempt at the same load may have been faster, and have taken our files away with its own.
-                    if let Ok(Some(counts)) = look_up(session, sql) {
+                    if let Ok(Some(counts)) = look_up(session, sql, None) {
                         return Ok(counts);
                     }
                     if failure.of_rows && failure.error.kind() == ErrorKind::Database {
@@ -241,7 +242,7 @@ impl RedshiftTarget {
                 }
                 Then::LookUp => {
                     std::thread::sleep(pause);
-                    match recover(&self.endpoint, &work, &patience) {
+                    match recover(&self.endpoint, &work, written.take().as_deref(), &patience) {
                         Ok((_, Some(counts))) => return Ok(counts),
                         Ok((fresh, None)) => *session = fresh,
                         Err(error) => return Err(uncertain(error)),
@@ -284,14 +285,20 @@ impl Patience {
 }
 
 /// Looks the load up on a new session. The old one may still be at work on it: it holds its locks until it has ended,
-/// so this waits for them.
-fn recover(endpoint: &Endpoint, work: &Work<'_>, patience: &Patience) -> Result<(Session, Option<Counts>), Failure> {
+/// so this waits for them; and it may not be the first that waits, so the row that was `written` counts also where
+/// another load has replaced its rows by now.
+fn recover(
+    endpoint: &Endpoint,
+    work: &Work<'_>,
+    written: Option<&str>,
+    patience: &Patience,
+) -> Result<(Session, Option<Counts>), Failure> {
     let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
         let looked = endpoint.connect().and_then(|mut session| {
             work.begin(&mut session, true)?;
-            let found = look_up(&mut session, work.sql)?;
+            let found = look_up(&mut session, work.sql, written)?;
             session.run("closing the transaction", "ROLLBACK")?;
             Ok((session, found))
         });

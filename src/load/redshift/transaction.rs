@@ -34,9 +34,18 @@ pub(super) enum Outcome {
 impl Work<'_> {
     /// Makes the transaction. `alone` has it wait for every load beside this table too: what one does that lost
     /// against another, since the ledger is one table for all.
-    pub(super) fn run(&self, session: &mut Session, alone: bool) -> Result<Outcome, Failure> {
+    ///
+    /// Before COMMIT is sent, `written` is set to when the ledger's row was written. Behind that the row may be
+    /// committed whatever the answer, and another load, which waited for the locks, may have replaced its rows before
+    /// anybody looks.
+    pub(super) fn run(
+        &self,
+        session: &mut Session,
+        alone: bool,
+        written: &mut Option<String>,
+    ) -> Result<Outcome, Failure> {
         self.begin(session, alone)?;
-        if let Some(counts) = look_up(session, self.sql)? {
+        if let Some(counts) = look_up(session, self.sql, None)? {
             session.run("closing the transaction", "ROLLBACK")?;
             return Ok(Outcome::WasThere(counts));
         }
@@ -48,12 +57,14 @@ impl Work<'_> {
         let counts = Counts { read: self.read, loaded, quarantined, deduplicated };
         let record = self.sql.record_counts(&counts, self.request.bytes, &self.request.content_hash);
         session.run("writing the ledger", &record)?;
+        *written = session.value("reading the ledger", &self.sql.written_at())?;
         session.run("committing", "COMMIT").map_err(|failure| match failure.then {
             Then::GiveUp if failure.code.is_none() => Failure { then: Then::LookUp, ..failure },
             _ => failure,
         })?;
         // A transaction that had failed would have ended in a rollback, which the client does not tell from a commit.
-        match look_up(session, self.sql).map_err(|failure| Failure { then: Then::LookUp, ..failure })? {
+        let found = look_up(session, self.sql, written.as_deref());
+        match found.map_err(|failure| Failure { then: Then::LookUp, ..failure })? {
             Some(stored) if stored == counts => Ok(Outcome::Committed(counts)),
             Some(_) => Err(Error::new(ErrorKind::NotConserved, "the ledger holds other counts than this load's")
                 .with_hint("something other than longshore wrote to the ledger while the load ran")
@@ -186,10 +197,11 @@ fn counted(what: &str, sent: u64, stored: u64) -> Result<(), Failure> {
     Err(Error::new(ErrorKind::NotConserved, message).into())
 }
 
-/// The counts of the load, if its rows were committed and have not been replaced since.
-pub(super) fn look_up(session: &mut Session, sql: &LoadSql) -> Result<Option<Counts>, Failure> {
+/// The counts of the load, if its rows were committed and have not been replaced since; those of the row that this
+/// process has `written`, by its time, whatever became of its rows.
+pub(super) fn look_up(session: &mut Session, sql: &LoadSql, written: Option<&str>) -> Result<Option<Counts>, Failure> {
     const DOING: &str = "reading the ledger";
-    let Some(row) = session.rows(DOING, &sql.look_up())?.into_iter().next() else { return Ok(None) };
+    let Some(row) = session.rows(DOING, &sql.look_up(written))?.into_iter().next() else { return Ok(None) };
     let numbers: Option<Vec<u64>> = row.iter().map(|text| text.as_deref()?.trim().parse().ok()).collect();
     match numbers.as_deref() {
         Some(&[read, loaded, quarantined, deduplicated]) => {

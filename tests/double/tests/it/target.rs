@@ -162,6 +162,30 @@ fn whatever_cuts_the_transaction_the_load_is_there_once() {
 }
 
 #[test]
+fn a_load_whose_commit_is_not_answered_and_that_another_one_replaces_is_not_made_again() {
+    let warehouse = Warehouse::start();
+    load(&warehouse, "zero", "{\"id\":0}\n");
+    warehouse.double.statements();
+    // While the first load copies, the second one comes to wait for its lock, and has it before the first looks again.
+    warehouse.double.faults().inject(Fault::StallAfterCopy, 1);
+    warehouse.double.faults().inject(Fault::CutAfterCommit, 1);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| load(&warehouse, "first", "{\"id\":1}\n"));
+        while !warehouse.double.statements().iter().any(|sql| sql.starts_with("COPY ")) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let second = loader(&warehouse).load_id("second").mode(Mode::Replace);
+        second.load(Source::bytes("{\"id\":2}\n")).unwrap();
+        let report = first.join().unwrap();
+        assert_eq!((report.already_loaded, report.counts.loaded), (false, 1));
+    });
+    let ledger = "SELECT load_id, replaced_by FROM _longshore_loads ORDER BY 1";
+    assert_eq!(numbers(&warehouse, ledger), ["first second", "second -", "zero second"]);
+    assert_eq!(numbers(&warehouse, "SELECT id FROM events"), ["2"]);
+    assert_eq!(staged(&warehouse), Vec::<String>::new());
+}
+
+#[test]
 fn a_row_that_the_server_refuses_is_quarantined_and_the_rest_is_loaded() {
     let warehouse = Warehouse::start();
     // A text inside of SUPER ends at 65,535 bytes, which only the server looks at.
