@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use longshore::load::{CopyAuthorization, MergeKeys, Mode, ScriptOptions, StageOptions, StageTarget};
-use longshore::{ErrorKind, Loader, Source};
+use longshore::{ErrorKind, Loader, Policy, Source, Type};
 
 const RECORDS: &str =
     "{\"id\":1,\"name\":\"a\",\"tags\":[1,2],\"at\":\"12:30:00\"}\nno record\n{\"id\":2,\"name\":null}\n";
@@ -62,6 +62,37 @@ fn what_is_staged_is_not_staged_again() {
     assert_eq!(again.counts.read, 3);
     assert_eq!(StageTarget::find(&options(root.path()), "orders", "one").unwrap().unwrap(), first);
     assert_eq!(StageTarget::find(&options(root.path()), "orders", "two").unwrap(), None);
+}
+
+#[test]
+fn an_id_that_is_staged_is_refused_for_anything_else() {
+    let root = tempfile::tempdir().unwrap();
+    let stage = || Loader::stage(options(root.path())).table("orders").load_id("one");
+    let merge = |keys: MergeKeys| Mode::Merge(keys);
+    stage().mode(merge(MergeKeys::new(["id"]))).load(Source::bytes(RECORDS)).unwrap();
+    let first = StageTarget::find(&options(root.path()), "orders", "one").unwrap().unwrap();
+    let other_table = || stage().mode(merge(MergeKeys::new(["id"]))).policy(Policy::default().hint("id", Type::Text));
+    for (loader, records, says) in [
+        (stage(), RECORDS.to_owned(), "in mode merge, and now it is append"),
+        (stage().mode(Mode::Replace), RECORDS.to_owned(), "in mode merge, and now it is replace"),
+        (stage().mode(merge(MergeKeys::new(["at"]))), RECORDS.to_owned(), "by other fields"),
+        (stage().mode(merge(MergeKeys::new(["id"]).order_by("at"))), RECORDS.to_owned(), "by other fields"),
+        (stage().mode(merge(MergeKeys::new(["id"]))), RECORDS.replace("12:30", "12:31"), "from another input"),
+        (other_table(), RECORDS.to_owned(), "for a table of other columns"),
+    ] {
+        let error = loader.load(Source::bytes(records)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{says}: {error}");
+        assert!(error.message().contains(says) && error.hint().unwrap().contains("--load-id"), "{says}: {error}");
+    }
+    assert!(stage().mode(merge(MergeKeys::new(["id"]))).load(Source::bytes(RECORDS)).unwrap().already_loaded);
+    assert_eq!(StageTarget::find(&options(root.path()), "orders", "one").unwrap().unwrap(), first);
+
+    // What an earlier version has staged says nothing of how.
+    let object = local(&first.script).parent().unwrap().parent().unwrap().join("staged.json");
+    let mut staged: serde_json::Value = serde_json::from_slice(&std::fs::read(&object).unwrap()).unwrap();
+    staged.as_object_mut().unwrap().remove("asked").unwrap();
+    std::fs::write(&object, staged.to_string()).unwrap();
+    assert!(stage().load(Source::bytes(RECORDS)).unwrap().already_loaded);
 }
 
 #[test]

@@ -114,6 +114,70 @@ pub struct StagedLoad {
     pub files: Vec<(String, u64)>,
     /// The URL of the quarantined records, one JSON object a line, with gzip; none if there are none.
     pub quarantine: Option<String>,
+    /// What was asked for. Versions before this was kept have left none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<Asked>,
+}
+
+/// What a load was staged from and how: under one id these must not differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Asked {
+    mode: String,
+    keys: Vec<String>,
+    order_by: Option<String>,
+    content_hash: String,
+    /// The version that staged the load. Another one may plan the same table in another way.
+    version: String,
+    /// A hash of the table that the data would make.
+    table: String,
+}
+
+impl Asked {
+    fn new(request: &LoadRequest, schema: &Schema, table: &TableName, create: &CreateOptions) -> Self {
+        let (mode, keys, order_by) = match &request.mode {
+            Mode::Merge(keys) => ("merge", keys.keys.clone(), keys.order_by.clone()),
+            Mode::Replace => ("replace", Vec::new(), None),
+            Mode::FailIfExists => ("fail", Vec::new(), None),
+            Mode::Append => ("append", Vec::new(), None),
+        };
+        // Not the plan for the table as it is: that changes with each load into it.
+        let mut hash = blake3::Hasher::new();
+        for column in &schema.columns {
+            hash.update(format!("{:?} {:?} {}\n", column.path, column.name, column.ty).as_bytes());
+        }
+        if let Ok(plan) = plan::create(schema, table, create) {
+            for planned in &plan.statements {
+                hash.update(planned.sql.as_bytes());
+            }
+        }
+        Asked {
+            mode: mode.to_owned(),
+            keys,
+            order_by,
+            content_hash: request.content_hash.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            table: hash.finalize().to_hex().to_string(),
+        }
+    }
+
+    /// Whether what is staged is what is asked for now.
+    fn check(&self, found: &StagedLoad) -> Result<()> {
+        let Some(then) = &found.asked else { return Ok(()) };
+        let by = |asked: &Asked| (asked.keys.clone(), asked.order_by.clone());
+        let differs = if then.mode != self.mode {
+            format!("in mode {}, and now it is {}", then.mode, self.mode)
+        } else if by(then) != by(self) {
+            "to be merged by other fields".to_owned()
+        } else if then.content_hash != self.content_hash {
+            "from another input".to_owned()
+        } else if then.version == self.version && then.table != self.table {
+            "for a table of other columns, types or attributes".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(ErrorKind::Conflict, format!("a load with this id was staged before, {differs}"))
+            .with_hint("stage it under another load id (--load-id); the script that was staged before stays as it is"))
+    }
 }
 
 /// An object store as the place to stage into, with a script for Redshift.
@@ -136,6 +200,7 @@ struct Load {
     plan: TablePlan,
     merge: Option<MergeColumns>,
     stager: Stager,
+    asked: Asked,
 }
 
 impl StageTarget {
@@ -204,7 +269,9 @@ impl Target for StageTarget {
         }
         self.state.begin()?;
         let table = table_name(request)?;
+        let asked = Asked::new(request, schema, &table, &self.options.create);
         if let Some(found) = find(&self.options.stage, &table, &request.load_id)? {
+            asked.check(&found)?;
             // Attempts that crashed behind that one, or beside it, may have left files.
             stage::clean_up_beside(&self.options.stage, &table, &request.load_id, &found.script);
             self.state = State::Done;
@@ -224,7 +291,7 @@ impl Target for StageTarget {
         };
         let stager = Stager::open(&self.options.stage, &stage_request)?;
         let schema = plan.schema.clone();
-        self.state = State::Open(Box::new(Load { table, request: request.clone(), plan, merge, stager }));
+        self.state = State::Open(Box::new(Load { table, request: request.clone(), plan, merge, stager, asked }));
         Ok(Begun::Open { schema, encoder: Box::new(AsItIs) })
     }
 
@@ -239,11 +306,11 @@ impl Target for StageTarget {
     fn commit(&mut self, read: u64) -> Result<Counts> {
         let load = self.state.end()?;
         let (table, load_id) = (load.table.clone(), load.request.load_id.clone());
-        let own = format!("{}/", load.stager.url());
+        let (own, asked) = (format!("{}/", load.stager.url()), load.asked.clone());
         self.finish(*load, read).or_else(|error| match find(&self.options.stage, &table, &load_id) {
             // Another attempt at the same load was faster, and has taken our files away. An object that names our own
             // ones is no answer: whether they are all there is what went wrong.
-            Ok(Some(found)) if !found.script.starts_with(&own) => Ok(found.counts),
+            Ok(Some(found)) if !found.script.starts_with(&own) => asked.check(&found).map(|()| found.counts),
             _ => Err(error),
         })
     }
@@ -272,7 +339,7 @@ impl StageTarget {
         let rows = staged.files.iter().map(|file| file.rows).sum();
         let kept = (staged.quarantined, staged.quarantined);
         let counts = conserved("the store", read, (staged.rows, rows), kept, 0)?;
-        let Load { table, request, plan, merge, mut stager } = load;
+        let Load { table, request, plan, merge, mut stager, asked } = load;
         let sql = LoadSql::new(&table, &request.load_id, &plan.schema, staged.format, merge).through_staging();
         let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };
         let script = Script { sql: &sql, plan: &plan, request: &request, staged: &staged, from, counts };
@@ -288,6 +355,7 @@ impl StageTarget {
             manifest: staged.manifest.clone(),
             files: staged.files.iter().map(|file| (file.url.clone(), file.bytes)).collect(),
             quarantine: staged.quarantine.as_ref().map(|kept| kept.lines.url.clone()),
+            asked: Some(asked),
         };
         let content = serde_json::to_vec_pretty(&found)
             .map_err(|cause| Error::new(ErrorKind::Syntax, "writing what was staged").with_cause(cause))?;
