@@ -79,12 +79,11 @@ impl Search<'_, '_> {
     fn refusal(&mut self, file: &StagedFile, rows: Range<u64>) -> Result<Option<Failure>> {
         let count = rows.end - rows.start;
         let manifest = self.stager.excerpt(file, rows)?;
-        let tried = self.work.begin(self.session, false).and_then(|()| {
-            self.work.prepare(self.session)?;
-            self.work.rows(self.session, Some(&manifest), count)
-        });
+        // What fails before the rows are copied says nothing of them: another load may hold the table's lock.
+        let ready = self.work.begin(self.session, false).and_then(|()| self.work.prepare(self.session));
+        let tried = ready.map(|()| self.work.rows(self.session, Some(&manifest), count));
         self.session.roll_back();
-        match tried {
+        match tried? {
             Ok(_) => Ok(None),
             Err(failure) if failure.then == Then::GiveUp && failure.error.kind() == ErrorKind::Database => {
                 Ok(Some(failure))

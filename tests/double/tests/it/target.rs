@@ -200,6 +200,37 @@ fn a_row_that_the_server_refuses_is_quarantined_and_the_rest_is_loaded() {
 }
 
 #[test]
+fn a_wait_for_a_lock_while_refused_rows_are_searched_for_is_not_taken_for_a_refusal() {
+    let warehouse = Warehouse::start();
+    load(&warehouse, "zero", "{\"id\":0,\"j\":[\"short\"]}\n");
+    let wide = "x".repeat(70_000);
+    let text = |id: u32| if id == 13 { wide.as_str() } else { "short" };
+    let records: String = (0..400).map(|id| format!("{{\"id\":{id},\"j\":[\"{}\"]}}\n", text(id))).collect();
+    let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
+    let options = options(&warehouse).with_queue_timeout(Duration::from_millis(1500));
+    let loader = Loader::redshift(url, options).table("events").load_id("one").retry_for(Duration::ZERO);
+    warehouse.double.statements();
+    let error = std::thread::scope(|scope| {
+        let loading = scope.spawn(|| loader.load(Source::bytes(records.clone())).unwrap_err());
+        while !warehouse.double.statements().iter().any(|sql| sql.starts_with("COPY ")) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // It waits for the load's first transaction, which is rolled back, and then the search waits for this one.
+        let mut other = warehouse.session();
+        other.run("BEGIN");
+        other.run("LOCK TABLE events");
+        let error = loading.join().unwrap();
+        other.run("ROLLBACK");
+        error
+    });
+    assert!(error.is_temporary() && error.message().contains("another load into the table"), "{error}");
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["1"]);
+    assert_eq!(staged(&warehouse), Vec::<String>::new());
+    let report = loader.load(Source::bytes(records)).unwrap();
+    assert_eq!((report.counts.loaded, report.counts.quarantined), (399, 1));
+}
+
+#[test]
 fn more_refused_rows_than_are_searched_for_end_the_load_with_their_number_and_reason() {
     let warehouse = Warehouse::start();
     load(&warehouse, "zero", "{\"id\":0,\"j\":[\"short\"]}\n");
