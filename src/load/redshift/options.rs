@@ -83,7 +83,8 @@ pub struct RedshiftOptions {
     /// How long a load waits for another one into the same table. Default: 1 hour.
     pub queue_timeout: Duration,
     /// For how long a transaction is tried again that lost against another one (error 1023, a deadlock), or whose
-    /// connection was lost. Default: 15 minutes.
+    /// connection was lost, counted from the first time that it failed. Whether a COMMIT without an answer was one is
+    /// asked in any case. Default: 15 minutes.
     pub retry_for: Duration,
 }
 

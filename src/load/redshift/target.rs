@@ -191,7 +191,7 @@ impl RedshiftTarget {
         let Load { session, request, wanted, plan, sql, stager } = load;
         let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };
         let queue_timeout = self.options.queue_timeout;
-        let patience = Patience { started: Instant::now(), limit: self.options.retry_for };
+        let mut patience = Patience { first_failure: None, limit: self.options.retry_for };
         let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut alone = false;
         let mut ready = false;
@@ -212,6 +212,9 @@ impl RedshiftTarget {
                 Err(failure) => failure,
             };
             let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+            patience.begin();
+            // Whatever time is left: only the ledger can tell what became of the COMMIT.
+            let is_unknown = failure.then == Then::LookUp && written.is_some();
             tracing::warn!(error = %failure.error, then = ?failure.then, "a load's transaction failed");
             match failure.then {
                 Then::GiveUp => {
@@ -227,7 +230,7 @@ impl RedshiftTarget {
                     }
                     return Err(failure.error);
                 }
-                _ if !patience.lasts(pause) => return Err(uncertain(failure)),
+                _ if !is_unknown && !patience.lasts(pause) => return Err(failure.error),
                 Then::Again => {
                     session.roll_back();
                     alone = true;
@@ -244,8 +247,10 @@ impl RedshiftTarget {
                     std::thread::sleep(pause);
                     match recover(&self.endpoint, &work, written.take().as_deref(), &patience) {
                         Ok((_, Some(counts))) => return Ok(counts),
+                        Ok((_, None)) if !patience.lasts(pause) => return Err(failure.error),
                         Ok((fresh, None)) => *session = fresh,
-                        Err(error) => return Err(uncertain(error)),
+                        Err(error) if is_unknown => return Err(uncertain(error)),
+                        Err(error) => return Err(error.error),
                     }
                 }
             }
@@ -271,16 +276,22 @@ fn outside(session: &mut Session, work: &Work<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// For how long attempts are made.
+/// For how long attempts are made again: it is counted from the first failure, so that a load which takes longer than
+/// that by itself is tried again too.
 struct Patience {
-    started: Instant,
+    first_failure: Option<Instant>,
     limit: Duration,
 }
 
 impl Patience {
+    /// Begins to count, if it has not begun.
+    fn begin(&mut self) {
+        self.first_failure.get_or_insert_with(Instant::now);
+    }
+
     /// Whether there is time for another attempt behind a pause.
     fn lasts(&self, pause: Duration) -> bool {
-        self.started.elapsed() + pause < self.limit
+        self.first_failure.is_none_or(|failure| failure.elapsed() + pause < self.limit)
     }
 }
 
@@ -311,12 +322,12 @@ fn recover(
 
 /// A failure behind which nobody knows whether the load was committed.
 fn uncertain(failure: Failure) -> Error {
-    if failure.then != Then::LookUp {
-        return failure.error;
-    }
     let what = "the connection was lost, and whether the load was committed is not known";
     Error::new(ErrorKind::Database, format!("{what}: {}", failure.error.message()))
-        .with_hint("run the same load again: if it was committed, the ledger says so and nothing is loaded twice")
+        .with_hint(
+            "run the same load again: if it was committed, the ledger says so and nothing is loaded twice, unless \
+             another load has replaced the table's rows by then",
+        )
         .with_temporary(true)
 }
 

@@ -44,6 +44,7 @@ impl Work<'_> {
         alone: bool,
         written: &mut Option<String>,
     ) -> Result<Outcome, Failure> {
+        *written = None;
         self.begin(session, alone)?;
         if let Some(counts) = look_up(session, self.sql, None)? {
             session.run("closing the transaction", "ROLLBACK")?;

@@ -162,6 +162,35 @@ fn whatever_cuts_the_transaction_the_load_is_there_once() {
 }
 
 #[test]
+fn a_load_that_takes_longer_than_it_may_be_tried_again_is_looked_up_and_tried_again() {
+    let loader = |warehouse: &Warehouse, retry_for| {
+        let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
+        let loader = Loader::redshift(url, options(warehouse).with_retry_for(retry_for)).table("events").load_id("one");
+        // The load itself is not made again.
+        loader.retry_for(Duration::ZERO)
+    };
+    for (fault, retry_for) in [
+        // Two COPYs stall for two seconds each.
+        (Fault::SerializationFailure, Duration::from_millis(3900)),
+        (Fault::CutBeforeCommit, Duration::from_millis(3900)),
+        (Fault::CutAfterCommit, Duration::ZERO),
+    ] {
+        let warehouse = Warehouse::start();
+        load(&warehouse, "zero", "{\"id\":0,\"name\":\"\"}\n");
+        warehouse.double.faults().inject(Fault::StallAfterCopy, 2);
+        warehouse.double.faults().inject(fault.clone(), 1);
+        let report = loader(&warehouse, retry_for).load(Source::bytes(RECORDS)).unwrap();
+        assert_eq!((report.already_loaded, report.counts.loaded), (false, 2), "{fault:?}");
+        assert_eq!(warehouse.double.faults().clear(), 0, "{fault:?} happened");
+        assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["3"], "{fault:?}");
+    }
+    let warehouse = Warehouse::start();
+    warehouse.double.faults().inject(Fault::CutBeforeCommit, 1);
+    let error = loader(&warehouse, Duration::ZERO).load(Source::bytes(RECORDS)).unwrap_err();
+    assert!(error.is_temporary() && !error.message().contains("not known"), "it was not committed: {error}");
+}
+
+#[test]
 fn a_load_whose_commit_is_not_answered_and_that_another_one_replaces_is_not_made_again() {
     let warehouse = Warehouse::start();
     load(&warehouse, "zero", "{\"id\":0}\n");
