@@ -396,13 +396,13 @@ fn the_redshift_script_adds_its_rows_once_however_often_it_is_run() {
         assert_eq!(support::count(&mut client, "t WHERE n >= 10"), 3);
         assert_eq!(support::count(&mut client, "t"), 3);
     }
-    // The rows of `a` were replaced, so it may be loaded again.
+    // The rows of `a` were replaced, and whoever runs its script once more does not want them back.
     client.batch_execute(&append).unwrap();
-    assert_eq!(support::count(&mut client, "t"), 8);
+    assert_eq!(support::count(&mut client, "t"), 3);
     let later = script("d", Mode::Append, 20..21);
     client.batch_execute("ALTER TABLE public.t ALTER n TYPE real").unwrap();
     client.batch_execute(&later).expect_err("the column would round");
     client.batch_execute("ROLLBACK; ALTER TABLE public.t ALTER n TYPE bigint").unwrap();
     client.batch_execute(&later).unwrap();
-    assert_eq!(support::count(&mut client, "t"), 9);
+    assert_eq!(support::count(&mut client, "t"), 4);
 }

@@ -27,7 +27,7 @@ pub(crate) struct Loading {
     /// With `--mode merge`: the field whose greatest value is the last [default: the order of the input]
     #[arg(long, value_name = "PATH", requires = "keys")]
     order_by: Option<String>,
-    /// The id of the load; under one id a table takes one load, ever [default: from the content]
+    /// The id of the load; a table takes an id once, until a later load replaces its rows [default: from the content]
     #[arg(long, value_name = "ID")]
     load_id: Option<String>,
     /// Load nothing when more records than this are quarantined [default: any number]

@@ -130,7 +130,8 @@ impl Loader {
         self
     }
 
-    /// Sets the id of the load: under one id a table takes one load, ever. By default a hash of the inputs' bytes.
+    /// Sets the id of the load: under one id a table takes one load, and again only once a later load has replaced its
+    /// rows. By default a hash of the inputs' bytes.
     #[must_use]
     pub fn load_id(mut self, id: impl Into<String>) -> Self {
         self.load_id = Some(id.into());

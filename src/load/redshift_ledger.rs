@@ -23,10 +23,11 @@ pub(super) const LOADS_COLUMNS: &str = "
     \"longshore_version\" VARCHAR(64) NOT NULL,
     \"replaced_by\" VARCHAR(1024)";
 
-/// The row of a load in the ledger, unless its rows were replaced since.
+/// The rows of a load in the ledger, also where its rows in the table were replaced since: whoever runs an old script
+/// once more does not ask for what a newer load has taken away.
 pub(super) fn is_loaded(ledger: &str, table: &str, load_id: &str) -> String {
     let (name, id) = (text(table), text(load_id));
-    format!("SELECT 1 FROM {ledger} WHERE table_name = {name} AND load_id = {id} AND replaced_by IS NULL")
+    format!("SELECT 1 FROM {ledger} WHERE table_name = {name} AND load_id = {id}")
 }
 
 /// The type of a temporary table's column that takes a Parquet column as it is. A JSON text that is copied into SUPER stays

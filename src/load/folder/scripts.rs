@@ -49,7 +49,8 @@ fn check_count(count: u64, table: &str) -> String {
     format!("SELECT 1 / CASE WHEN count(*) = {count} THEN 1 ELSE 0 END AS every_row_is_there FROM {table};\n")
 }
 
-/// A script for Redshift. It may be run again: rows are added only if the ledger does not have the load.
+/// A script for Redshift. It may be run again: rows are added only if the ledger does not have the load, replaced or
+/// not.
 fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manifest: &Manifest, url: &str) -> String {
     let columns = fit(schema, Dialect::Redshift).columns;
     let (target, ledger) = (table.quoted(), ledger(table));
@@ -58,7 +59,7 @@ fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manif
     let loaded = is_loaded(&ledger, &name, &request.load_id);
     let (name, id) = (text(&name), text(&request.load_id));
     let mut sql = format!(
-        "-- Loads {rows} rows into Redshift, once: run again, it adds nothing.\n\
+        "-- Loads {rows} rows into Redshift, once: run again, it adds nothing, also where a newer load replaced them.\n\
          -- Before: run create.redshift.sql, copy this folder to the place that manifest.redshift.json names, and give\n\
          -- the cluster a role that may read it (here its default one). Run it in one session and stop at an error.\n\
          CREATE TABLE IF NOT EXISTS {ledger} ({LOADS_COLUMNS}\n);\n\

@@ -1,9 +1,10 @@
 //! A load as one script, for somebody else to run: any number of times, and by two at once.
 //!
 //! SQL outside of a stored procedure has no IF, so the condition that the ledger lacks the load stands in every
-//! statement that changes something. The files go into a temporary table first, which is the session's own and harms
-//! nobody however often it is filled. Only then the transaction begins, with a lock before anything is read: it sees
-//! what those before it have committed, and those behind it see what it does.
+//! statement that changes something. A load whose rows were replaced counts as there: a scheduler that runs its script
+//! once more, after a newer load, must not bring them back. The files go into a temporary table first, which is the
+//! session's own and harms nobody however often it is filled. Only then the transaction begins, with a lock before
+//! anything is read: it sees what those before it have committed, and those behind it see what it does.
 
 use std::fmt::Write;
 
@@ -32,7 +33,8 @@ impl Script<'_> {
         let _ = write!(
             script,
             "-- Loads {} of {read} records into {}, once; {quarantined} go to the quarantine.\n\
-             -- It may be run again, and by two at once: what the ledger has is not loaded again.\n\
+             -- It may be run again, and by two at once: what the ledger has is not loaded again, also where a newer\n\
+             -- load has replaced it.\n\
              -- Run it whole, in one session, and stop at the first error; nothing is loaded then.\n",
             self.staged.rows,
             comment(&self.sql.target),
@@ -120,14 +122,8 @@ impl Script<'_> {
         statement(script, &format!("LOCK TABLE {}", self.sql.ledger));
         statement(script, &format!("LOCK TABLE {}", self.sql.target));
         self.columns(script);
-        let replaced = format!("{} AND replaced_by IS NOT NULL", self.of_this_load());
-        for table in [&self.sql.quarantine, &self.sql.ledger] {
-            let condition = match table == &self.sql.ledger {
-                true => replaced.clone(),
-                false => format!("{}{and_unless}", self.of_this_load()),
-            };
-            statement(script, &format!("DELETE FROM {table} WHERE {condition}"));
-        }
+        // Left there by a load whose row in the ledger was deleted by hand, to have it once more.
+        statement(script, &format!("DELETE FROM {} WHERE {}{and_unless}", self.sql.quarantine, self.of_this_load()));
         if self.request.mode == Mode::Replace {
             statement(script, &format!("{}{unless}", self.sql.delete_all()));
             statement(script, &format!("{}{and_unless}", self.sql.mark_replaced()));

@@ -147,7 +147,7 @@ impl LoadSql {
         format!("CREATE TEMP TABLE {name} ({}\n)", lines.join("\n"))
     }
 
-    /// The load's row in the ledger, unless its rows were replaced since.
+    /// The load's rows in the ledger, whatever became of what it has loaded: what a script goes by.
     pub(super) fn is_loaded(&self) -> String {
         is_loaded(&self.ledger, &self.table.name, &self.load_id)
     }

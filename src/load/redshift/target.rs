@@ -30,7 +30,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 ///
 /// Rows are staged as files below `options.stage`, and come into the table by one COPY of their manifest, in one
 /// transaction with quarantine and ledger. Two tables stand beside the target table, in its schema: `_longshore_loads`,
-/// the ledger, and `_longshore_quarantine`. Under one load id a table takes one load, ever.
+/// the ledger, and `_longshore_quarantine`. Under one load id a table takes one load; once a later one has replaced its
+/// rows it may be loaded again.
 ///
 /// Never a prefix: what is copied is what the manifest names, each file in exactly the size that was written. The staged
 /// files are removed once the load is committed, unless [`RedshiftOptions::keep_staged`] is set.

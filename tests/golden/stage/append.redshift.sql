@@ -1,5 +1,6 @@
 -- Loads 2 of 3 records into "shop"."orders", once; 1 go to the quarantine.
--- It may be run again, and by two at once: what the ledger has is not loaded again.
+-- It may be run again, and by two at once: what the ledger has is not loaded again, also where a newer
+-- load has replaced it.
 -- Run it whole, in one session, and stop at the first error; nothing is loaded then.
 SET json_parse_dedup_attributes TO true;
 CREATE SCHEMA IF NOT EXISTS "shop";
@@ -73,19 +74,18 @@ SELECT 1 / CASE WHEN COUNT(*) = 4 THEN 1 ELSE 0 END AS every_column_holds_its_va
     OR (a.attname IN ('at') AND (format_type(a.atttypid, a.atttypmod) LIKE 'character varying%' AND a.atttypmod - 4 >= 8))
     OR (a.attname IN ('tags') AND format_type(a.atttypid, a.atttypmod) = 'super')
 );
-DELETE FROM "shop"."_longshore_quarantine" WHERE table_name = 'orders' AND load_id = 'append' AND NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append' AND replaced_by IS NULL);
-DELETE FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append' AND replaced_by IS NOT NULL;
+DELETE FROM "shop"."_longshore_quarantine" WHERE table_name = 'orders' AND load_id = 'append' AND NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append');
 SELECT 1 / CASE WHEN COUNT(*) = 2 THEN 1 ELSE 0 END AS every_row_is_there FROM "_longshore_d7717b5d2816f518";
 SELECT 1 / CASE WHEN COUNT(*) = 1 THEN 1 ELSE 0 END AS every_row_is_there FROM "_longshore_d7717b5d2816f518_q";
 INSERT INTO "shop"."_longshore_quarantine" ("table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes")
 SELECT "table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes"
 FROM "_longshore_d7717b5d2816f518_q"
-WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append' AND replaced_by IS NULL);
+WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append');
 INSERT INTO "shop"."orders" ("id", "name", "tags", "at")
 SELECT "_longshore_d7717b5d2816f518"."id", "_longshore_d7717b5d2816f518"."name", JSON_PARSE("_longshore_d7717b5d2816f518"."tags"), "_longshore_d7717b5d2816f518"."at"
 FROM "_longshore_d7717b5d2816f518"
-WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append' AND replaced_by IS NULL);
+WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append');
 INSERT INTO "shop"."_longshore_loads" (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, longshore_version)
 SELECT 'orders', 'append', 3, 2, 1, 0, 80, '60ad5afe3a0fbcd7547bcc1e2953cf6e', '0.1.0'
-WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append' AND replaced_by IS NULL);
+WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append');
 COMMIT;

@@ -1,5 +1,6 @@
 -- Loads 1 of 3 records into "shop"."orders", once; 2 go to the quarantine.
--- It may be run again, and by two at once: what the ledger has is not loaded again.
+-- It may be run again, and by two at once: what the ledger has is not loaded again, also where a newer
+-- load has replaced it.
 -- Run it whole, in one session, and stop at the first error; nothing is loaded then.
 SET json_parse_dedup_attributes TO true;
 CREATE SCHEMA IF NOT EXISTS "shop";
@@ -74,8 +75,7 @@ SELECT 1 / CASE WHEN COUNT(*) = 4 THEN 1 ELSE 0 END AS every_column_holds_its_va
     OR (a.attname IN ('at') AND (format_type(a.atttypid, a.atttypmod) LIKE 'character varying%' AND a.atttypmod - 4 >= 8))
     OR (a.attname IN ('tags') AND format_type(a.atttypid, a.atttypmod) = 'super')
 );
-DELETE FROM "shop"."_longshore_quarantine" WHERE table_name = 'orders' AND load_id = 'merge' AND NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge' AND replaced_by IS NULL);
-DELETE FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge' AND replaced_by IS NOT NULL;
+DELETE FROM "shop"."_longshore_quarantine" WHERE table_name = 'orders' AND load_id = 'merge' AND NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge');
 SELECT 1 / CASE WHEN COUNT(*) = 1 THEN 1 ELSE 0 END AS every_row_is_there FROM "_longshore_18aa4baf95441d4a";
 DELETE FROM "_longshore_18aa4baf95441d4a" WHERE "_longshore_row" IN (SELECT "_longshore_row" FROM (SELECT "_longshore_row", ROW_NUMBER() OVER (PARTITION BY "id", "name", OCTET_LENGTH("name") ORDER BY "at" DESC NULLS LAST, "_longshore_row" DESC) AS nth FROM "_longshore_18aa4baf95441d4a") AS ranked WHERE nth > 1);
 DELETE FROM "_longshore_18aa4baf95441d4a" USING "shop"."orders" WHERE "orders"."id" = "_longshore_18aa4baf95441d4a"."id" AND "orders"."name" = "_longshore_18aa4baf95441d4a"."name" AND OCTET_LENGTH("orders"."name") = OCTET_LENGTH("_longshore_18aa4baf95441d4a"."name") AND ("orders"."at" > "_longshore_18aa4baf95441d4a"."at" OR ("_longshore_18aa4baf95441d4a"."at" IS NULL AND "orders"."at" IS NOT NULL));
@@ -83,11 +83,11 @@ SELECT 1 / CASE WHEN COUNT(*) = 2 THEN 1 ELSE 0 END AS every_row_is_there FROM "
 INSERT INTO "shop"."_longshore_quarantine" ("table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes")
 SELECT "table_name", "load_id", "source", "line", "byte", "path", "reason", "raw", "raw_bytes"
 FROM "_longshore_18aa4baf95441d4a_q"
-WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge' AND replaced_by IS NULL);
-DELETE FROM "_longshore_18aa4baf95441d4a" WHERE EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge' AND replaced_by IS NULL);
+WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge');
+DELETE FROM "_longshore_18aa4baf95441d4a" WHERE EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge');
 INSERT INTO "shop"."_longshore_loads" (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, longshore_version)
 SELECT 'orders', 'merge', 3, (SELECT COUNT(*) FROM "_longshore_18aa4baf95441d4a"), 2, 1 - (SELECT COUNT(*) FROM "_longshore_18aa4baf95441d4a"), 80, '60ad5afe3a0fbcd7547bcc1e2953cf6e', '0.1.0'
-WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge' AND replaced_by IS NULL);
+WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge');
 UPDATE "shop"."orders" SET "tags" = JSON_PARSE("_longshore_18aa4baf95441d4a"."tags"), "at" = "_longshore_18aa4baf95441d4a"."at" FROM "_longshore_18aa4baf95441d4a" WHERE "orders"."id" = "_longshore_18aa4baf95441d4a"."id" AND "orders"."name" = "_longshore_18aa4baf95441d4a"."name" AND OCTET_LENGTH("orders"."name") = OCTET_LENGTH("_longshore_18aa4baf95441d4a"."name");
 DELETE FROM "_longshore_18aa4baf95441d4a" USING "shop"."orders" WHERE "orders"."id" = "_longshore_18aa4baf95441d4a"."id" AND "orders"."name" = "_longshore_18aa4baf95441d4a"."name" AND OCTET_LENGTH("orders"."name") = OCTET_LENGTH("_longshore_18aa4baf95441d4a"."name");
 INSERT INTO "shop"."orders" ("id", "name", "tags", "at")

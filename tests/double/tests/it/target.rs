@@ -512,6 +512,28 @@ fn a_script_loads_once_however_often_it_is_run() {
 }
 
 #[test]
+fn a_script_that_is_run_again_behind_a_newer_one_that_replaces_brings_nothing_back() {
+    let warehouse = Warehouse::start();
+    let run = |script: &str| run(&mut warehouse.session(), script).unwrap();
+    let merge = Mode::Merge(MergeKeys::new(["k"]));
+    for (nth, mode) in [Mode::Append, Mode::Replace, merge].into_iter().enumerate() {
+        let old = script(&warehouse, &format!("old {nth}"), mode.clone(), "{\"k\":\"a\"}\nno record\n");
+        let new = script(&warehouse, &format!("new {nth}"), Mode::Replace, "{\"k\":\"b\"}\n{\"k\":\"c\"}\n");
+        run(&old);
+        run(&new);
+        let state = || {
+            let ledger = "SELECT load_id, loaded, replaced_by FROM _longshore_loads ORDER BY load_id";
+            let kept = "SELECT load_id, line FROM _longshore_quarantine ORDER BY load_id";
+            [numbers(&warehouse, ledger), numbers(&warehouse, kept)]
+        };
+        let before = state();
+        run(&old);
+        assert_eq!(numbers(&warehouse, "SELECT k FROM events ORDER BY k"), ["b", "c"], "{mode:?}");
+        assert_eq!(state(), before, "{mode:?}");
+    }
+}
+
+#[test]
 fn a_script_run_by_many_at_once_loads_once() {
     let warehouse = Warehouse::start();
     let first = script(&warehouse, "one", Mode::Append, "{\"k\":\"a\"}\n");
