@@ -15,7 +15,7 @@ use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::redshift_ledger::{LOADS, folded};
 use crate::load::retry::Pauses;
-use crate::load::stage::{LINES_FILE, StageRequest, Staged, Stager};
+use crate::load::stage::{self, LINES_FILE, StageRequest, Staged, Stager};
 use crate::load::state::State;
 use crate::load::target::{Begun, Counts, Encode, Prepared, Refused, Target};
 use crate::load::{LoadRequest, Mode};
@@ -100,6 +100,10 @@ impl Target for RedshiftTarget {
             // Rows of a table that was dropped are gone, so the load is to be done again.
             && (exists || counts.loaded == 0)
         {
+            // Whoever has committed it may have been killed before its files were removed.
+            if !self.options.keep_staged {
+                stage::clean_up_load(&self.options.stage, &table, &request.load_id, &[LINES_FILE]);
+            }
             self.state = State::Done;
             return Ok(Begun::AlreadyLoaded(counts));
         }

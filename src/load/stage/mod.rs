@@ -361,6 +361,12 @@ pub(super) fn read(options: &StageOptions, table: &TableName, load_id: &str, nam
     Ok(found)
 }
 
+/// Takes out of the store what attempts at a load have left there, but for objects of the given names.
+pub(super) fn clean_up_load(options: &StageOptions, table: &TableName, load_id: &str, but: &[&str]) {
+    let Ok(store) = Store::open(options) else { return };
+    clean_up(&store, &store.path(&load_folder(table, load_id)), None, but);
+}
+
 /// Takes out of the store what attempts at a load have left there, but for the one that an object's URL belongs to.
 pub(super) fn clean_up_beside(options: &StageOptions, table: &TableName, load_id: &str, url: &str) {
     let load_folder = load_folder(table, load_id);

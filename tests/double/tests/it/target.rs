@@ -91,6 +91,21 @@ fn what_is_in_quarantine_is_listed_and_shown() {
 }
 
 #[test]
+fn a_load_that_is_there_removes_the_files_of_one_that_was_killed_behind_its_commit() {
+    let warehouse = Warehouse::start();
+    let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
+    let keeping = Loader::redshift(url, options(&warehouse).with_keep_staged(true)).table("events").load_id("one");
+    assert!(!keeping.load(Source::bytes(RECORDS)).unwrap().already_loaded);
+    let files = staged(&warehouse);
+    assert!(files.iter().any(|url| url.ends_with(".parquet")), "{files:?}");
+    assert!(keeping.load(Source::bytes(RECORDS)).unwrap().already_loaded);
+    assert_eq!(staged(&warehouse), files, "they are to be kept");
+    assert!(load(&warehouse, "one", RECORDS).already_loaded);
+    let left = staged(&warehouse);
+    assert!(left.len() == 1 && left[0].ends_with("/quarantine.ndjson.gz"), "{left:?}");
+}
+
+#[test]
 fn json_is_parsed_and_not_one_long_string() {
     let warehouse = Warehouse::start();
     for (format, id) in [(StageFormat::Parquet, "parquet"), (StageFormat::Csv, "csv")] {
