@@ -12,15 +12,13 @@ use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::conserve::conserved;
 use crate::load::redshift_ledger::folded;
-use crate::load::stage::{self, StageOptions, StageRequest, Stager};
+use crate::load::stage::{self, STAGED, StageOptions, StageRequest, Stager};
 use crate::load::state::State;
 use crate::load::target::{Begun, Counts, Prepared, Refused, Target};
 use crate::load::{LoadRequest, Mode};
 use crate::plan::{CreateOptions, Dialect, RedshiftEvolve, RedshiftTable, TableName};
 use crate::schema::Schema;
 
-/// The object that says which attempt at a load counts.
-const STAGED: &str = "staged.json";
 const SCRIPT: &str = "load.redshift.sql";
 const CHANGES: &str = "changes.redshift.sql";
 /// Changes when older readers would misread the object.
@@ -273,7 +271,7 @@ impl Target for StageTarget {
         if let Some(found) = find(&self.options.stage, &table, &request.load_id)? {
             asked.check(&found)?;
             // Attempts that crashed behind that one, or beside it, may have left files.
-            stage::clean_up_beside(&self.options.stage, &table, &request.load_id, &found.script);
+            stage::clean_up_load(&self.options.stage, &table, &request.load_id, &[]);
             self.state = State::Done;
             return Ok(Begun::AlreadyLoaded(found.counts));
         }
@@ -359,6 +357,8 @@ impl StageTarget {
         };
         let content = serde_json::to_vec_pretty(&found)
             .map_err(|cause| Error::new(ErrorKind::Syntax, "writing what was staged").with_cause(cause))?;
+        // A load of the same id over a connection takes away what it finds, until this one is said to count.
+        stager.verify(&staged)?;
         if stager.win(STAGED, content)? {
             stager.clean_up(false, &[]);
             return Ok(counts);

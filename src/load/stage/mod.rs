@@ -42,6 +42,8 @@ use crate::schema::{Schema, Type};
 
 /// Files are made a multiple of this where nothing is known of the cluster.
 const SLICES: u32 = 4;
+/// The object that says which attempt at staging a load for a script counts.
+pub(super) const STAGED: &str = "staged.json";
 /// The longest text of a staging table's column, in bytes.
 const WIDEST_VARCHAR: u64 = 65_535;
 /// Refused rows that are told of; with more, something is wrong with the table and not with the rows.
@@ -311,7 +313,7 @@ impl Stager {
     /// but for objects of the given names. As far as the store lets it: leftovers cost space and nothing else.
     pub(super) fn clean_up(&mut self, all: bool, but: &[&str]) {
         let own = (!all).then(|| self.store.path(&self.folder));
-        clean_up(&self.store, &self.store.path(&self.load_folder), own.as_ref(), but);
+        clean_up(&self.store, &self.load_folder, own, but);
     }
 }
 
@@ -320,18 +322,33 @@ fn uncertain(error: Error) -> Error {
     error.with_hint("stage the same load again: if it was staged, that says so, and its files are still there")
 }
 
-/// Removes what attempts have left below a load's path, but for one attempt and for objects of the given names.
-fn clean_up(store: &Store, load: &Path, spared: Option<&Path>, but: &[&str]) {
-    let Ok(found) = store.below(load) else { return };
+/// Removes what attempts have left in a load's folder, but for one attempt, for the one that a script was staged for,
+/// and for objects of the given names.
+fn clean_up(store: &Store, load_folder: &str, own: Option<Path>, but: &[&str]) {
+    // Where that cannot be told, all of it may belong to a script.
+    let Ok(scripted) = scripted(store, load_folder) else { return };
+    let load = store.path(load_folder);
+    let Ok(found) = store.below(&load) else { return };
+    let spared: Vec<Path> = own.into_iter().chain(scripted).collect();
     for path in found {
-        let is_spared = spared.is_some_and(|spared| path.as_ref().starts_with(spared.as_ref()))
+        let is_spared = spared.iter().any(|spared| path.as_ref().starts_with(spared.as_ref()))
             || path.filename().is_some_and(|name| but.contains(&name));
         let is_attempts = path.as_ref().matches('/').count() > load.as_ref().matches('/').count() + 1;
         if is_attempts && !is_spared {
             let _ = store.delete(&path);
         }
     }
-    store.sweep(load);
+    store.sweep(&load);
+}
+
+/// The folder of the attempt that a script was staged for, if one was.
+fn scripted(store: &Store, load_folder: &str) -> Result<Option<Path>> {
+    let path = store.path(&format!("{load_folder}/{STAGED}"));
+    let Some(content) = store.get(&path)? else { return Ok(None) };
+    let staged: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
+    let attempt = staged["script"].as_str().and_then(|url| url.rsplit('/').nth(1));
+    let unreadable = || Error::new(ErrorKind::Corrupt, format!("{} is not what longshore wrote", store.url(&path)));
+    attempt.map(|attempt| Some(store.path(&format!("{load_folder}/{attempt}")))).ok_or_else(unreadable)
 }
 
 impl Drop for Stager {
@@ -361,19 +378,12 @@ pub(super) fn read(options: &StageOptions, table: &TableName, load_id: &str, nam
     Ok(found)
 }
 
-/// Takes out of the store what attempts at a load have left there, but for objects of the given names.
+/// Takes out of the store what attempts at a load have left there, but for the one that a script was staged for, and
+/// for objects of the given names.
 pub(super) fn clean_up_load(options: &StageOptions, table: &TableName, load_id: &str, but: &[&str]) {
-    let Ok(store) = Store::open(options) else { return };
-    clean_up(&store, &store.path(&load_folder(table, load_id)), None, but);
-}
-
-/// Takes out of the store what attempts at a load have left there, but for the one that an object's URL belongs to.
-pub(super) fn clean_up_beside(options: &StageOptions, table: &TableName, load_id: &str, url: &str) {
-    let load_folder = load_folder(table, load_id);
-    let attempt = url.rsplit('/').nth(1).unwrap_or_default();
-    let Ok(store) = Store::open(options) else { return };
-    let spared = store.path(&format!("{load_folder}/{attempt}"));
-    clean_up(&store, &store.path(&load_folder), Some(&spared), &[]);
+    if let Ok(store) = Store::open(options) {
+        clean_up(&store, &load_folder(table, load_id), None, but);
+    }
 }
 
 fn load_folder(table: &TableName, load_id: &str) -> String {

@@ -152,9 +152,11 @@ fn of_two_attempts_one_wins_and_takes_the_others_files_away() {
     };
     let (mut first, mut second, mut crashed) = (stage(), stage(), stage());
     crashed.keep();
-    assert!(first.win("staged.json", b"1".to_vec()).unwrap());
-    assert!(first.win("staged.json", b"1".to_vec()).unwrap(), "a request that was sent again meets its own object");
-    assert!(!second.win("staged.json", b"2".to_vec()).unwrap());
+    let staged = |stager: &Stager| format!("{{\"script\":\"{}/load.sql\"}}", stager.url()).into_bytes();
+    let (won, lost) = (staged(&first), staged(&second));
+    assert!(first.win("staged.json", won.clone()).unwrap());
+    assert!(first.win("staged.json", won.clone()).unwrap(), "a request that was sent again meets its own object");
+    assert!(!second.win("staged.json", lost).unwrap());
     drop(second);
     first.clean_up(false, &[]);
     first.keep();
@@ -164,7 +166,7 @@ fn of_two_attempts_one_wins_and_takes_the_others_files_away() {
     assert_eq!(left.len(), 3, "{left:?}");
     assert!(left.iter().all(|path| path.contains(&own) || path.ends_with("/one/staged.json")), "{left:?}");
     let table = TableName::parse("shop.orders", Dialect::Redshift).unwrap();
-    assert_eq!(super::read(&options(root.path()), &table, "one", "staged.json").unwrap().unwrap(), b"1");
+    assert_eq!(super::read(&options(root.path()), &table, "one", "staged.json").unwrap().unwrap(), won);
     assert_eq!(super::read(&options(root.path()), &table, "two", "staged.json").unwrap(), None);
 }
 

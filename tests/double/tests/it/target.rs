@@ -106,6 +106,26 @@ fn a_load_that_is_there_removes_the_files_of_one_that_was_killed_behind_its_comm
 }
 
 #[test]
+fn a_connected_load_leaves_the_files_of_a_staged_one_alone() {
+    let warehouse = Warehouse::start();
+    let scripted = ScriptOptions::new(options(&warehouse).stage);
+    let stage = || Loader::stage(scripted.clone()).table("public.events").load_id("one").load(Source::bytes(RECORDS));
+    stage().unwrap();
+    let files = staged(&warehouse);
+    let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
+    let connected = Loader::redshift(url, options(&warehouse)).table("public.events").load_id("one");
+    for already in [false, true] {
+        assert_eq!(connected.load(Source::bytes(RECORDS)).unwrap().already_loaded, already);
+        assert_eq!(staged(&warehouse), files);
+    }
+    assert!(stage().unwrap().already_loaded);
+    let found = StageTarget::find(&scripted, "public.events", "one").unwrap().unwrap();
+    let script = String::from_utf8(warehouse.double.s3().store().read(&found.script).unwrap()).unwrap();
+    run(&mut warehouse.session(), &script).unwrap();
+    assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["2"]);
+}
+
+#[test]
 fn json_is_parsed_and_not_one_long_string() {
     let warehouse = Warehouse::start();
     for (format, id) in [(StageFormat::Parquet, "parquet"), (StageFormat::Csv, "csv")] {
