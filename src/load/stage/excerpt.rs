@@ -1,6 +1,6 @@
 //! Some rows of a staged file as a file of their own, to see what a server has against them.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
@@ -34,34 +34,44 @@ pub(super) fn cut(format: StageFormat, content: &[u8], shape: &FileShape, rows: 
     file.finish()
 }
 
+/// Reads no further than to the end of the last row wanted, and never has more of the text in memory than a buffer.
 fn csv(content: &[u8], start: usize, count: usize) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    GzDecoder::new(content).read_to_end(&mut text)?;
+    let mut text = BufReader::new(GzDecoder::new(content));
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let (mut row, mut quoted) = (0, false);
-    let (mut from, mut to) = (if start == 0 { Some(0) } else { None }, text.len());
-    for (at, byte) in text.iter().enumerate() {
-        match byte {
-            b'"' => quoted = !quoted,
-            b'\n' if !quoted => {
-                row += 1;
-                if row == start {
-                    from = Some(at + 1);
-                }
-                if row == start + count {
-                    to = at + 1;
-                    break;
-                }
-            }
+    while row < start + count {
+        let piece = text.fill_buf()?;
+        if piece.is_empty() {
+            break;
+        }
+        let end = row_end(piece, &mut quoted);
+        let length = end.unwrap_or(piece.len());
+        if row >= start {
+            encoder.write_all(&piece[..length])?;
+        }
+        text.consume(length);
+        row += usize::from(end.is_some());
+    }
+    encoder.finish()
+}
+
+/// Where the row ends that a piece of the text begins or goes on with, if that is in the piece. A line end in quotes is
+/// none, and quotes are doubled inside of quotes; `quoted` is kept from piece to piece.
+fn row_end(piece: &[u8], quoted: &mut bool) -> Option<usize> {
+    for at in memchr::memchr2_iter(b'"', b'\n', piece) {
+        match piece[at] {
+            b'"' => *quoted = !*quoted,
+            _ if !*quoted => return Some(at + 1),
             _ => {}
         }
     }
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(&text[from.unwrap_or(to)..to])?;
-    encoder.finish()
+    None
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
@@ -78,5 +88,28 @@ mod tests {
         assert_eq!(rows(1, 1), "2,\"b\"\"\n\"\"\"\n");
         assert_eq!(rows(2, 1), "3,\"\"\n");
         assert_eq!(rows(1, 2), "2,\"b\"\"\n\"\"\"\n3,\"\"\n");
+        assert_eq!(rows(2, 9), "3,\"\"\n");
+    }
+
+    #[test]
+    fn of_a_large_csv_nothing_is_read_behind_the_rows_wanted() {
+        let row = |nth: usize| format!("{nth},\"{}\n\"\"\"\n", "x".repeat(nth % 5000));
+        let text: String = (0..1000).map(row).collect();
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
+        encoder.write_all(text.as_bytes()).unwrap();
+        let content = encoder.finish().unwrap();
+        let cut = |content: &[u8], start, count| {
+            let mut text = String::new();
+            GzDecoder::new(csv(content, start, count)?.as_slice()).read_to_string(&mut text)?;
+            std::io::Result::Ok(text)
+        };
+        for (start, count) in [(0, 1), (0, 1000), (400, 1), (999, 1), (123, 456)] {
+            let expected: String = (start..start + count).map(row).collect();
+            assert!(cut(&content, start, count).unwrap() == expected, "{count} rows from {start}");
+        }
+        // What is behind is not there, and is not missed.
+        let (half, first) = (&content[..content.len() / 2], row(0) + &row(1));
+        assert_eq!(cut(half, 0, 2).unwrap(), first);
+        cut(half, 999, 1).unwrap_err();
     }
 }
