@@ -23,6 +23,9 @@ pub(super) const LOADS_COLUMNS: &str = "
     \"longshore_version\" VARCHAR(64) NOT NULL,
     \"replaced_by\" VARCHAR(1024)";
 
+/// What has the server keep the last of equal keys in one object of a JSON text, where it would refuse the text.
+pub(super) const SETTLE_JSON: &str = "SET json_parse_dedup_attributes TO true";
+
 /// The rows of a load in the ledger, also where its rows in the table were replaced since: whoever runs an old script
 /// once more does not ask for what a newer load has taken away.
 pub(super) fn is_loaded(ledger: &str, table: &str, load_id: &str) -> String {

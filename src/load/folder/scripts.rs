@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use super::manifest::Manifest;
 use crate::error::Error;
-use crate::load::redshift_ledger::{LOADS, LOADS_COLUMNS, check_columns, copied_type, folded, is_loaded, text};
+use crate::load::redshift_ledger::{
+    LOADS, LOADS_COLUMNS, SETTLE_JSON, check_columns, copied_type, folded, is_loaded, text,
+};
 use crate::load::{LoadRequest, Mode};
 use crate::plan::{Dialect, Plan, TableName, fit, identifier, literal};
 use crate::schema::{Column, Schema, Type};
@@ -54,6 +56,7 @@ fn check_count(count: u64, table: &str) -> String {
 fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manifest: &Manifest, url: &str) -> String {
     let columns = fit(schema, Dialect::Redshift).columns;
     let (target, ledger) = (table.quoted(), ledger(table));
+    let parses = columns.iter().any(|column| column.ty == Type::Json);
     // As a connected load writes it.
     let name = folded(table.clone()).name;
     let loaded = is_loaded(&ledger, &name, &request.load_id);
@@ -62,11 +65,16 @@ fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manif
         "-- Loads {rows} rows into Redshift, once: run again, it adds nothing, also where a newer load replaced them.\n\
          -- Before: run create.redshift.sql, copy this folder to the place that manifest.redshift.json names, and give\n\
          -- the cluster a role that may read it (here its default one). Run it in one session and stop at an error.\n\
-         CREATE TABLE IF NOT EXISTS {ledger} ({LOADS_COLUMNS}\n);\n\
+         -- A text or JSON value of more than 65,535 bytes ends the COPY, and nothing is loaded: `longshore stage`,\n\
+         -- or a load over a connection, puts such a record aside, and takes longer JSON.\n\
+         {set}CREATE TABLE IF NOT EXISTS {ledger} ({LOADS_COLUMNS}\n);\n\
+         -- A transaction of its own, with the locks before anything is read.\n\
+         COMMIT;\n\
          BEGIN;\n\
          -- Two sessions that run this take turns, and nobody changes the table meanwhile.\n\
          LOCK {ledger};\n",
         rows = manifest.loaded,
+        set = if parses { format!("{SETTLE_JSON};\n") } else { String::new() },
     );
     if !manifest.parts.is_empty() {
         let widths = columns.iter().map(|column| (column, column.max_bytes));

@@ -5,7 +5,7 @@
 
 use super::options::CopyAuthorization;
 use super::plan::MergeColumns;
-use crate::load::redshift_ledger::{LOADS, LOADS_COLUMNS, copied_type, is_loaded, text};
+use crate::load::redshift_ledger::{LOADS, LOADS_COLUMNS, SETTLE_JSON, copied_type, is_loaded, text};
 use crate::load::stage::{NULL_MARKER, QUARANTINE_COLUMNS, ROW_COLUMN, StageFormat};
 use crate::load::target::Counts;
 use crate::plan::{TableName, identifier};
@@ -112,10 +112,10 @@ impl LoadSql {
             || (self.format != StageFormat::Csv && self.columns.iter().any(converted))
     }
 
-    /// What has the server keep the last of equal keys in one object of a JSON text, where it would refuse the text.
+    /// What has the server take JSON texts with equal keys, where there are JSON texts.
     pub(super) fn settle_json(&self) -> Option<&'static str> {
         let parses = self.format != StageFormat::Csv && self.columns.iter().any(|column| column.ty == Type::Json);
-        parses.then_some("SET json_parse_dedup_attributes TO true")
+        parses.then_some(SETTLE_JSON)
     }
 
     /// Whether the staging table has the number of each row.

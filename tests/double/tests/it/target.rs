@@ -568,6 +568,40 @@ fn a_script_that_is_run_again_behind_a_newer_one_that_replaces_brings_nothing_ba
     }
 }
 
+/// A load into a folder, brought into the bucket: its two scripts.
+fn in_a_folder(warehouse: &Warehouse, id: &str, records: &str) -> [String; 2] {
+    let root = tempfile::tempdir().unwrap();
+    let loader = Loader::new(format!("dir:{}", root.path().display())).table("events").load_id(id);
+    loader.load(Source::bytes(records.to_owned())).unwrap();
+    let folder = root.path().join("events").join(id);
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let placed = |name: &str| {
+        let text = String::from_utf8(read(name)).unwrap();
+        text.replace("s3://BUCKET/PREFIX", &format!("s3://{BUCKET}/folder"))
+    };
+    warehouse.put(&format!("folder/events/{id}/part-00000.parquet"), &read("part-00000.parquet"));
+    warehouse.put(&format!("folder/events/{id}/manifest.redshift.json"), placed("manifest.redshift.json").as_bytes());
+    ["create.redshift.sql", "load.redshift.sql"].map(placed)
+}
+
+#[test]
+fn the_script_of_a_folder_loads_once_and_not_into_a_table_that_would_change_its_values() {
+    let warehouse = Warehouse::start();
+    let records = "{\"n\":1,\"s\":\"a\",\"j\":[{\"k\":1}],\"u\":\"00010203-0405-0607-0809-0a0b0c0d0e0f\",\"b\":true,\
+                   \"t\":\"12:30:00\",\"d\":\"2024-05-01\",\"ts\":\"2024-05-01T10:00:00Z\",\"f\":0.5,\
+                   \"x\":12345678901234567890}\n";
+    let [create, first] = in_a_folder(&warehouse, "one", records);
+    run(&mut warehouse.session(), &create).unwrap();
+    for _ in 0..2 {
+        run(&mut warehouse.session(), &first).unwrap();
+        assert_eq!(numbers(&warehouse, "SELECT n, s, json_typeof(j), b, f FROM events"), ["1 a array t 0.5"]);
+    }
+    let [_, second] = in_a_folder(&warehouse, "two", "{\"n\":1.5}\n");
+    let error = run(&mut warehouse.session(), &second).expect_err("an integer is no place for 1.5");
+    assert!(error.contains("every_column_holds_its_values"), "{error}");
+    assert_eq!(numbers(&warehouse, "SELECT n FROM events"), ["1"]);
+}
+
 #[test]
 fn a_script_run_by_many_at_once_loads_once() {
     let warehouse = Warehouse::start();
