@@ -299,11 +299,11 @@ fn what_a_load_kept_is_kept_once_when_the_load_is_made_again() {
 fn what_loads_without_any_row_kept_still_waits_behind_the_first_that_makes_the_table() {
     let (url, mut client) = database();
     let load = |input: &str| Loader::new(&url).table("t").load(Source::bytes(input)).unwrap().counts;
-    assert_eq!(load("no\nrecord\n").quarantined, 2);
+    assert_eq!(load("{no\n{record\n").quarantined, 2);
     assert_eq!(load("{\"a\":1}\n").loaded, 1);
     let groups = Quarantine::new(&url, "t").groups(&Selection::default()).unwrap();
     assert_eq!(groups.iter().map(|group| group.records).sum::<u64>(), 2);
-    assert_eq!(load("no\nrecord\n").quarantined, 2, "as the ledger has it");
+    assert_eq!(load("{no\n{record\n").quarantined, 2, "as the ledger has it");
     assert_eq!(count(&mut client, "_longshore_quarantine"), 2);
     // Batches of a stream of which no record is for its own table.
     let (url, _client) = database();
@@ -315,4 +315,20 @@ fn what_loads_without_any_row_kept_still_waits_behind_the_first_that_makes_the_t
     }
     let groups = Quarantine::new(&url, "ev").groups(&Selection::default()).unwrap();
     assert_eq!(groups.iter().map(|group| group.records).sum::<u64>(), 3);
+}
+
+#[test]
+fn for_a_record_that_stays_the_table_is_not_changed() {
+    let (url, mut client) = database();
+    let frozen = Contract::default().types(OnChange::Quarantine).columns(OnChange::Quarantine);
+    let mut loader = Loader::new(&url).table("t").open_with(StreamOptions::default().contract(frozen)).unwrap();
+    for (position, lines) in [(1, "{\"n\":1}\n"), (3, "{\"n\":3000000000}\n{\"n\":\"q\",\"extra\":5}\n")] {
+        loader.write(lines, Offset::new("s", position)).unwrap();
+        loader.commit().unwrap();
+    }
+    assert_eq!(waiting(&mut client), 2);
+    let policy = Policy::default().hint("n", Type::Int64);
+    let report = Quarantine::new(&url, "t").policy(policy).replay(&Selection::default()).unwrap();
+    assert_eq!((report.loaded, report.left, report.altered.len()), (1, 1, 1), "{report:?}");
+    assert!(client.query("SELECT extra FROM t", &[]).is_err());
 }

@@ -130,8 +130,10 @@ fn a_turn_that_somebody_else_has_is_waited_for_without_the_rows() {
     let mut loader = under_way(&url);
     let mut rival = Client::connect(&url, NoTls).unwrap();
     let held = holding_the_ledger(&url, COPIED, move |client, _| {
+        // Each session has a lock of two numbers beside it.
         let sql = "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' \
-                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+                   AND objsubid = 1";
         let turn: i64 = client.query_one(sql, &[]).unwrap().get(0);
         // Stands in the queue for the turn, so has it before the rows that are there.
         std::thread::spawn(move || {

@@ -71,7 +71,7 @@ impl Quarantine {
             let others: Vec<TableName> = tables[1..].iter().map(|(_, name)| name.clone()).collect();
             let opened = quarantine.open(&request.load_id, &attempt.ids(), &others, &self.contract)?;
             let Some(open) = opened else { return Ok(false) };
-            // Again without the records of which a table has refused a row.
+            // Again without the records that do not fit, or of which a table has refused a row.
             if self.load(open, &tables, &request, &mut attempt, report)? {
                 break;
             }
@@ -98,8 +98,8 @@ impl Quarantine {
         }
     }
 
-    /// Loads what fits of an attempt and commits it. `false` if a table has refused rows: their records have been left out, and
-    /// nothing was changed.
+    /// Loads what fits of an attempt and commits it. `false` if records do not fit, or a table has refused their rows: they have
+    /// been left out, and nothing was changed.
     fn load(
         &self,
         mut open: OpenReplay<'_>,
@@ -117,11 +117,12 @@ impl Quarantine {
                 None => attempt.leave_all(&open.keyless(nth).unwrap_or_default()),
             }
         }
+        let tried = attempt.ids().len();
         attempt.check(&schemas)?;
-        if attempt.is_empty() {
+        if attempt.ids().len() < tried {
             // Nothing is changed for records that do not fit all the same.
             open.leave();
-            return Ok(true);
+            return Ok(attempt.is_empty());
         }
         let (mut altered, mut own) = (Vec::new(), Counts::default());
         for (nth, (table, name)) in tables.iter().enumerate() {

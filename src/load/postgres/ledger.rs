@@ -229,13 +229,9 @@ impl<'a> Ledger<'a> {
         counts: Counts,
     ) -> Result<i64> {
         fault::point("ledger.write")?;
-        // A row may be there under this id if its rows were replaced; it then takes the new load's values, and what that load
-        // had in quarantine is in this one's again.
-        let quarantine = self.key.beside(QUARANTINE).quoted();
+        // A row may be there under this id if its rows were replaced; it then takes the new load's values.
         let sql = format!(
-            "WITH again AS (DELETE FROM {quarantine} WHERE table_name = $1 AND load_id = $2 AND quarantined_at < now() \
-             AND EXISTS (SELECT FROM {ledger} WHERE table_name = $1 AND load_id = $2)) \
-             INSERT INTO {ledger} AS l (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, \
+            "INSERT INTO {} AS l (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, \
              sources, schema, longshore_version, formats) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12::jsonb) \
              ON CONFLICT (table_name, load_id) DO UPDATE SET committed_at = now(), read = excluded.read, \
@@ -243,8 +239,8 @@ impl<'a> Ledger<'a> {
              bytes = excluded.bytes, content_hash = excluded.content_hash, sources = excluded.sources, \
              schema = excluded.schema, longshore_version = excluded.longshore_version, formats = excluded.formats, \
              replaced_by = NULL \
-             WHERE l.replaced_by IS NOT NULL RETURNING {WRITTEN_AT}",
-            ledger = self.table
+             WHERE l.replaced_by IS NOT NULL RETURNING {WRITTEN_AT}, xmax::text <> '0'",
+            self.table
         );
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let sources: Vec<String> = request.sources.iter().map(|source| printable(source)).collect();
@@ -278,10 +274,28 @@ impl<'a> Ledger<'a> {
             ],
         );
         match written.map_err(|error| failed("writing the ledger", &error))? {
-            Some(row) => Ok(row.get(0)),
+            Some(row) => {
+                // What a row has instead of another one, it was locked for.
+                if row.get(1) {
+                    self.forget_kept(client)?;
+                }
+                Ok(row.get(0))
+            }
             None => Err(Error::new(ErrorKind::Conflict, "the ledger has this load already; nothing was loaded")
                 .with_hint("something other than longshore wrote to the ledger while the load ran")),
         }
+    }
+}
+
+impl Ledger<'_> {
+    /// Takes away what this load had in quarantine when it was made before: it is there again.
+    fn forget_kept(&self, client: &mut Client) -> Result<()> {
+        let quarantine = self.key.beside(QUARANTINE).quoted();
+        let sql = format!("DELETE FROM {quarantine} WHERE table_name = $1 AND load_id = $2 AND quarantined_at < now()");
+        let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
+            [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)];
+        client.execute_typed(&sql, &parameters).map_err(|error| failed("clearing the quarantine", &error))?;
+        Ok(())
     }
 }
 

@@ -66,7 +66,7 @@ impl Watch {
     /// The process that serves the present transaction.
     fn serving(&self, asking: &mut Client) -> Option<(i32, String)> {
         let sql = "SELECT a.pid, a.backend_start::text FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
-                   WHERE l.locktype = 'advisory' AND l.classid = $1 AND l.objid = $2 AND l.objsubid = 1 AND l.granted";
+                   WHERE l.locktype = 'advisory' AND l.classid = $1 AND l.objid = $2 AND l.objsubid = 2 AND l.granted";
         let (high, low) = ((self.mark >> 32) as u32, self.mark as u32);
         let row = asking.query_typed_opt(sql, &[(&high, SqlType::OID), (&low, SqlType::OID)]).ok()??;
         Some((row.get(0), row.get(1)))
@@ -130,7 +130,9 @@ impl Client {
     /// What marks a transaction as one of this session, behind its BEGIN; nothing where nobody asks.
     pub(in crate::load) fn mark(&self) -> String {
         let watch = self.line.watch.as_ref();
-        watch.map_or_else(String::new, |watch| format!("; SELECT pg_advisory_xact_lock({})", watch.mark.cast_signed()))
+        // Of two numbers, which no lock of one number is in the way of.
+        let halves = |mark: u64| ((mark >> 32) as i32, mark as i32);
+        watch.map_or_else(String::new, |watch| format!("; SELECT pg_advisory_xact_lock{:?}", halves(watch.mark)))
     }
 
     /// Whether the connection is known to be lost.
