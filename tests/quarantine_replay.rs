@@ -6,6 +6,7 @@ mod proxy;
 mod support;
 
 use longshore::load::{Contract, MergeKeys, Mode, OnChange, Rewrite, Selection};
+use longshore::records::Kind;
 use longshore::{
     ErrorKind, Feed, Loader, Offset, Policy, Quarantine, ReadOptions, ReplayReport, Route, Source, StreamOptions, Type,
 };
@@ -298,7 +299,9 @@ fn what_a_load_kept_is_kept_once_when_the_load_is_made_again() {
 #[test]
 fn what_loads_without_any_row_kept_still_waits_behind_the_first_that_makes_the_table() {
     let (url, mut client) = database();
-    let load = |input: &str| Loader::new(&url).table("t").load(Source::bytes(input)).unwrap().counts;
+    let mut read = ReadOptions::default();
+    read.format.kind = Some(Kind::Ndjson);
+    let load = |input: &str| Loader::new(&url).table("t").read(read.clone()).load(Source::bytes(input)).unwrap().counts;
     assert_eq!(load("{no\n{record\n").quarantined, 2);
     assert_eq!(load("{\"a\":1}\n").loaded, 1);
     let groups = Quarantine::new(&url, "t").groups(&Selection::default()).unwrap();

@@ -412,7 +412,7 @@ fn what_cannot_be_is_refused_with_its_exit_code() {
         (&["stream", "--to", "postgres://127.0.0.1:1/d"], 64, "a stream needs files"),
         (&["stream", "--kafka", "h:1", "--to", "postgres://127.0.0.1:1/d"], 64, "--topic"),
         (&["stream", "x", "--to", "postgres://127.0.0.1:1/d", "--metrics", "1.2.3.4:5"], 74, "serving metrics"),
-        (&["quarantine", "list", "--to", "s3:x", "--table", "t"], 64, "Postgres server"),
+        (&["quarantine", "list", "--to", "s3:x", "--table", "t"], 64, "on a server"),
     ];
     for (args, code, message) in cases {
         let run = longshore(args);

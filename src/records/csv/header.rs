@@ -52,7 +52,8 @@ impl Table<'_> {
             return 0;
         }
         let is_narrow = |row: usize| self.cells(row).len() != self.width;
-        let plain = (0..self.len()).find(|&row| !(is_narrow(row) && self.is_title(row))).unwrap_or(0);
+        let described = self.behind_description();
+        let plain = (described..self.len()).find(|&row| !(is_narrow(row) && self.is_title(row))).unwrap_or(0);
         let padded = (0..self.len()).find(|&row| !self.is_title(row)).unwrap_or(0);
         let is_headed = padded > plain && self.are_names(padded) && self.names_typed_column(padded);
         let mut row = if is_headed { padded } else { plain };
@@ -67,6 +68,19 @@ impl Table<'_> {
             row = names;
         }
         row
+    }
+
+    /// Passes over lines that describe a wide table in pairs, as in `Region:;Germany`: such as have at most two cells, in
+    /// front of at least twice as many rows of four or more. They end with the first that has as many, or with one in which
+    /// nothing is filled.
+    fn behind_description(&self) -> usize {
+        let lines = (0..self.len()).take_while(|&row| self.cells(row).len() <= 2).count();
+        let usual = (lines..self.len()).filter(|&row| self.cells(row).len() == self.width).count();
+        if self.width < 4 || lines == 0 || usual < 2 * lines {
+            return 0;
+        }
+        let is_filled = |row: &usize| self.cells(*row).iter().any(|cell| !cell.trimmed(self.head).is_empty());
+        (lines..self.len()).find(is_filled).unwrap_or(lines)
     }
 
     /// Whether a row has at most one filled cell, and that one is words, in front if it is not alone; or is a `#` comment of its

@@ -107,6 +107,16 @@ fn titles_and_blank_lines_in_front_are_skipped_and_counted() {
 }
 
 #[test]
+fn pairs_in_front_of_a_wide_table_are_no_header() {
+    let rows = "a;1;2;3;4\nb;5;6;7;8\n".repeat(4);
+    let found = layout(&format!("The table of:\nRegion:;Germany\nSex:;both\n\"\"\n;;;;\nname;w;x;y;z\n{rows}"));
+    assert_eq!((found.columns.len(), found.preamble), (5, 5));
+    assert_eq!(found.columns[0], "name");
+    // Few rows behind them prove nothing.
+    assert_eq!(layout("Region:;Germany\nSex:;both\na;1;2;3\n").columns.len(), 2);
+}
+
+#[test]
 fn where_there_is_no_header_the_first_row_is_a_record_whatever_it_looks_like() {
     let options = FormatOptions { kind: Some(Kind::Csv), header: Some(false), ..FormatOptions::default() };
     for text in ["42\na,1,2\nb,3,4\nc,5,6\n", "Sales\na,1,2\nb,3,4\n", "# x\na,1,2\nb,3,4\n", "a,,\nb,c,d\nb,c,d\n"] {
