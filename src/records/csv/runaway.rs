@@ -50,26 +50,34 @@ impl Runaway {
     /// Looks for the end of the row at `start`, which begins a line. A row of more than `max_row` bytes is none.
     pub(super) fn settle(&mut self, data: &[u8], start: usize, dialect: &Dialect, max_row: usize) -> Settled {
         self.known = self.known.filter(|known| start < known.end.unwrap_or(known.open_at));
-        let line = line_end(data, start, dialect);
         let found = match &mut self.known {
-            Some(known) if start >= known.start => match row_end(&data[..line], start, dialect) {
-                RowEnd::InQuotes if ends_line(data, line, dialect) => match known.row_end(data, dialect) {
-                    // That row ends where this one does not.
-                    RowEnd::At(end) if end <= line => {
-                        self.known = None;
-                        row_end(data, start, dialect)
-                    }
+            Some(known) if start >= known.start => {
+                let line = line_end(data, start, dialect);
+                match row_end(&data[..line], start, dialect) {
+                    RowEnd::InQuotes if ends_line(data, line, dialect) => match known.row_end(data, dialect) {
+                        // That row ends where this one does not.
+                        RowEnd::At(end) if end <= line => {
+                            self.known = None;
+                            row_end(data, start, dialect)
+                        }
+                        found => found,
+                    },
                     found => found,
-                },
-                found => found,
-            },
+                }
+            }
             _ => row_end(data, start, dialect),
         };
+        if let RowEnd::At(end) = found
+            && end <= data.len()
+            && end - start <= max_row
+        {
+            return Settled::Row(end);
+        }
+        let line = line_end(data, start, dialect);
         // A quote as the last byte may be the first half of a doubled one, but then the row ends later anyway.
         let (settled, is_open) = match found {
             RowEnd::At(end) if end - start > max_row => (Settled::Line(line), true),
-            RowEnd::At(end) if end > data.len() => (Settled::Open { in_quotes: true }, true),
-            RowEnd::At(end) => (Settled::Row(end), false),
+            RowEnd::At(_) => (Settled::Open { in_quotes: true }, true),
             RowEnd::InQuotes if data.len() - start > max_row => (Settled::Line(line), true),
             RowEnd::InQuotes => (Settled::Open { in_quotes: true }, true),
             RowEnd::Open => (Settled::Open { in_quotes: false }, false),
