@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use ::postgres::error::{Severity, SqlState};
+use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
 use serde_json::json;
 
 use super::error::failed;
 use super::offsets::{CREATE_OFFSETS, OFFSETS};
-use super::session::{Client, Endpoint};
+use super::session::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::load::target::{Counts, LoadRequest};
@@ -108,7 +108,7 @@ const WRITTEN_AT: &str = "(extract(epoch FROM committed_at) * 1000000)::bigint";
 /// The ledger beside one table.
 pub(super) struct Ledger<'a> {
     key: &'a LoadKey,
-    table: String,
+    pub(super) table: String,
 }
 
 impl<'a> Ledger<'a> {
@@ -151,7 +151,7 @@ impl<'a> Ledger<'a> {
 
     /// The query for the counts that the transaction of [`parameters`](Ledger::parameters) has written, whatever has become of
     /// its rows since: the next load may have replaced them before this one has learnt that they were there.
-    fn query_own(&self) -> String {
+    pub(super) fn query_own(&self) -> String {
         self.query(&format!("{WRITTEN_AT} = $3"))
     }
 
@@ -162,7 +162,10 @@ impl<'a> Ledger<'a> {
         )
     }
 
-    fn parameters<'p>(&'p self, written_at: &'p i64) -> [(&'p (dyn ::postgres::types::ToSql + Sync), SqlType); 3] {
+    pub(super) fn parameters<'p>(
+        &'p self,
+        written_at: &'p i64,
+    ) -> [(&'p (dyn ::postgres::types::ToSql + Sync), SqlType); 3] {
         let Ledger { key: LoadKey { target, load_id }, .. } = self;
         [(&target.name, SqlType::TEXT), (load_id, SqlType::TEXT), (written_at, SqlType::INT8)]
     }
@@ -285,9 +288,7 @@ impl<'a> Ledger<'a> {
                 .with_hint("something other than longshore wrote to the ledger while the load ran")),
         }
     }
-}
 
-impl Ledger<'_> {
     /// Takes away what this load had in quarantine when it was made before: it is there again.
     fn forget_kept(&self, client: &mut Client) -> Result<()> {
         let quarantine = self.key.beside(QUARANTINE).quoted();
@@ -299,7 +300,7 @@ impl Ledger<'_> {
     }
 }
 
-fn counts_of(rows: &[::postgres::Row]) -> Option<Counts> {
+pub(super) fn counts_of(rows: &[::postgres::Row]) -> Option<Counts> {
     let row = rows.first()?;
     let count = |i| u64::try_from(row.get::<_, i64>(i)).unwrap_or_default();
     Some(Counts { read: count(0), loaded: count(1), quarantined: count(2), deduplicated: count(3) })
@@ -344,74 +345,6 @@ fn formats(formats: &[String]) -> Option<String> {
 /// Text that Postgres can hold: without U+0000.
 fn printable(text: &str) -> String {
     text.replace('\0', "\\u0000")
-}
-
-/// Commits, and makes sure that it was a commit.
-///
-/// The client library drops the tag that would tell COMMIT from the ROLLBACK that a failed transaction ends with. So
-/// the ledger is read behind it: on the same session, or, if it was lost together with the answer, on a new one.
-///
-/// Returns the session to go on with.
-pub(super) fn commit(
-    mut client: Client,
-    endpoint: &Endpoint,
-    key: &LoadKey,
-    (counts, written_at): (Counts, i64),
-) -> Result<(Client, Counts)> {
-    fault::point("commit.send")?;
-    let ledger = Ledger::new(key);
-    let (client, found) = match client.commit_and_query(&ledger.query_own(), &ledger.parameters(&written_at)) {
-        Ok(rows) => match (fault::point("commit.answer"), rows) {
-            (Ok(()), Ok(rows)) => (client, counts_of(&rows)),
-            _ => recover(endpoint, key, written_at)?,
-        },
-        Err(error) if outcome_is_unknown(&error) => recover(endpoint, key, written_at)?,
-        // The server refused: a constraint that is checked at the end. It has rolled back.
-        Err(error) => return Err(failed("committing", &error)),
-    };
-    match found {
-        Some(stored) if stored == counts => Ok((client, counts)),
-        Some(_) => Err(Error::new(ErrorKind::NotConserved, "the ledger holds other counts than this load's")
-            .with_hint("something other than longshore wrote to the ledger while the load ran")),
-        None => Err(Error::new(ErrorKind::Database, "the transaction did not commit; nothing was loaded")
-            .with_hint("run the same load again")
-            .with_temporary(true)),
-    }
-}
-
-fn outcome_is_unknown(error: &::postgres::Error) -> bool {
-    match error.as_db_error() {
-        // A server that is being stopped may say so before or after the commit.
-        Some(refusal) => {
-            !matches!(refusal.parsed_severity(), Some(Severity::Error)) || *refusal.code() == SqlState::ADMIN_SHUTDOWN
-        }
-        None => true,
-    }
-}
-
-/// Looks the load up on a new session, and returns that too.
-fn recover(endpoint: &Endpoint, key: &LoadKey, written_at: i64) -> Result<(Client, Option<Counts>)> {
-    let looked_up = (|| {
-        let mut client = endpoint.reconnect()?;
-        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
-        client.batch_execute(begin).map_err(|error| failed("reading the ledger", &error))?;
-        // The old session may still be at work on the commit. It holds the table's lock until it has ended.
-        lock(&mut client, key.lock(), endpoint.options.recovery_timeout)?;
-        let ledger = Ledger::new(key);
-        let rows = match exists(&mut client, &ledger.table)? {
-            true => client.query_typed(&ledger.query_own(), &ledger.parameters(&written_at)),
-            false => Ok(Vec::new()),
-        };
-        let found = counts_of(&rows.map_err(|error| failed("reading the ledger", &error))?);
-        client.batch_execute("ROLLBACK").map_err(|error| failed("reading the ledger", &error))?;
-        Ok((client, found))
-    })();
-    looked_up.map_err(|error: Error| {
-        let what = "the connection was lost while committing, and whether the load was committed is not known";
-        Error::new(ErrorKind::Database, format!("{what}: {}", error.message()))
-            .with_hint("run the same load again: if it was committed, the ledger says so and nothing is loaded twice")
-            .with_temporary(true)
-    })
 }
 
 /// Takes a lock that is held until the transaction ends.

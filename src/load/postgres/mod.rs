@@ -2,6 +2,7 @@
 
 mod adapt;
 mod catalog;
+mod commit;
 mod contract;
 mod copy;
 mod early;
@@ -162,7 +163,7 @@ impl Target for PostgresTarget {
 
     fn commit(&mut self, read: u64) -> Result<Counts> {
         let (client, key, settled) = self.state.end()?.settle(read)?;
-        let (_, counts) = ledger::commit(client, &self.endpoint, &key, (settled.counts, settled.written_at))?;
+        let (_, counts) = commit::commit(client, &self.endpoint, &key, (settled.counts, settled.written_at))?;
         self.state = State::Done;
         Ok(counts)
     }

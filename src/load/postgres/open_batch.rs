@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::adapt::Adapted;
+use super::commit;
 use super::early::Target;
 use super::error::failed;
 use super::familiar::{self, Familiar};
-use super::ledger::{self, LoadKey};
+use super::ledger::LoadKey;
 use super::offsets::{Offsets, Step};
 use super::open::Ready;
 use super::rows::{self, Load, Settled};
@@ -201,7 +202,7 @@ impl<'a> OpenBatch<'a> {
             self.stream.put_back(client);
             return Err(error);
         }
-        let (client, _) = ledger::commit(client, &self.stream.endpoint, key, (own.counts, own.written_at))?;
+        let (client, _) = commit::commit(client, &self.stream.endpoint, key, (own.counts, own.written_at))?;
         if self.copied.is_some() {
             self.stream.early.of_use();
         }
