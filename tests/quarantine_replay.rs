@@ -335,3 +335,33 @@ fn for_a_record_that_stays_the_table_is_not_changed() {
     assert_eq!((report.loaded, report.left, report.altered.len()), (1, 1, 1), "{report:?}");
     assert!(client.query("SELECT extra FROM t", &[]).is_err());
 }
+
+#[test]
+fn a_stream_whose_table_was_dropped_goes_on_over_batches_without_a_row() {
+    let (url, mut client) = database();
+    let fill = || {
+        let mut loader = Loader::new(&url).table("t").open().unwrap();
+        for (position, lines) in [(1, "{\"a\":1}\n"), (2, "broken\n"), (3, "{\"a\":2}\n")] {
+            loader.write(lines, Offset::new("s", position)).unwrap();
+            loader.commit().unwrap();
+        }
+    };
+    fill();
+    client.batch_execute("DROP TABLE t").unwrap();
+    fill();
+    assert_eq!(values(&mut client), ["1", "2"]);
+    balance(&mut client, "t");
+}
+
+#[test]
+fn a_replay_that_leaves_everything_is_no_load() {
+    let (url, mut client) = database();
+    fill(&url);
+    let before = count(&mut client, "_longshore_loads");
+    let quarantine = Quarantine::new(&url, "t").policy(Policy::default().hint("a", Type::Text));
+    let wrong = quarantine.clone().mode(Mode::Merge(MergeKeys::new(["idd"]))).replay(&Selection::default()).unwrap();
+    assert_eq!((wrong.loaded, wrong.left, wrong.load_ids.len()), (0, 4, 0), "{wrong:?}");
+    assert_eq!(count(&mut client, "_longshore_loads"), before);
+    assert_eq!(quarantine.replay(&Selection::default()).unwrap().loaded, 3);
+    balance(&mut client, "t");
+}

@@ -138,7 +138,7 @@ pub(super) fn content_hash(found: &Found) -> String {
 fn warnings(names: &[String], found: &Found) -> Vec<String> {
     let of = |((name, end), format): ((&String, &crate::source::InputEnd), &Arc<Format>)| -> Vec<String> {
         let in_front = match &**format {
-            Format::Csv(layout) if layout.preamble > 0 => Some(match layout.preamble {
+            Format::Csv(layout) if layout.titles > 0 => Some(match layout.preamble {
                 1 => "the first line, in front of the table, is not taken for a record".to_owned(),
                 lines => format!("the first {lines} lines, in front of the table, are not taken for records"),
             }),
@@ -212,6 +212,6 @@ mod tests {
             warnings("Sales report\n\nid,name,total\n1,a,2.5\n2,b,3.5\n"),
             ["<bytes>: the first 2 lines, in front of the table, are not taken for records"]
         );
-        assert!(warnings("id,name,total\n1,a,2.5\n").is_empty());
+        assert!(warnings("\n\nid,name,total\n1,a,2.5\n").is_empty());
     }
 }

@@ -70,6 +70,9 @@ pub struct Layout {
     pub surplus: u32,
     /// How many lines stand before the header and are neither header nor data (titles, blank lines).
     pub preamble: u64,
+    /// How many of these rows hold something.
+    #[serde(skip)]
+    pub titles: u64,
 }
 
 /// The format of one input.

@@ -178,8 +178,4 @@ impl Policy {
     pub(crate) fn hint_of(&self, path: &Path) -> Option<&Hint> {
         self.hints.iter().find(|hint| hint.is_for(path))
     }
-
-    pub(crate) fn hint_for(&self, path: &str) -> Option<&Hint> {
-        self.hints.iter().find(|hint| hint.path == path)
-    }
 }

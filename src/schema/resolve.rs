@@ -65,8 +65,7 @@ impl Policy {
         let path = &field.path;
         let classes = field.evidence.classes().without(ClassSet::of(&[Class::Null, Class::EmptyObject]));
         let only_objects = classes == ClassSet::of(&[Class::Object]);
-        if !self.flatten || !only_objects || field.evidence.is_collapsed() || self.hint_for(&path.to_string()).is_some()
-        {
+        if !self.flatten || !only_objects || field.evidence.is_collapsed() || self.hint_of(path).is_some() {
             return false;
         }
         let children = following.iter().take_while(|below| inside(&below.path, path));

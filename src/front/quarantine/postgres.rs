@@ -108,7 +108,7 @@ impl Quarantine {
         attempt: &mut Attempt<'_>,
         report: &mut ReplayReport,
     ) -> Result<bool> {
-        let mut schemas = BTreeMap::new();
+        let (tried, mut schemas) = (attempt.ids().len(), BTreeMap::new());
         for (nth, (table, _)) in tables.iter().enumerate() {
             let (mode, seen) = (self.mode_of(*table), attempt.sketch(*table));
             let resolver = Resolver::new(&self.policy, mode);
@@ -117,7 +117,6 @@ impl Quarantine {
                 None => attempt.leave_all(&open.keyless(nth).unwrap_or_default()),
             }
         }
-        let tried = attempt.ids().len();
         attempt.check(&schemas)?;
         if attempt.ids().len() < tried {
             // Nothing is changed for records that do not fit all the same.

@@ -123,7 +123,7 @@ impl Decide for Values<'_> {
         // Objects stay whole: taken apart, they would be more fields than one.
         let schema = Policy::default().flatten(false).resolve(&seen)?;
         let found = schema.column(KEY).map_or(Type::Null, |column| column.ty);
-        let hint = self.policy.hint_for(&self.path.to_string());
+        let hint = self.policy.hint_of(self.path);
         if hint.is_some_and(|hint| hint.reading != Reading::Native) {
             return Err(Error::config("values past the budget are promoted as they are spelled, not by a reading")
                 .with_hint("hint the type alone, or load the input anew with the hint"));

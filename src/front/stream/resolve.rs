@@ -53,7 +53,7 @@ impl<'a> Resolver<'a> {
         keep_to_budget(&mut schema, &there, self.policy.max_columns, |column| {
             let path = column.path.to_string();
             let is_id = [ROW_ID, PARENT_ID, INDEX].contains(&path.as_str());
-            is_id || self.keys.contains(&path.as_str()) || policy.hint_for(&path).is_some()
+            is_id || self.keys.contains(&path.as_str()) || policy.hint_of(&column.path).is_some()
         });
         leave_room(&mut schema, &there, seen, self.policy);
         Ok(schema)
@@ -87,7 +87,7 @@ fn patient(policy: &mut Policy, seen: &Sketch) -> Result<Schema> {
 
 fn waiting(error: &Error, policy: &Policy) -> Option<String> {
     let path = error.location()?.column.clone()?;
-    policy.hint_for(&path).is_some().then_some(path)
+    policy.hints.iter().any(|hint| hint.path == path).then_some(path)
 }
 
 /// The fields that the table has a column for, and the schema only columns of what is inside.

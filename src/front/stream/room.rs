@@ -13,7 +13,7 @@ pub(super) fn leave_room(schema: &mut Schema, there: &There<'_>, seen: &Sketch, 
         let field = seen.fields().binary_search_by(|field| field.path.cmp(&column.path));
         // What a record batch declares has no range.
         let is_seen = field.is_ok_and(|at| seen.fields()[at].evidence.ints().is_some());
-        let is_hinted = policy.hint_for(&column.path.to_string()).is_some();
+        let is_hinted = policy.hint_of(&column.path).is_some();
         if is_seen && !is_hinted && there.column(column).is_none() {
             column.ty = Type::Int32;
         }

@@ -56,8 +56,8 @@ fn outcome_is_unknown(error: &::postgres::Error) -> bool {
 fn recover(endpoint: &Endpoint, key: &LoadKey, written_at: i64) -> Result<(Client, Option<Counts>)> {
     let looked_up = (|| {
         let mut client = endpoint.reconnect()?;
-        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
-        client.batch_execute(begin).map_err(|error| failed("reading the ledger", &error))?;
+        let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED{}", client.mark());
+        client.batch_execute(&begin).map_err(|error| failed("reading the ledger", &error))?;
         // The old session may still be at work on the commit. It holds the table's lock until it has ended.
         lock(&mut client, key.lock(), endpoint.options.recovery_timeout)?;
         let ledger = Ledger::new(key);

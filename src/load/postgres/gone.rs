@@ -40,7 +40,7 @@ pub(super) struct Child {
     has_ids: bool,
     is_indexed: bool,
     /// Whether its indexes are ours to make.
-    is_owned: bool,
+    pub(super) is_owned: bool,
 }
 
 fn is_id(path: &Path, ty: &PgType) -> bool {

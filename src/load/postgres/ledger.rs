@@ -232,7 +232,8 @@ impl<'a> Ledger<'a> {
         counts: Counts,
     ) -> Result<i64> {
         fault::point("ledger.write")?;
-        // A row may be there under this id if its rows were replaced; it then takes the new load's values.
+        // A row may be there under this id if its rows were replaced, or it had none and others of its stream's went with
+        // their table; it then takes the new load's values.
         let sql = format!(
             "INSERT INTO {} AS l (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, \
              sources, schema, longshore_version, formats) \
@@ -242,7 +243,7 @@ impl<'a> Ledger<'a> {
              bytes = excluded.bytes, content_hash = excluded.content_hash, sources = excluded.sources, \
              schema = excluded.schema, longshore_version = excluded.longshore_version, formats = excluded.formats, \
              replaced_by = NULL \
-             WHERE l.replaced_by IS NOT NULL RETURNING {WRITTEN_AT}, xmax::text <> '0'",
+             WHERE l.replaced_by IS NOT NULL OR l.loaded = 0 RETURNING {WRITTEN_AT}, xmax::text <> '0'",
             self.table
         );
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);

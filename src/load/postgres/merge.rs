@@ -315,12 +315,13 @@ struct Trait {
 
 /// The columns of which there is anything to know.
 fn traits(client: &mut Client, key: &LoadKey) -> Result<Vec<Trait>> {
-    let sql = "SELECT a.attname::text, a.attidentity = 'a', CASE WHEN a.attcollation <> t.typcollation \
+    let sql = "SELECT a.attname::text, a.attidentity = 'a', CASE WHEN a.attcollation <> b.typcollation \
                THEN quote_ident(n.nspname) || '.' || quote_ident(c.collname) END \
                FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+               JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END \
                LEFT JOIN pg_collation c ON c.oid = a.attcollation LEFT JOIN pg_namespace n ON n.oid = c.collnamespace \
                WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped \
-               AND (a.attidentity = 'a' OR a.attcollation <> t.typcollation)";
+               AND (a.attidentity = 'a' OR a.attcollation <> b.typcollation)";
     let rows = client.query_typed(sql, &[(&key.target.quoted(), SqlType::TEXT)]);
     let known = |row: &::postgres::Row| Trait { name: row.get(0), is_always: row.get(1), collation: row.get(2) };
     Ok(rows.map_err(|error| failed("reading the catalog", &error))?.iter().map(known).collect())

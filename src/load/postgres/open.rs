@@ -241,10 +241,12 @@ pub(super) fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: J
 /// taken for something else without an error.
 pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: &Mode) -> Result<ExistingTable> {
     fault::point("table.lock")?;
+    let table = key.target.quoted();
     if *mode == Mode::Replace {
+        let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        client.batch_execute(&lock).map_err(|error| failed("locking the table", &error))?;
         refuse_children(client, oid, key)?;
     }
-    let table = key.target.quoted();
     let (lock, doing) = match mode {
         Mode::Replace => (format!("TRUNCATE TABLE {table}"), "emptying the table"),
         _ => (format!("LOCK TABLE {table} IN ROW EXCLUSIVE MODE"), "locking the table"),
@@ -262,7 +264,8 @@ fn refuse_children(client: &mut Client, oid: u32, key: &LoadKey) -> Result<()> {
     let existing = catalog::read(client, oid, target)?;
     let Some(id) = gone::id_column(&existing) else { return Ok(()) };
     let (parent, id) = (identifier(gone::PARENT_ID), identifier(&id.name));
-    for gone::Child { name, .. } in gone::children(client, target)? {
+    let owned = gone::children(client, target)?.into_iter().filter(|child| child.is_owned);
+    for gone::Child { name, .. } in owned {
         let sql = format!("SELECT EXISTS (SELECT FROM {name} c JOIN {target} t ON c.{parent} = t.{id})");
         let row = client.query_typed_one(&sql, &[]).map_err(|error| failed("looking for child tables", &error))?;
         if row.get(0) {

@@ -103,7 +103,8 @@ impl RedshiftQuarantine {
             }
         }
         if let Some(numbers) = numbers {
-            let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+            // No record has the number 0.
+            let numbers: Vec<String> = std::iter::once(&0).chain(numbers).map(ToString::to_string).collect();
             sql.push_str(&format!(" AND q.\"id\" IN ({})", numbers.join(", ")));
         }
         sql

@@ -59,7 +59,8 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(endpoint: Endpoint, process: i32, started: String) -> Self {
-        let mark = RandomState::new().hash_one(process);
+        // Each half is a number without a sign: the least of all is none to the server if it is written out.
+        let mark = RandomState::new().hash_one(process) & 0x7fff_ffff_7fff_ffff;
         Watch { endpoint, process, started, mark, copied: None }
     }
 

@@ -23,7 +23,7 @@ pub(in crate::load) fn failed(doing: impl Display, error: &::postgres::Error) ->
     };
     let code = refusal.code().code();
     let failure = Error::new(ErrorKind::Database, format!("{doing}: {} (SQLSTATE {code})", message(refusal)))
-        .with_temporary(may_pass(code) && !is_raised(refusal));
+        .with_temporary(may_pass(code) && !is_refusal(refusal));
     let standby = refusal.message().contains("during recovery").then_some("25006");
     match hint(standby.unwrap_or(code)) {
         Some(hint) => failure.with_hint(hint),
@@ -91,10 +91,18 @@ pub(in crate::load) fn refused_row(
 /// trigger is to blame, or it is too wide.
 fn blames_a_row(refusal: &DbError) -> bool {
     let code = refusal.code().code();
-    is_raised(refusal) || ["22", "23"].iter().any(|class| code.starts_with(class)) || ["44000", "54000"].contains(&code)
+    is_refusal(refusal)
+        || ["22", "23"].iter().any(|class| code.starts_with(class))
+        || ["44000", "54000"].contains(&code)
 }
 
-/// Whether the author of a trigger or function refuses, under any code that he chose.
+/// Whether the author of a trigger or function refuses something, under any code that he chose. Other languages than the
+/// server's own pass errors on under their codes: what may pass was none of the author's.
+fn is_refusal(refusal: &DbError) -> bool {
+    is_raised(refusal) && (refusal.routine() == Some("exec_stmt_raise") || !may_pass(refusal.code().code()))
+}
+
+/// Whether a trigger or function has put the message into words.
 fn is_raised(refusal: &DbError) -> bool {
     ["P0", "38", "39"].iter().any(|class| refusal.code().code().starts_with(class))
         || refusal.routine().is_some_and(|routine| {

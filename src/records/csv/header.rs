@@ -44,7 +44,8 @@ impl Table<'_> {
     /// Skips titles and comments in front of the table.
     ///
     /// A title padded to full width (`Sales 2024,,,`) could also be a record with holes, or a header whose other columns
-    /// have no names, so it is skipped only when a row of names over typed columns follows.
+    /// have no names, so it is skipped only when a row of names follows, and these name typed columns or the title is of more
+    /// than one word.
     ///
     /// Where the user says that there is no header, the first row is the first record.
     fn behind_titles(&self, forced: Option<bool>) -> usize {
@@ -52,10 +53,10 @@ impl Table<'_> {
             return 0;
         }
         let is_narrow = |row: usize| self.cells(row).len() != self.width;
-        let described = self.behind_description();
-        let plain = (described..self.len()).find(|&row| !(is_narrow(row) && self.is_title(row))).unwrap_or(0);
+        let plain = (0..self.len()).find(|&row| !(is_narrow(row) && self.is_title(row))).unwrap_or(0);
         let padded = (0..self.len()).find(|&row| !self.is_title(row)).unwrap_or(0);
-        let is_headed = padded > plain && self.are_names(padded) && self.names_typed_column(padded);
+        let sure = || self.names_typed_column(padded) || (plain..padded).all(|title| self.is_phrase(title));
+        let is_headed = padded > plain && self.are_names(padded) && sure();
         let mut row = if is_headed { padded } else { plain };
         // A title that happens to hold the delimiter is given away by what follows it: names over typed columns.
         let names = (row..self.len()).take(RAGGED_TITLES).find(|&row| !is_narrow(row));
@@ -68,19 +69,6 @@ impl Table<'_> {
             row = names;
         }
         row
-    }
-
-    /// Passes over lines that describe a wide table in pairs, as in `Region:;Germany`: such as have at most two cells, in
-    /// front of at least twice as many rows of four or more. They end with the first that has as many, or with one in which
-    /// nothing is filled.
-    fn behind_description(&self) -> usize {
-        let lines = (0..self.len()).take_while(|&row| self.cells(row).len() <= 2).count();
-        let usual = (lines..self.len()).filter(|&row| self.cells(row).len() == self.width).count();
-        if self.width < 4 || lines == 0 || usual < 2 * lines {
-            return 0;
-        }
-        let is_filled = |row: &usize| self.cells(*row).iter().any(|cell| !cell.trimmed(self.head).is_empty());
-        (lines..self.len()).find(is_filled).unwrap_or(lines)
     }
 
     /// Whether a row has at most one filled cell, and that one is words, in front if it is not alone; or is a `#` comment of its
@@ -97,6 +85,11 @@ impl Table<'_> {
             (Some(title), None) => !Class::of(title).is_typed() && !cells[0].trimmed(self.head).is_empty(),
             _ => false,
         }
+    }
+
+    /// Whether what a row holds has a blank in it.
+    fn is_phrase(&self, row: usize) -> bool {
+        self.cells(row).iter().map(|cell| cell.trimmed(self.head)).all(|cell| cell.is_empty() || cell.contains(&b' '))
     }
 
     /// Whether a row with rows below it holds at least two words and nothing else.

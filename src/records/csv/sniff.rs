@@ -305,7 +305,14 @@ impl Reading {
         };
         let body = if start.header { first.end } else { first.start };
         let surplus = width.saturating_sub(columns.len()) as u32;
-        Ok(Layout { dialect, columns, body: body as u64, surplus, preamble: lines(first.start) })
+        Ok(Layout {
+            dialect,
+            columns,
+            body: body as u64,
+            surplus,
+            preamble: lines(first.start),
+            titles: start.row as u64,
+        })
     }
 }
 

@@ -98,7 +98,9 @@ impl<O: Owner + 'static> Consumer<O> {
     pub(crate) fn poll(&self, timeout: Duration) -> Result<Option<Received<'_>>> {
         self.inner.context().place_the_unplaced(&self.inner)?;
         if self.stalled.load(Ordering::Relaxed) {
-            go_on(&self.inner, None)?;
+            if let Err(error) = go_on(&self.inner, None) {
+                return self.wait_out(error);
+            }
             self.stalled.store(false, Ordering::Relaxed);
         }
         match self.inner.poll(timeout) {
@@ -115,7 +117,16 @@ impl<O: Owner + 'static> Consumer<O> {
                         self.stalled.store(false, Ordering::Relaxed);
                         Ok(Some(gap))
                     }
-                    Ok(None) => Ok(None),
+                    Ok(None) => {
+                        let message = "an offset was out of its topic's range, and is in it again";
+                        let error = Error::new(ErrorKind::Io, message).with_temporary(true);
+                        // Here a broker's answer is no comfort.
+                        if is_over(&mut self.outage(), self.patience) {
+                            return Err(error);
+                        }
+                        tracing::warn!(%error, "going on where the table is");
+                        Ok(None)
+                    }
                     Err(error) => self.wait_out(error),
                 }
             }

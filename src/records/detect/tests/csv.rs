@@ -107,16 +107,6 @@ fn titles_and_blank_lines_in_front_are_skipped_and_counted() {
 }
 
 #[test]
-fn pairs_in_front_of_a_wide_table_are_no_header() {
-    let rows = "a;1;2;3;4\nb;5;6;7;8\n".repeat(4);
-    let found = layout(&format!("The table of:\nRegion:;Germany\nSex:;both\n\"\"\n;;;;\nname;w;x;y;z\n{rows}"));
-    assert_eq!((found.columns.len(), found.preamble), (5, 5));
-    assert_eq!(found.columns[0], "name");
-    // Few rows behind them prove nothing.
-    assert_eq!(layout("Region:;Germany\nSex:;both\na;1;2;3\n").columns.len(), 2);
-}
-
-#[test]
 fn where_there_is_no_header_the_first_row_is_a_record_whatever_it_looks_like() {
     let options = FormatOptions { kind: Some(Kind::Csv), header: Some(false), ..FormatOptions::default() };
     for text in ["42\na,1,2\nb,3,4\nc,5,6\n", "Sales\na,1,2\nb,3,4\n", "# x\na,1,2\nb,3,4\n", "a,,\nb,c,d\nb,c,d\n"] {
@@ -131,6 +121,8 @@ fn a_header_with_one_name_is_the_header() {
     assert_eq!(layout(",,v\na,x,Paris\nb,y,Rome\n").columns, ["", "", "v"]);
     assert_eq!(layout("name,\nbob,carol\ndave,eve\n").columns, ["name", ""]);
     assert_eq!(layout("name,,\nbob,carol,x\ndave,eve,y\n").columns, ["name", "", ""]);
+    assert_eq!(layout("Sales 2024,,\nname,city,state\nalice,Paris,x\n").columns, ["name", "city", "state"]);
+    assert_eq!(layout("id,name\n1,a,,\n2,b,,\n3,c,,\n").columns, ["id", "name"]);
 }
 
 #[test]
