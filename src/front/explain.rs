@@ -1,7 +1,7 @@
 //! Why each column is what it is.
 
-use crate::schema::{Column, Schema, Undecided};
-use crate::sketch::{Class, ClassSet, Evidence, Sketch};
+use crate::schema::{Column, FLOATS, INTS, NAIVE, NULL, SOFT, Schema, Undecided, ZONED};
+use crate::sketch::{Class, Evidence, Sketch};
 
 /// What was seen of one column, and why it has its type.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -94,25 +94,10 @@ fn seen(evidence: &Evidence) -> Vec<(String, u64)> {
     seen
 }
 
-/// Whole numbers and such as a double gives back: those that there is a range of.
-const RANGED: ClassSet = ClassSet::of(&[
-    Class::Int16,
-    Class::Int32,
-    Class::Int64,
-    Class::IntWide,
-    Class::Frac,
-    Class::Exp,
-    Class::NonFinite,
-]);
-const MOMENTS: ClassSet =
-    ClassSet::of(&[Class::Date, Class::Timestamp, Class::TimestampNanos, Class::TimestampTz, Class::TimestampTzNanos]);
-/// What is no value, or may be none.
-const NOTHING: ClassSet = ClassSet::of(&[Class::Null, Class::NullWord, Class::EmptyQuoted]);
-
 /// The range of the values, as text: of numbers, or of days and times. None if it is not known of all of them.
 fn range(evidence: &Evidence) -> (Option<String>, Option<String>) {
-    let values = evidence.classes().without(NOTHING);
-    if values.within(RANGED) {
+    let values = evidence.classes().without(NULL).without(SOFT);
+    if values.within(INTS.union(FLOATS)) {
         let ints = evidence.ints().map(|ints| (ints.min, ints.max));
         let floats = evidence.floats().map(|floats| (floats.min, floats.max));
         return match (ints, floats) {
@@ -125,7 +110,7 @@ fn range(evidence: &Evidence) -> (Option<String>, Option<String>) {
             (None, None) => (None, None),
         };
     }
-    if !values.within(MOMENTS) {
+    if !values.within(NAIVE.union(ZONED)) {
         return (None, None);
     }
     let day = |seconds: i64| {

@@ -30,6 +30,12 @@ pub struct TableName {
 }
 
 impl TableName {
+    /// The table of this name in the same schema.
+    #[cfg(any(feature = "postgres", feature = "parquet"))]
+    pub(crate) fn beside(&self, name: impl Into<String>) -> TableName {
+        TableName { schema: self.schema.clone(), name: name.into() }
+    }
+
     /// Reads a table's name under the limits of a dialect: parts of at most 63 bytes in Postgres, 127 in Redshift.
     ///
     /// # Errors

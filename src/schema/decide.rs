@@ -13,14 +13,14 @@ const DOUBLE_EXACT: i128 = 1 << 53;
 const NANO_SECONDS: std::ops::RangeInclusive<i64> = -9_223_372_036..=9_223_372_035;
 
 /// CSV cells that hold no value where the column has a type, and are text where it is text.
-const SOFT: ClassSet = ClassSet::of(&[Class::EmptyQuoted, Class::NullWord]);
+pub(crate) const SOFT: ClassSet = ClassSet::of(&[Class::EmptyQuoted, Class::NullWord]);
 
-const NULL: ClassSet = ClassSet::of(&[Class::Null]);
-const INTS: ClassSet = ClassSet::of(&[Class::Int16, Class::Int32, Class::Int64, Class::IntWide]);
-const FLOATS: ClassSet = ClassSet::of(&[Class::Frac, Class::Exp, Class::NonFinite]);
+pub(crate) const NULL: ClassSet = ClassSet::of(&[Class::Null]);
+pub(crate) const INTS: ClassSet = ClassSet::of(&[Class::Int16, Class::Int32, Class::Int64, Class::IntWide]);
+pub(crate) const FLOATS: ClassSet = ClassSet::of(&[Class::Frac, Class::Exp, Class::NonFinite]);
 const NUMBERS: ClassSet = INTS.union(FLOATS).union(ClassSet::of(&[Class::Exact]));
-const NAIVE: ClassSet = ClassSet::of(&[Class::Date, Class::Timestamp, Class::TimestampNanos]);
-const ZONED: ClassSet = ClassSet::of(&[Class::TimestampTz, Class::TimestampTzNanos]);
+pub(crate) const NAIVE: ClassSet = ClassSet::of(&[Class::Date, Class::Timestamp, Class::TimestampNanos]);
+pub(crate) const ZONED: ClassSet = ClassSet::of(&[Class::TimestampTz, Class::TimestampTzNanos]);
 const NESTED: ClassSet = ClassSet::of(&[Class::Object, Class::EmptyObject, Class::WholeObject, Class::Array]);
 
 /// The narrowest type that gives back every value.

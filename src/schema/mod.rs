@@ -9,6 +9,7 @@ mod table;
 mod types;
 mod undecided;
 
+pub(crate) use decide::{FLOATS, INTS, NAIVE, NULL, SOFT, ZONED};
 pub use names::{Naming, assign};
 pub use policy::{Hint, Policy};
 #[cfg(feature = "postgres")]

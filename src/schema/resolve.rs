@@ -75,11 +75,7 @@ impl Policy {
 
     fn check_hints(&self, fields: &[(Path, &FieldEvidence)]) -> Result<()> {
         for hint @ Hint { path, ty, reading } in &self.hints {
-            let is_a_type = match ty {
-                Type::Decimal { precision, scale } => (1..=38).contains(precision) && scale <= precision,
-                _ => true,
-            };
-            if !is_a_type || !reading.fits(*ty) {
+            if !ty.is_possible() || !reading.fits(*ty) {
                 return Err(Error::new(ErrorKind::Config, format!("the hint for `{path}` is no type: {ty}@{reading}"))
                     .with_hint("a decimal has 1 to 38 digits, not more of them behind the point; a reading goes with its types"));
             }

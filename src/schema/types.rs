@@ -112,7 +112,17 @@ impl FromStr for Type {
 fn decimal(text: &str) -> Option<Type> {
     let (precision, scale) = text.strip_prefix("decimal(")?.strip_suffix(')')?.split_once(',')?;
     let (precision, scale) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
-    ((1..=38).contains(&precision) && scale <= precision).then_some(Type::Decimal { precision, scale })
+    Some(Type::Decimal { precision, scale }).filter(|ty| ty.is_possible())
+}
+
+impl Type {
+    /// Whether there is such a type: a decimal may be made with more digits than there can be.
+    pub(super) fn is_possible(self) -> bool {
+        match self {
+            Type::Decimal { precision, scale } => (1..=38).contains(&precision) && scale <= precision,
+            _ => true,
+        }
+    }
 }
 
 fn unknown(text: &str) -> Error {

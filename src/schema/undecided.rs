@@ -1,5 +1,6 @@
 //! Decisions that the data did not settle, each with the hint that does.
 
+use super::decide::{NAIVE, NULL, SOFT, ZONED};
 use super::table::Column;
 use super::types::Type;
 use crate::sketch::{Class, ClassSet, Evidence, null_words};
@@ -32,7 +33,7 @@ pub(super) fn undecided(column: &Column, evidence: &Evidence) -> Vec<Undecided> 
             hint: format!("{path}={hint}"),
         });
     };
-    let classes = evidence.classes().without(ClassSet::of(&[Class::Null, Class::NullWord, Class::EmptyQuoted]));
+    let classes = evidence.classes().without(NULL).without(SOFT);
     let within = |classes_: &[Class]| !classes.is_empty() && classes.within(ClassSet::of(classes_));
     let text = || "kept as text".to_string();
     match column.ty {
@@ -81,9 +82,7 @@ pub(super) fn undecided(column: &Column, evidence: &Evidence) -> Vec<Undecided> 
 }
 
 fn mixes_zones(classes: ClassSet) -> bool {
-    let naive = ClassSet::of(&[Class::Date, Class::Timestamp, Class::TimestampNanos]);
-    let zoned = ClassSet::of(&[Class::TimestampTz, Class::TimestampTzNanos]);
-    classes.within(naive.union(zoned)) && classes.meets(naive) && classes.meets(zoned)
+    classes.within(NAIVE.union(ZONED)) && classes.meets(NAIVE) && classes.meets(ZONED)
 }
 
 fn padded_numbers() -> [Class; 8] {

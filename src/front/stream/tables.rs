@@ -81,7 +81,7 @@ impl Tables {
             return None;
         }
         let parent = &numbers.names[parent];
-        let name = TableName { schema: parent.schema.clone(), name: child_name(&parent.name, keys) };
+        let name = parent.beside(child_name(&parent.name, keys));
         let number = numbers.number(name);
         numbers.by_keys.insert(place, number);
         Some(number)
@@ -103,7 +103,7 @@ impl Tables {
             return otherwise;
         }
         let own = &numbers.names[0];
-        let name = TableName { schema: own.schema.clone(), name: route.table_for(&own.name, value) };
+        let name = own.beside(route.table_for(&own.name, value));
         let number = numbers.number(name);
         numbers.by_value.insert(value.to_owned(), number);
         Some(number)

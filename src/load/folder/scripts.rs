@@ -43,7 +43,7 @@ fn impossible(error: &Error) -> String {
 
 /// The ledger beside a table, as SQL.
 fn ledger(table: &TableName) -> String {
-    TableName { schema: table.schema.clone(), name: LOADS.to_owned() }.quoted()
+    table.beside(LOADS).quoted()
 }
 
 /// A statement that fails unless `count` is the number of rows of `table`: SQL has no plain way to say so.

@@ -164,7 +164,7 @@ pub(super) fn children(client: &mut Client, target: &TableName) -> Result<Vec<Ch
     let parameters = parameters.each_ref().map(|text| (text as &(dyn ToSql + Sync), SqlType::TEXT));
     let rows = client.query_typed(SQL, &parameters).map_err(|error| failed("looking for child tables", &error))?;
     let child = |row: &::postgres::Row| Child {
-        name: TableName { schema: target.schema.clone(), name: row.get(0) },
+        name: target.beside(row.get::<_, String>(0)),
         has_ids: row.get(1),
         is_indexed: row.get(2),
         is_owned: row.get(3),

@@ -86,7 +86,7 @@ impl LoadKey {
 
     /// A table of ours beside the target.
     pub(super) fn beside(&self, name: &str) -> TableName {
-        TableName { schema: self.target.schema.clone(), name: name.to_owned() }
+        self.target.beside(name)
     }
 }
 
@@ -216,11 +216,7 @@ impl<'a> Ledger<'a> {
         let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
             [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)];
         client.execute_typed(&sql, &parameters).map_err(|error| failed("writing the ledger", &error))?;
-        // Records kept aside by an earlier load under this id would be counted as this one's.
-        let quarantine = self.key.beside(QUARANTINE).quoted();
-        let sql = format!("DELETE FROM {quarantine} WHERE table_name = $1 AND load_id = $2");
-        client.execute_typed(&sql, &parameters).map_err(|error| failed("clearing the quarantine", &error))?;
-        Ok(())
+        self.forget_kept(client)
     }
 
     /// Writes this load's row; returns when, in microseconds since 1970.
@@ -290,7 +286,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Takes away what this load had in quarantine when it was made before: it is there again.
+    /// Takes away what an earlier load under this id has in quarantine: it would be counted as this one's.
     fn forget_kept(&self, client: &mut Client) -> Result<()> {
         let quarantine = self.key.beside(QUARANTINE).quoted();
         let sql = format!("DELETE FROM {quarantine} WHERE table_name = $1 AND load_id = $2 AND quarantined_at < now()");

@@ -165,7 +165,7 @@ impl Merge {
         let sql = "SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
                    WHERE i.indrelid = to_regclass($1) AND i.indisunique";
         let row = client.query_typed_one(sql, &[(&self.target.quoted(), SqlType::TEXT)]).map_err(refused)?;
-        let index = TableName { schema: self.target.schema.clone(), name: row.get(0) };
+        let index = self.target.beside(row.get::<_, String>(0));
         client.batch_execute(&format!("COMMENT ON INDEX {index} IS '{INDEX_COMMENT}'")).map_err(refused)
     }
 
@@ -242,7 +242,7 @@ impl Merge {
         let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
             [(&self.target.quoted(), SqlType::TEXT), (&INDEX_COMMENT, SqlType::TEXT)];
         let Some(row) = client.query_typed_opt(sql, &parameters).map_err(refused)? else { return Ok(false) };
-        let index = TableName { schema: self.target.schema.clone(), name: row.get(0) };
+        let index = self.target.beside(row.get::<_, String>(0));
         tracing::warn!(table = %self.target, %index, "a key is too long for its index, which is dropped");
         client.batch_execute(&format!("DROP INDEX {index}")).map_err(refused)?;
         Ok(true)

@@ -117,7 +117,7 @@ impl Spool {
         fault::point("quarantine.write")?;
         self.flush()?;
         self.file.rewind().map_err(broken)?;
-        let table = TableName { schema: target.schema.clone(), name: QUARANTINE.to_owned() };
+        let table = target.beside(QUARANTINE);
         let list = COLUMNS.map(identifier).join(", ");
         let sql = format!("COPY {} ({list}) FROM STDIN (FORMAT binary)", table.quoted());
         let doing = "copying quarantined records";

@@ -87,7 +87,7 @@ impl View {
 
     /// The view over a table.
     pub(super) fn of(table: &TableName) -> View {
-        let view = TableName { schema: table.schema.clone(), name: with_end(&table.name, VIEW_ENDS) };
+        let view = table.beside(with_end(&table.name, VIEW_ENDS));
         View { table: table.clone(), view }
     }
 

@@ -25,8 +25,8 @@ impl RedshiftQuarantine {
         let table = folded(TableName::parse(table, Dialect::Redshift)?);
         let mut session = Endpoint::parse(url)?.connect()?;
         let table = catalog::resolve(&mut session, table)?;
-        let is_there = catalog::exists(&mut session, &beside(&table, QUARANTINE))?
-            && catalog::exists(&mut session, &beside(&table, LOADS))?;
+        let is_there = catalog::exists(&mut session, &table.beside(QUARANTINE))?
+            && catalog::exists(&mut session, &table.beside(LOADS))?;
         Ok(RedshiftQuarantine { session, table, is_there })
     }
 
@@ -83,7 +83,7 @@ impl RedshiftQuarantine {
 
     /// The selected records, each with its number among those of its load: the table has none of its own.
     fn selected(&self, selection: &Selection) -> String {
-        let (quarantine, ledger) = (beside(&self.table, QUARANTINE).quoted(), beside(&self.table, LOADS).quoted());
+        let (quarantine, ledger) = (self.table.beside(QUARANTINE).quoted(), self.table.beside(LOADS).quoted());
         let name = text(&self.table.name);
         let mut sql = format!(
             "FROM (SELECT \"load_id\", \"quarantined_at\", \"source\", \"line\", \"byte\", \"path\", \"reason\", \"raw\", \
@@ -109,10 +109,6 @@ impl RedshiftQuarantine {
         }
         sql
     }
-}
-
-fn beside(table: &TableName, name: &str) -> TableName {
-    TableName { schema: table.schema.clone(), name: name.to_owned() }
 }
 
 fn number(text: Option<String>) -> Option<u64> {

@@ -82,7 +82,7 @@ impl LoadSql {
         format: StageFormat,
         merge: Option<MergeColumns>,
     ) -> Self {
-        let beside = |name: &str| TableName { schema: table.schema.clone(), name: name.to_owned() }.quoted();
+        let beside = |name: &str| table.beside(name).quoted();
         let hash = blake3::hash(load_id.as_bytes()).to_hex();
         LoadSql {
             table: table.clone(),

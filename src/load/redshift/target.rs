@@ -368,7 +368,7 @@ fn create_surroundings(session: &mut Session, table: &TableName) -> Result<(), F
     }
     let own = LoadSql::new(table, "", &Schema::default(), Default::default(), None);
     for (name, create) in [(LOADS, own.create_ledger()), (QUARANTINE, own.create_quarantine())] {
-        let beside = TableName { schema: table.schema.clone(), name: name.to_owned() };
+        let beside = table.beside(name);
         if catalog::exists(session, &beside)? {
             continue;
         }
