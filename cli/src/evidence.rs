@@ -84,7 +84,7 @@ fn expand(files: &[&Path]) -> Result<Vec<std::path::PathBuf>, Failure> {
         if text.contains(['*', '?', '[']) && !file.exists() {
             let found = Source::glob(&text);
             found.check().map_err(Failure::of_input)?;
-            paths.extend(found.names().map(Into::into));
+            paths.extend((0..found.len()).filter_map(|i| found.path_of(i)).map(Path::to_path_buf));
         } else {
             paths.push(file.to_path_buf());
         }

@@ -3,15 +3,16 @@
 use std::fmt;
 use std::fs::Metadata;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 use super::encoding::Encoding;
 use super::entry::{Entry, Origin, copy};
 use super::input::Input;
+use super::pattern::matching;
 use super::stored::Stored;
 
 /// A list of inputs: files, bytes in memory, readers.
@@ -59,39 +60,12 @@ impl Source {
 
     /// The files that match a pattern now, sorted by name (as bytes). `*` and `?` match within a name, `**` matches any
     /// number of folders, `[a-z]` one of some characters. Folders are left out, and so are names that begin with a dot
-    /// unless the pattern has the dot.
+    /// unless the pattern has the dot. A folder that cannot be listed or searched is an error: it may hold files that match.
     pub fn glob(pattern: &str) -> Self {
-        let nothing = |kind, text: &str, hint| Source::one(pattern, Origin::Nothing(kind, text.into(), hint));
-        let options = glob::MatchOptions {
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-            case_sensitive: true,
-        };
-        let found = match glob::glob_with(pattern, options) {
-            Ok(found) => found,
-            Err(error) => {
-                let text = format!("this is not a pattern: {} at character {}", error.msg, error.pos + 1);
-                return nothing(ErrorKind::Config, &text, "write `[*]` for a star that is part of a name");
-            }
-        };
-        let mut paths = Vec::new();
-        for path in found {
-            match path {
-                Ok(path) if path.is_dir() => {}
-                Ok(path) => paths.push(path),
-                // A folder that cannot be listed may hold files that match: leaving them out would lose them.
-                Err(error) => {
-                    let text = format!("cannot list `{}`: {}", error.path().display(), error.error());
-                    return nothing(ErrorKind::Io, &text, "every folder the pattern reaches must be readable");
-                }
-            }
+        match matching(pattern) {
+            Ok(paths) => Source::paths(paths),
+            Err((kind, text, hint)) => Source::one(pattern, Origin::Nothing(kind, text, hint)),
         }
-        if paths.is_empty() {
-            let hint = "check the folder and the ending; in a shell, quote the pattern";
-            return nothing(ErrorKind::Io, "no file matches this pattern", hint);
-        }
-        paths.sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
-        Source::paths(paths)
     }
 
     /// Bytes in memory, named `<bytes>`.
@@ -144,6 +118,14 @@ impl Source {
         &self.entries[i].name
     }
 
+    /// The path of input `i`, from 0, if it is one. Unlike its name it is exact where it is no text.
+    pub fn path_of(&self, i: usize) -> Option<&Path> {
+        match &self.entries.get(i)?.origin {
+            Origin::Path { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// The names of all inputs, in order.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.entries.iter().map(|entry| entry.name.as_str())
@@ -174,7 +156,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// The first input's error, as [`Source::open`] would give it; [`Config`](ErrorKind::Config) for an empty list.
+    /// The first input's error, as [`Source::open`] would give it; [`Config`](crate::ErrorKind::Config) for an empty list.
     pub fn check(&self) -> Result<()> {
         if self.is_empty() {
             return Err(Error::config("there is no input").with_hint("name at least one file"));
@@ -186,10 +168,10 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`Io`](ErrorKind::Io) for a file that cannot be read, a folder, or a pattern without a match;
-    /// [`Config`](ErrorKind::Config) when a reader is opened a second time, when the byte-order mark contradicts
-    /// [`Source::encoding`], or when there is no input `i`; [`Corrupt`](ErrorKind::Corrupt) and
-    /// [`Unsupported`](ErrorKind::Unsupported) for what the first bytes show.
+    /// [`Io`](crate::ErrorKind::Io) for a file that cannot be read, a folder, or a pattern without a match;
+    /// [`Config`](crate::ErrorKind::Config) when a reader is opened a second time, when the byte-order mark contradicts
+    /// [`Source::encoding`], or when there is no input `i`; [`Corrupt`](crate::ErrorKind::Corrupt) and
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for what the first bytes show.
     pub fn open(&self, i: usize) -> Result<Input> {
         self.open_as(i, false)
     }
@@ -217,7 +199,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// As [`Source::open`]; [`Io`](ErrorKind::Io) also when the copy cannot be written.
+    /// As [`Source::open`]; [`Io`](crate::ErrorKind::Io) also when the copy cannot be written.
     pub fn spool(&mut self) -> Result<()> {
         for i in 0..self.len() {
             let entry = &mut self.entries[i];
@@ -266,6 +248,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     fn text(source: &Source, i: usize) -> String {
         let mut text = String::new();

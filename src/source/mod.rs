@@ -14,6 +14,7 @@ mod input;
 pub(crate) mod kafka;
 mod list;
 mod parallel;
+mod pattern;
 mod pieces;
 mod results;
 mod sample;
