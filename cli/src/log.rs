@@ -19,7 +19,7 @@ pub(crate) enum Form {
 /// Begins to log. `LONGSHORE_LOG` names the level: `error`, `warn`, `info` (the default), `debug` or `trace`.
 pub(crate) fn start(form: Form) {
     let level = std::env::var("LONGSHORE_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(Level::INFO);
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(|| Redacted);
+    let builder = tracing_subscriber::fmt().with_max_level(level).log_internal_errors(false).with_writer(|| Redacted);
     // A second subscriber can only be a test's.
     let _ = match form {
         Form::Text => builder.try_init(),
@@ -33,11 +33,12 @@ struct Redacted;
 impl Write for Redacted {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        std::io::stderr().lock().write_all(redact(&text).as_bytes())?;
+        // Nobody may read standard error any more. That is no reason to end, and there is nowhere to say it.
+        let _ = std::io::stderr().lock().write_all(redact(&text).as_bytes());
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
+        Ok(())
     }
 }

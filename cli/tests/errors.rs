@@ -129,6 +129,26 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_any_more_does_not_end_a_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = format!("dir:{}", folder.path().display());
+    for form in ["text", "json"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_longshore"))
+            .args(["load", "fixtures/orders.ndjson", "--json", "--log", form, "--to", &to, "--table", form])
+            .env("LONGSHORE_LOG", "trace")
+            .current_dir(root())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stderr.take());
+        let output = child.wait_with_output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("the report");
+        assert_eq!((output.status.code(), &report["loaded"]), (Some(0), &serde_json::json!(1997)));
+    }
+}
+
+#[test]
 fn a_password_never_shows_up() {
     let secret = "hunter2";
     let url = format!("postgres://me:{secret}@127.0.0.1:1/shop");
