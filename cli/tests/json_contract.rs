@@ -73,6 +73,34 @@ fn a_pattern_that_the_shell_did_not_expand_is_expanded() {
     assert_eq!(names, wanted);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pattern_takes_files_whose_names_are_no_text_and_is_not_harmed_by_them() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let names: [&[u8]; 3] = [b"a.ndjson", b"\xff.ndjson", b"\xff.txt"];
+    for (nth, name) in names.into_iter().enumerate() {
+        let path = folder.path().join(std::ffi::OsStr::from_bytes(name));
+        std::fs::write(path, format!("{{\"n\":{nth}}}\n")).unwrap();
+    }
+    let run = longshore(&["infer", "--json", &format!("{}/*.ndjson", folder.path().display())]);
+    assert_eq!((run.code, &run.json()["records"]), (0, &json!(2)), "{}", run.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pattern_that_cannot_be_followed_everywhere_is_an_error_and_leaves_nothing_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("a")).unwrap();
+    std::fs::write(path("a/data.json"), "{\"n\":1}\n").unwrap();
+    // A link to itself, which even root cannot go through.
+    std::os::unix::fs::symlink(path("b"), path("b")).unwrap();
+    let run = longshore(&["infer", "--json", &path("*/data.json").display().to_string()]);
+    assert_eq!(run.code, 66, "{}", run.stdout);
+    assert!(run.stderr.contains("cannot list") && run.stderr.contains("hint: "), "{}", run.stderr);
+}
+
 #[test]
 fn explain_gives_counts_and_the_forcing_record() {
     let found = longshore(&["explain", "--json", "fixtures/orders.ndjson", "points"]).json();
@@ -123,6 +151,21 @@ fn the_load_id_is_the_contents_and_not_the_names() {
     let file = longshore(&["load", "--json", "fixtures/stations.csv", "--to", &to]).json();
     assert_eq!((&piped["load_id"], &piped["loaded"]), (&file["load_id"], &json!(299)));
     assert_eq!((&piped["table"], &file["table"]), (&json!("stdin"), &json!("stations")));
+}
+
+#[test]
+fn the_same_files_in_another_order_are_the_same_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("a.ndjson"), "{\"n\":1}\n").unwrap();
+    std::fs::write(path("B.ndjson"), "{\"n\":2}\n").unwrap();
+    let to = format!("dir:{}", path("out"));
+    let load = |files: [&str; 2]| {
+        longshore(&["load", "--json", &path(files[0]), &path(files[1]), "--to", &to, "--table", "t"]).json()
+    };
+    let (first, again) = (load(["a.ndjson", "B.ndjson"]), load(["B.ndjson", "a.ndjson"]));
+    assert_eq!((&again["already_loaded"], &again["load_id"]), (&json!(true), &first["load_id"]));
+    assert_eq!(load(["a.ndjson", "a.ndjson"])["already_loaded"], json!(false));
 }
 
 #[test]

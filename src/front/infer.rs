@@ -28,8 +28,8 @@ pub struct Inference {
     pub formats: Vec<Arc<Format>>,
     /// Bytes of all inputs as they are stored.
     pub stored_bytes: u64,
-    /// A hash of the inputs' stored bytes, where it was asked for.
-    pub content_hash: Option<String>,
+    /// Hashes of the inputs' stored bytes, in the order of the source; none where they were not asked for.
+    pub hashes: Vec<[u8; 32]>,
     /// What was noticed on the way and is no error: bytes behind the end of a gzip, a file that grew.
     pub warnings: Vec<String>,
 }
@@ -91,7 +91,7 @@ impl Inference {
         Inference {
             sketch: Sketch::merge_all(sketches),
             stored_bytes: found.ends.iter().map(|end| end.stored_bytes).sum(),
-            content_hash: hashed.then(|| content_hash(&found)),
+            hashes: if hashed { found.hashes() } else { Vec::new() },
             warnings: warnings(&names, &found),
             formats: found.formats,
         }
@@ -126,11 +126,12 @@ fn first_rows(mut parts: Parts<'_>, rows: u64, mut worker: Worker, buffers: &cra
     Ok(worker)
 }
 
-/// One hash over the hashes of the inputs, in order.
-pub(super) fn content_hash(found: &Found) -> String {
+/// One hash over the hashes of the inputs, in their order.
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+pub(super) fn content_hash(hashes: &[[u8; 32]]) -> String {
     let mut hasher = blake3::Hasher::new();
-    for end in &found.ends {
-        hasher.update(&end.content_hash.unwrap_or_default());
+    for hash in hashes {
+        hasher.update(hash);
     }
     hasher.finalize().to_hex()[..32].to_string()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::infer::Inference;
+use super::infer::{Inference, content_hash};
 use super::name::table_for;
 use super::read::ReadOptions;
 use super::refused::LeftOut;
@@ -131,7 +131,8 @@ impl Loader {
     }
 
     /// Sets the id of the load: under one id a table takes one load, and again only once a later load has replaced its
-    /// rows. By default a hash of the inputs' bytes.
+    /// rows. By default a hash of the inputs' bytes, whatever order they are named in; but for [`Mode::Merge`], where the order
+    /// has a meaning.
     #[must_use]
     pub fn load_id(mut self, id: impl Into<String>) -> Self {
         self.load_id = Some(id.into());
@@ -301,7 +302,12 @@ impl Loader {
     }
 
     pub(super) fn request(&self, source: &Source, inference: &Inference) -> LoadRequest {
-        let content_hash = inference.content_hash.clone().unwrap_or_default();
+        let mut hashes = inference.hashes.clone();
+        // The same files in another order are the same load, unless the order says which of two records stays.
+        if !matches!(self.mode, Mode::Merge(_)) {
+            hashes.sort_unstable();
+        }
+        let content_hash = content_hash(&hashes);
         LoadRequest {
             table: self.table.clone().unwrap_or_else(|| table_for(source.name(0))),
             load_id: self.load_id.clone().unwrap_or_else(|| content_hash.clone()),

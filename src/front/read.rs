@@ -125,6 +125,13 @@ pub(super) struct Found {
     pub(super) ends: Vec<InputEnd>,
 }
 
+impl Found {
+    /// The hashes of the inputs' stored bytes, in order.
+    pub(super) fn hashes(&self) -> Vec<[u8; 32]> {
+        self.ends.iter().map(|end| end.content_hash.unwrap_or_default()).collect()
+    }
+}
+
 /// The parts of all inputs, in order.
 pub(super) struct Parts<'a> {
     source: &'a Source,

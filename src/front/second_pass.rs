@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use arrow_array::RecordBatch;
 
-use super::infer::{Inference, content_hash};
+use super::infer::Inference;
 use super::isolated::IsolatedRows;
 use super::read::{Found, Part, Parts, ReadOptions};
 use super::refused::{LeftOut, WithOrigins, out_of_step};
@@ -134,7 +134,7 @@ impl SecondPass<'_> {
 
 /// Whether another pass has read what the first one read.
 pub(super) fn unchanged(inference: &Inference, found: &Found) -> Result<()> {
-    match inference.content_hash.as_ref() == Some(&content_hash(found)) {
+    match inference.hashes == found.hashes() {
         true => Ok(()),
         false => {
             let message = "the input changed while it was being loaded, so nothing was loaded";
