@@ -2,71 +2,18 @@
 #![cfg(unix)]
 
 mod common;
+#[path = "common/server.rs"]
+mod server;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{longshore, longshore_with};
-use longshore::load::{TempCluster, TempOptions};
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
-
-/// A database of its own on a server for all tests of this file.
-fn database() -> (String, Client) {
-    static CLUSTER: OnceLock<TempCluster> = OnceLock::new();
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let cluster = CLUSTER.get_or_init(|| TempCluster::start(TempOptions::for_tests()).expect("a server starts"));
-    let name = format!("stream{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    let mut client = Client::connect(cluster.url(), NoTls).unwrap();
-    client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-    let url = format!("postgres://postgres@127.0.0.1:{}/{name}", cluster.port());
-    let client = Client::connect(&url, NoTls).unwrap();
-    (url, client)
-}
-
-fn start(args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_longshore"))
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
-}
-
-/// The number that a query gives, or 0 while the table is not there.
-fn number(client: &mut Client, sql: &str) -> i64 {
-    client.query_one(sql, &[]).map_or(0, |row| row.get(0))
-}
-
-fn wait_for(what: &str, mut is: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is() {
-        assert!(started.elapsed() < Duration::from_secs(90), "{what}: it does not come");
-        std::thread::sleep(Duration::from_millis(30));
-    }
-}
-
-/// Ends a stream in the ordinary way; says how long that took.
-fn stop(child: Child) -> (Output, Duration) {
-    let started = Instant::now();
-    signal(&child, "-TERM");
-    (child.wait_with_output().unwrap(), started.elapsed())
-}
-
-fn append(path: &Path, text: &str) {
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-}
+use server::{append, database, number, signal, start, stop, wait_for};
 
 #[test]
 fn a_pipe_is_loaded_to_its_end_with_its_last_line() {
@@ -78,102 +25,6 @@ fn a_pipe_is_loaded_to_its_end_with_its_last_line() {
     let counts = ["read", "loaded", "quarantined", "deduplicated", "batches"].map(|key| found[key].clone());
     assert_eq!(counts, [json!(3), json!(2), json!(1), json!(0), json!(1)]);
     assert_eq!(number(&mut client, "SELECT sum(a)::bigint FROM t"), 3);
-}
-
-#[test]
-fn a_file_that_grows_is_followed_its_torn_tail_waits_and_a_restart_goes_on_at_its_byte() {
-    let (url, mut client) = database();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("events.ndjson");
-    append(&path, "{\"a\":1}\n{\"a\":2}\n{\"a\":");
-    let args = ["stream", path.to_str().unwrap(), "--to", &url, "--max-age", "0.1"];
-    let rows = "SELECT count(*) FROM events";
-    let child = start(&args);
-    wait_for("two rows", || number(&mut client, rows) == 2);
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(number(&mut client, "SELECT count(*) FROM _longshore_quarantine"), 0, "a torn tail is not taken early");
-    append(&path, "3}\n");
-    wait_for("the third row", || number(&mut client, rows) == 3);
-    let (output, took) = stop(child);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(took < Duration::from_secs(10), "{took:?}");
-    append(&path, "{\"a\":4}\n{\"a\":5}");
-    let run = longshore(&[&args[..], &["--until-end", "--json"]].concat());
-    assert_eq!((run.code, &run.json()["loaded"]), (0, &json!(2)), "{}", run.stderr);
-    assert_eq!(number(&mut client, "SELECT sum(a)::bigint FROM events"), 15);
-    assert_eq!(number(&mut client, "SELECT max(position) FROM _longshore_offsets"), 8 * 5 - 1);
-
-    // Rotated: another first line is another source. Cut: an error.
-    std::fs::write(&path, "{\"a\":10}\n").unwrap();
-    let run = longshore(&[&args[..], &["--until-end"]].concat());
-    assert_eq!((run.code, number(&mut client, "SELECT sum(a)::bigint FROM events")), (0, 25), "{}", run.stderr);
-    std::fs::write(&path, "{\"a\":1}\n").unwrap();
-    let run = longshore(&[&args[..], &["--until-end"]].concat());
-    assert_eq!(run.code, 2, "{}", run.stderr);
-    assert!(run.stderr.contains("it was cut or replaced"), "{}", run.stderr);
-}
-
-#[test]
-fn a_file_is_one_source_however_its_path_is_spelled() {
-    let (url, mut client) = database();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("events.ndjson");
-    append(&path, "{\"a\":1}\n{\"a\":2}\n");
-    let name = folder.path().file_name().unwrap().to_str().unwrap();
-    let spelled = [path.clone(), folder.path().join(format!("../{name}/./events.ndjson")), folder.path().join("link")];
-    std::os::unix::fs::symlink(&path, &spelled[2]).unwrap();
-    let stream = |paths: &[&Path]| {
-        let paths = paths.iter().map(|path| path.to_str().unwrap());
-        let args: Vec<&str> = ["stream"].into_iter().chain(paths).collect();
-        let run = longshore(&[&args[..], &["--to", &url, "--table", "events", "--until-end"]].concat());
-        assert_eq!(run.code, 0, "{}", run.stderr);
-    };
-    spelled.iter().for_each(|path| stream(&[path]));
-    append(&path, "{\"a\":3}\n");
-    stream(&[&spelled[1], &spelled[0], &spelled[2]]);
-    assert_eq!(number(&mut client, "SELECT count(*) * 100 + sum(a)::bigint FROM events"), 306);
-    // What an earlier version has committed under another spelling goes on there.
-    let old = format!("{}#", spelled[1].display());
-    let rename = format!("UPDATE _longshore_offsets SET source = '{old}' || split_part(source, '#', 2)");
-    client.batch_execute(&rename).unwrap();
-    append(&path, "{\"a\":4}\n");
-    stream(&[&spelled[1]]);
-    assert_eq!(number(&mut client, "SELECT count(*) * 100 + sum(a)::bigint FROM events"), 410);
-}
-
-#[test]
-fn rows_of_csv_in_a_file_may_go_over_lines_and_a_stray_quote_costs_its_line() {
-    let (url, mut client) = database();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("rows.csv");
-    append(&path, "1,\"one\nuno\"\n2,two\n\"3");
-    let args = ["stream", path.to_str().unwrap(), "--to", &url, "--columns", "id,name", "--max-age", "0.1"];
-    let child = start(&args);
-    wait_for("two rows", || number(&mut client, "SELECT count(*) FROM rows") == 2);
-    append(&path, "\",three\n");
-    wait_for("three rows", || number(&mut client, "SELECT count(*) FROM rows") == 3);
-    assert_eq!(stop(child).0.status.code(), Some(0));
-    assert_eq!(number(&mut client, "SELECT count(*) FROM rows WHERE name = E'one\\nuno'"), 1);
-}
-
-#[test]
-fn a_byte_order_mark_is_no_part_of_the_first_record() {
-    let (url, mut client) = database();
-    let folder = tempfile::tempdir().unwrap();
-    let (rows, line) = (folder.path().join("rows.csv"), folder.path().join("line.ndjson"));
-    std::fs::write(&rows, "\u{feff}\"x\ny\",1\nz,2\n").unwrap();
-    std::fs::write(&line, "\u{feff}{\"a\":\"last\"}").unwrap();
-    let csv = ["--format", "csv", "--columns", "a,b", "--until-end"];
-    for _ in 0..2 {
-        let run = longshore(&[&["stream", rows.to_str().unwrap(), "--to", &url, "--table", "t"], &csv[..]].concat());
-        assert_eq!(run.code, 0, "{}", run.stderr);
-        let run = longshore(&["stream", line.to_str().unwrap(), "--to", &url, "--table", "t", "--until-end"]);
-        assert_eq!(run.code, 0, "{}", run.stderr);
-    }
-    let run = longshore_with(&["stream", "-", "--to", &url, "--table", "t"], "\u{feff}{\"a\":\"piped\"}\n".as_bytes());
-    assert_eq!(run.code, 0, "{}", run.stderr);
-    let found: String = client.query_one("SELECT string_agg(a, ' ' ORDER BY a) FROM t", &[]).unwrap().get(0);
-    assert_eq!(found, "last piped x\ny z");
 }
 
 #[test]

@@ -1,26 +1,23 @@
 //! Files that grow, and standard input.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use longshore::{Error, ErrorKind, Feed, StreamLoader, StreamTotals};
+use longshore::{Error, Feed, StreamLoader, StreamTotals};
 
 use super::args::Stream;
+use super::file::{PIECE, readable};
 use super::metrics::Metrics;
 use super::stop::Stop;
-use crate::exit::{Failure, NO_INPUT};
+use super::tail::{GRACE, Tail};
+use crate::exit::Failure;
 
 /// How long to wait for more.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Bytes read at a time.
-const PIECE: usize = 256 << 10;
-/// Bytes of the first line by which a file is known again.
-const HEAD: usize = 4 << 10;
 
 pub(super) fn run(args: &Stream, metrics: &Arc<Metrics>, stop: &Stop) -> Result<StreamTotals, Failure> {
     let names: Vec<&Path> = args.files.iter().map(AsRef::as_ref).collect();
@@ -117,11 +114,13 @@ fn follow(
     // A file that is named twice is read once: what was added between two looks would be loaded by both.
     let mut seen = BTreeSet::new();
     let is_new = |name: &&&Path| seen.insert(std::fs::canonicalize(name).unwrap_or_else(|_| name.to_path_buf()));
-    let mut tails: Vec<Tail> = names.iter().filter(is_new).map(|name| Tail::new(name)).collect();
+    let names = names.iter().filter(is_new).map(|name| name.display().to_string());
+    let mut tails: Vec<Tail> = names.map(Tail::new).collect();
+    let grace = if args.until_end { Duration::ZERO } else { GRACE };
     while !stop.is_set() {
         let mut idle = true;
         for tail in &mut tails {
-            idle &= !tail.read_on(loader)?;
+            idle &= !tail.read_on(loader, grace)?;
         }
         loader.tick()?;
         metrics.publish(false);
@@ -132,122 +131,5 @@ fn follow(
             std::thread::sleep(PAUSE);
         }
     }
-    Ok(())
-}
-
-/// One file, read on from where its table ends.
-struct Tail {
-    name: String,
-    open: Option<(File, Feed)>,
-}
-
-impl Tail {
-    fn new(path: &Path) -> Tail {
-        Tail { name: path.display().to_string(), open: None }
-    }
-
-    /// Reads one piece; whether there was any.
-    fn read_on(&mut self, loader: &mut StreamLoader) -> Result<bool, Failure> {
-        if self.open.is_none() {
-            self.open = open(&self.name, loader)?;
-        }
-        let Some((file, feed)) = &mut self.open else { return Ok(false) };
-        let failed = |cause| Error::io("cannot read on", cause).in_source(self.name.as_str());
-        let mut piece = vec![0; PIECE];
-        let len = file.read(&mut piece).map_err(failed)?;
-        if len == 0 {
-            let size = file.metadata().map_err(failed)?.len();
-            if size < feed.position() + feed.waiting() {
-                return Err(shorter(&self.name, size, feed.position()));
-            }
-        }
-        feed.push(loader, &piece[..len])?;
-        Ok(len > 0)
-    }
-
-    /// Takes a last line without an end for complete.
-    fn finish(&mut self, loader: &mut StreamLoader) -> Result<(), Failure> {
-        if self.open.is_none() {
-            // Its first line has no end, and is all there is.
-            let mut file = File::open(&self.name).map_err(|cause| cannot_open(&self.name, cause))?;
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(|cause| cannot_open(&self.name, cause))?;
-            readable(&self.name, &bytes)?;
-            let source = known_as(&self.name, &bytes, loader)?;
-            let mut feed = Feed::new(loader, source, 0);
-            feed.push(loader, &bytes)?;
-            return Ok(feed.finish(loader)?);
-        }
-        if let Some((_, feed)) = &mut self.open {
-            feed.finish(loader)?;
-        }
-        Ok(())
-    }
-}
-
-/// Opens a file behind what is committed of it. `None` as long as its first line has no end: a file is known again by
-/// that line, so that one which was put in its place is another source.
-fn open(name: &str, loader: &mut StreamLoader) -> Result<Option<(File, Feed)>, Failure> {
-    let mut file = File::open(name).map_err(|cause| cannot_open(name, cause))?;
-    let size = file.metadata().map_err(|cause| cannot_open(name, cause))?.len();
-    let mut head = Vec::new();
-    let first = BufReader::new(&mut file).take(HEAD as u64).read_until(b'\n', &mut head);
-    first.map_err(|cause| cannot_open(name, cause))?;
-    if !head.ends_with(b"\n") && head.len() < HEAD {
-        return Ok(None);
-    }
-    readable(name, &head)?;
-    let source = known_as(name, &head, loader)?;
-    let from = loader.committed(&source)?.unwrap_or(0);
-    if size < from {
-        return Err(shorter(name, size, from));
-    }
-    file.seek(SeekFrom::Start(from)).map_err(|cause| cannot_open(name, cause))?;
-    let feed = Feed::new(loader, source, from);
-    Ok(Some((file, feed)))
-}
-
-/// How files begin that are no lines of text as they are.
-const OTHERS: [(&[u8], &str); 4] = [
-    (b"\x1f\x8b", "compressed by gzip"),
-    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
-    (b"\xff\xfe", "encoded in UTF-16"),
-    (b"\xfe\xff", "encoded in UTF-16"),
-];
-
-/// Refuses what would go into the quarantine line by line.
-fn readable(name: &str, head: &[u8]) -> Result<(), Failure> {
-    let Some((_, what)) = OTHERS.iter().find(|(begin, _)| head.starts_with(begin)) else { return Ok(()) };
-    let message = format!("it is {what}, and a stream reads plain lines of UTF-8");
-    let error = Error::new(ErrorKind::Unsupported, message).in_source(name);
-    Err(error.with_hint("`longshore load` reads it as it is; or unpack it into a pipe, and stream `-`").into())
-}
-
-/// What the ledger calls a file: its path, which is one however it is spelled, and a mark of its first line. A file of which
-/// something is committed under the path as it is spelled here keeps that name.
-fn known_as(name: &str, head: &[u8], loader: &mut StreamLoader) -> Result<String, Failure> {
-    let whole = std::fs::canonicalize(name).map_err(|cause| cannot_open(name, cause))?;
-    let (known, spelled) = (source(&whole.display().to_string(), head), source(name, head));
-    let is_old = known != spelled && loader.committed(&known)?.is_none() && loader.committed(&spelled)?.is_some();
-    Ok(if is_old { spelled } else { known })
-}
-
-/// A name, and a mark of the first line.
-fn source(name: &str, head: &[u8]) -> String {
-    // FNV-1a: it has to tell a file from the one before it, not to withstand anybody.
-    let line = head.strip_suffix(b"\n").unwrap_or(head);
-    let mark = line
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-    format!("{name}#{mark:016x}")
-}
-
-fn cannot_open(name: &str, cause: std::io::Error) -> Failure {
-    Failure::with_code(Error::io("cannot open it", cause).in_source(name), NO_INPUT)
-}
-
-fn shorter(name: &str, size: u64, position: u64) -> Failure {
-    let message = format!("the file has {size} bytes, and {position} have been loaded: it was cut or replaced");
-    let error = Error::new(ErrorKind::Conflict, message).in_source(name);
-    error.with_hint("move files away when they are rotated, rather than cut them").into()
+    tails.iter_mut().try_for_each(|tail| tail.leave_older(loader))
 }

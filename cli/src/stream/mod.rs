@@ -1,11 +1,14 @@
 //! `longshore stream`: what comes into a table, for as long as it comes.
 
 mod args;
+mod file;
 mod files;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod mark;
 mod metrics;
 mod stop;
+mod tail;
 
 use std::sync::Arc;
 
