@@ -1,7 +1,7 @@
 //! The quarantine of a load into a folder can be looked at, and loaded once more as a load of its own.
 #![cfg(feature = "parquet")]
 
-use longshore::load::Selection;
+use longshore::load::{Contract, OnChange, Selection};
 use longshore::{ErrorKind, Loader, Policy, Quarantine, Source, Type};
 
 const LINES: &str = "{\"due\":\"2024-01-31\"}\n{\"due\":\"soon\"}\n{\"due\":\n\"\u{7f}\"\n";
@@ -49,6 +49,92 @@ fn a_replay_is_a_load_of_its_own_made_once() {
 }
 
 #[test]
+fn what_is_no_whole_record_stays_in_a_replay_with_its_reason_and_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("dir:{}", folder.path().display());
+    let loader = Loader::new(&url).policy(Policy::default().hint("a", Type::Int16));
+    // Cut off, its beginning is a record. It is none.
+    let long = format!("{{\"a\":1}}\n{{\"a\":2}}{},\"b\":3}}\n{{\"a\":\"x\"}}\n", " ".repeat(17 << 20));
+    let load = loader.clone().table("long").load_id("l").load(Source::bytes(long)).unwrap();
+    assert_eq!((load.counts.loaded, load.counts.quarantined), (1, 2));
+    let quarantine = Quarantine::new(&url, "long");
+    let before = quarantine.records(&Selection::default(), 10).unwrap();
+    let report = quarantine.replay(&Selection::default()).unwrap();
+    assert_eq!((report.tried, report.loaded, report.left), (2, 1, 1), "{report:?}");
+    let left = quarantine.records(&Selection::default(), 10).unwrap();
+    let cut = before.iter().find(|record| record.raw.len() as u64 != record.raw_bytes).unwrap();
+    assert_eq!((&left[0].reason, &left[0].raw, left[0].raw_bytes), (&cut.reason, &cut.raw, cut.raw_bytes));
+    assert_eq!(report.left_because, [(cut.reason.clone(), 1)].into());
+    // Where a replay says that a record stood is its id in the quarantine before.
+    assert_eq!((left[0].source.as_str(), left[0].line.to_string()), ("quarantine of l", cut.id.clone()));
+
+    // An entry for records that may be missing has no bytes.
+    let broken = "[{\"a\":1},{\"a\":2},";
+    assert_eq!(loader.table("torn").load_id("d").load(Source::bytes(broken)).unwrap().counts.quarantined, 1);
+    let quarantine = Quarantine::new(&url, "torn");
+    let report = quarantine.replay(&Selection::default()).unwrap();
+    assert_eq!((report.tried, report.left), (1, 1), "{report:?}");
+    assert_eq!(quarantine.groups(&Selection::default()).unwrap()[0].records, 1);
+}
+
+#[test]
+fn what_records_begin_with_is_not_taken_for_an_encoding_or_a_compression_of_all() {
+    for first in [&b"\xff\xfe"[..], b"PK\x03\x04", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbfx"] {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("dir:{}", folder.path().display());
+        let bytes = [b"{\"due\":1}\n", first, b"\n{\"due\":\"soon\"}\n"].concat();
+        let loader = Loader::new(&url).table("t").policy(Policy::default().hint("due", Type::Int16));
+        assert_eq!(loader.load(Source::bytes(bytes)).unwrap().counts.quarantined, 2);
+        let quarantine = Quarantine::new(&url, "t");
+        let report = quarantine.replay(&Selection::default()).unwrap();
+        assert_eq!((report.tried, report.loaded, report.left), (2, 1, 1), "{first:?}: {report:?}");
+        assert_eq!(quarantine.records(&Selection::default(), 9).unwrap()[0].raw, first);
+    }
+}
+
+#[test]
+fn a_replay_says_of_all_records_why_they_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("dir:{}", folder.path().display());
+    let bytes = "{\"a\":1}\n".to_owned() + &"no record\n".repeat(2_500);
+    Loader::new(&url).table("t").load(Source::bytes(bytes)).unwrap();
+    let report = Quarantine::new(&url, "t").replay(&Selection::default()).unwrap();
+    assert_eq!((report.tried, report.left, report.left_because.values().sum::<u64>()), (2_500, 2_500, 2_500));
+}
+
+#[test]
+fn an_id_of_ones_own_that_ends_like_a_replay_hides_no_quarantine_and_is_not_in_its_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("dir:{}", folder.path().display());
+    fill(&url);
+    Loader::new(&url).table("t").load_id("first-replay").load(Source::bytes("{\"due\":\"2024-02-01\"}\n")).unwrap();
+    let quarantine = Quarantine::new(&url, "t").policy(Policy::default().hint("due", Type::Text));
+    let groups = quarantine.groups(&Selection::default()).unwrap();
+    assert_eq!(groups.iter().map(|group| group.records).sum::<u64>(), 4);
+    let report = quarantine.replay(&Selection::default()).unwrap();
+    assert_eq!((report.loaded, report.load_ids), (1, vec!["first-replay-2".to_owned()]));
+    assert_eq!(quarantine.replay(&Selection::default().load_id("first").with_replayed()).unwrap().tried, 0, "once");
+    let first = quarantine.records(&Selection::default().load_id("first").with_replayed(), 1).unwrap();
+    assert_eq!(first[0].replayed_by.as_deref(), Some("first-replay-2"));
+}
+
+#[test]
+fn what_a_folder_lists_can_be_shown_by_its_id_and_its_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("dir:{}", folder.path().display());
+    for (id, bytes) in [("a", "{\"n\":1}\nother\n"), ("b", "{\"n\":1}\n{\"n\":\n{\"n\":\n")] {
+        Loader::new(&url).table("t").load_id(id).load(Source::bytes(bytes)).unwrap();
+    }
+    let quarantine = Quarantine::new(&url, "t");
+    let groups = quarantine.groups(&Selection::default()).unwrap();
+    assert_eq!(groups.len(), 2);
+    for group in groups {
+        let selection = Selection::default().load_id(group.load_id.unwrap()).id(&group.first).unwrap();
+        assert_eq!(quarantine.records(&selection, 1).unwrap()[0].reason, group.reason);
+    }
+}
+
+#[test]
 fn what_a_folder_cannot_replay_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("dir:{}", folder.path().display());
@@ -56,6 +142,11 @@ fn what_a_folder_cannot_replay_is_refused() {
     let by_path = Selection::default().path("due");
     let error = Quarantine::new(&url, "t").replay(&by_path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+    let contracts = [Contract::default().columns(OnChange::Freeze), Contract::default().types(OnChange::Quarantine)];
+    for contract in contracts.into_iter().chain([Contract::default().column("due", OnChange::Freeze)]) {
+        let error = Quarantine::new(&url, "t").contract(contract).replay(&Selection::default()).unwrap_err();
+        assert!(error.kind() == ErrorKind::Unsupported && error.hint().is_some(), "{error}");
+    }
     Loader::new(&url).table("rows").load(Source::bytes("a,b\n1,2\n3\n")).unwrap();
     let error = Quarantine::new(&url, "rows").replay(&Selection::default()).unwrap_err();
     assert!(error.message().contains("CSV") && error.hint().is_some(), "{error}");

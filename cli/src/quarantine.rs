@@ -141,15 +141,20 @@ fn describe(groups: &[KeptGroup]) -> String {
         return "nothing is in quarantine\n".into();
     }
     let replayed = groups.iter().any(|group| group.replayed > 0);
+    // Where an id is a number within a load, it needs that.
+    let in_loads = groups.iter().any(|group| group.load_id.is_some());
     let row = |group: &KeptGroup| {
         let mut cells = vec![count(group.records)];
         cells.extend(replayed.then(|| count(group.replayed)));
-        cells.extend([group.first.clone(), group.path.clone().unwrap_or_default()]);
+        cells.push(group.first.clone());
+        cells.extend(in_loads.then(|| group.load_id.clone().unwrap_or_default()));
+        cells.push(group.path.clone().unwrap_or_default());
         cells.extend([group.source.clone(), group.reason.clone()]);
         cells
     };
     let head = ["records"].into_iter().chain(replayed.then_some("replayed"));
-    let head: Vec<&str> = head.chain(["first id", "column", "source", "reason"]).collect();
+    let head = head.chain(["first id"]).chain(in_loads.then_some("load id"));
+    let head: Vec<&str> = head.chain(["column", "source", "reason"]).collect();
     table(&head, &["records", "replayed", "first id"], &groups.iter().map(row).collect::<Vec<_>>())
 }
 

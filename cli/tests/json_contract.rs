@@ -192,6 +192,24 @@ fn a_sketch_stands_for_its_data_and_parts_merge_to_the_whole() {
 }
 
 #[test]
+fn a_list_of_a_folders_quarantine_says_which_load_an_id_is_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = format!("dir:{}", folder.path().display());
+    for (id, text) in [("a", "other\n"), ("b", "{\"n\":\n")] {
+        longshore_with(&["load", "-", "--to", &to, "--table", "t", "--load-id", id], text.as_bytes());
+    }
+    let into = ["--to", &to, "--table", "t"];
+    let listed = longshore(&[&["quarantine", "list", "--json"], &into[..]].concat()).json();
+    for group in listed["groups"].as_array().unwrap() {
+        let (id, load) = (group["first"].as_str().unwrap(), group["load_id"].as_str().unwrap());
+        let shown = longshore(&[&["quarantine", "show", id, "--load-id", load, "--json"], &into[..]].concat()).json();
+        assert_eq!(shown["reason"], group["reason"]);
+    }
+    let text = longshore(&[&["quarantine", "list"], &into[..]].concat()).stdout;
+    assert!(text.lines().next().unwrap().contains("first id  load id  "), "{text}");
+}
+
+#[test]
 fn hints_and_naming_change_the_table() {
     let run = longshore_with(
         &["infer", "--json", "--hint", "due=date@day_first", "--hint", "n=text", "--naming", "source", "-"],

@@ -14,6 +14,7 @@ use super::stream::ChildTables;
 #[cfg(feature = "redshift")]
 use super::target::Staging;
 use super::target::open;
+use crate::batch::Misfit;
 use crate::error::Result;
 use crate::fault;
 use crate::load::{Begun, Counts, LoadRequest, Mode, Pauses, Target};
@@ -207,13 +208,18 @@ impl Loader {
     /// What reading gives (see [`Inference::of`]), what the warehouse gives, [`Conflict`](crate::ErrorKind::Conflict) if the table
     /// cannot hold the data or the input changes under way, [`NotConserved`](crate::ErrorKind::NotConserved) and
     /// [`TooManyQuarantined`](crate::ErrorKind::TooManyQuarantined). After an error the warehouse is as it was.
-    pub fn load(&self, mut source: Source) -> Result<LoadReport> {
-        let started = Instant::now();
+    pub fn load(&self, source: Source) -> Result<LoadReport> {
         source.check()?;
         #[cfg(feature = "postgres")]
         if self.child_tables != ChildTables::None {
             return self.load_apart(source);
         }
+        self.load_beside(source, &|_| Ok(()))
+    }
+
+    /// Loads a source into one table, and keeps aside what is shown beside it, as records that were read and are none.
+    pub(super) fn load_beside(&self, mut source: Source, beside: Beside<'_>) -> Result<LoadReport> {
+        let started = Instant::now();
         let mut target = Some(self.target()?);
         source.spool()?;
         let inference = Inference::read(&source, &self.read, true)?;
@@ -228,7 +234,9 @@ impl Loader {
             // A target takes one load.
             let mut refused = Vec::new();
             let attempt = target.take().map_or_else(|| self.target(), Ok).and_then(|mut target| {
-                let loaded = self.attempt(target.as_mut(), &source, &inference, &schema, &request, &left_out);
+                let (source, inference, request, left_out) = (&source, &inference, &request, &left_out);
+                let what = Attempt { source, inference, schema: &schema, request, left_out, beside };
+                let loaded = self.attempt(target.as_mut(), &what);
                 refused = target.refused().to_vec();
                 loaded
             });
@@ -265,15 +273,8 @@ impl Loader {
     }
 
     /// Loads without some rows, whose records are kept aside.
-    fn attempt(
-        &self,
-        target: &mut dyn Target,
-        source: &Source,
-        inference: &Inference,
-        schema: &Schema,
-        request: &LoadRequest,
-        left_out: &LeftOut,
-    ) -> Result<Loaded> {
+    fn attempt(&self, target: &mut dyn Target, what: &Attempt<'_>) -> Result<Loaded> {
+        let Attempt { source, inference, schema, request, left_out, beside } = *what;
         let mut first_quarantined = Vec::new();
         target.expect(inference.sketch.records() + inference.sketch.bad().count());
         let (counts, schema, already_loaded) = match target.begin(schema, request)? {
@@ -283,10 +284,14 @@ impl Loader {
                 let mut aside = Aside { target, source, first: &mut first_quarantined };
                 let options = &self.read;
                 let pass = SecondPass { source, options, inference, schema: &schema, encoder: encoder.as_ref() };
-                let read = match left_out.is_empty() {
+                let mut read = match left_out.is_empty() {
                     true => pass.send(&mut aside)?,
                     false => pass.send_without(left_out, &mut aside)?,
                 };
+                beside(&mut |misfit| {
+                    read += 1;
+                    aside.keep(misfit)
+                })?;
                 (target.commit(read)?, Arc::unwrap_or_clone(schema), false)
             }
         };
@@ -320,6 +325,19 @@ impl Loader {
             isolate_rows: false,
         }
     }
+}
+
+/// Shows records that are known to be none, in each attempt anew.
+pub(super) type Beside<'a> = &'a dyn Fn(&mut dyn FnMut(Misfit) -> Result<()>) -> Result<()>;
+
+/// What is loaded.
+struct Attempt<'a> {
+    source: &'a Source,
+    inference: &'a Inference,
+    schema: &'a Schema,
+    request: &'a LoadRequest,
+    left_out: &'a LeftOut,
+    beside: Beside<'a>,
 }
 
 /// What an attempt did.

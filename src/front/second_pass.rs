@@ -159,7 +159,7 @@ impl Aside<'_> {
         }
     }
 
-    fn keep(&mut self, misfit: Misfit) -> Result<()> {
+    pub(super) fn keep(&mut self, misfit: Misfit) -> Result<()> {
         if self.first.len() < MAX_QUARANTINED_LISTED {
             self.first.push(Quarantined {
                 source: self.source.name(misfit.source as usize).to_string(),

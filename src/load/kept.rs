@@ -105,6 +105,8 @@ pub struct KeptGroup {
     pub first: String,
     /// How many of them were loaded by a replay.
     pub replayed: u64,
+    /// The load that `first` is of, in a folder: an id is a number within a load there.
+    pub load_id: Option<String>,
 }
 
 /// One record in quarantine, with its bytes.

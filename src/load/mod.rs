@@ -38,9 +38,9 @@ mod temp;
 pub use contract::{Contract, OnChange, Rewrite};
 pub use copy_binary::CopyEncoder;
 #[cfg(feature = "parquet")]
-pub(crate) use folder::FolderQuarantine;
-#[cfg(feature = "parquet")]
 pub use folder::FolderTarget;
+#[cfg(feature = "parquet")]
+pub(crate) use folder::{Again, FolderQuarantine};
 #[cfg(any(feature = "postgres", feature = "parquet"))]
 pub use kept::{KeptGroup, KeptRecord, Selection};
 pub use mode::{MergeKeys, Mode};

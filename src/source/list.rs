@@ -1,6 +1,8 @@
 //! What is to be read: a list of inputs, each with a name.
 
 use std::fmt;
+#[cfg(feature = "parquet")]
+use std::fs::File;
 use std::fs::Metadata;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -81,6 +83,12 @@ impl Source {
     /// Standard input, named `<stdin>`. It can be opened once, unless it is [spooled](Source::spool).
     pub fn stdin() -> Self {
         Source::one("<stdin>", Origin::Reader(Mutex::new(Some(Box::new(std::io::stdin())))))
+    }
+
+    /// A temporary file of so many bytes, named `<reader>`.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn spooled(file: File, len: u64) -> Self {
+        Source::one("<reader>", Origin::Spooled(Arc::new(Mutex::new(file)), len))
     }
 
     /// Gives the only input another name, for messages, sketches and the ledger; with several inputs nothing changes.

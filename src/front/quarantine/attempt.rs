@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::Quarantine;
+use super::one::one_record;
 use crate::batch::{Decoded, Decoder, Misfit};
 use crate::error::Result;
-use crate::front::frame::{Framed, frame};
 use crate::front::stream::{ChildTables, Tables, file_row_id, row_id, rows_path, take_apart};
 use crate::load::{Encode, OpenTable, Place, Waiting};
 use crate::plan::TableName;
-use crate::records::{Bad, Format, PathTable, Reader, Record, Sink};
+use crate::records::{Format, Reader};
 use crate::schema::Schema;
 use crate::sketch::{Collector, Sketch};
 use crate::source::Chunk;
@@ -62,29 +62,12 @@ impl<'a> Attempt<'a> {
         };
         let mut reader = Reader::new(quarantine.limits);
         for (nth, record) in waiting.iter().enumerate() {
-            match attempt.one_record(&mut reader, record) {
+            match one_record(&mut reader, format, (&record.raw, record.is_whole)) {
                 Ok(bytes) => attempt.add(own, nth, bytes),
                 Err(reason) => attempt.leave(nth, reason),
             }
         }
         attempt
-    }
-
-    fn one_record(&self, reader: &mut Reader, record: &Waiting) -> Result<Vec<u8>, String> {
-        if !record.is_whole {
-            return Err("only its beginning was kept".into());
-        }
-        let bytes = match frame(&record.raw, self.is_csv()) {
-            Framed::Records(bytes) => bytes.into_owned(),
-            Framed::NoRecord(reason) => return Err(reason),
-        };
-        let mut tally = Tally::default();
-        reader.read(&self.format, &mut Chunk::new(&bytes), &mut tally);
-        match (tally.records, tally.fault) {
-            (1, None) => Ok(tally.json.unwrap_or(bytes)),
-            (_, Some(fault)) => Err(fault),
-            (n, None) => Err(format!("{n} records in one")),
-        }
     }
 
     /// Whether the records are rows of CSV, which have no arrays.
@@ -280,25 +263,5 @@ fn row_id_at(place: &Place) -> [u8; 16] {
     match (file, write) {
         (None, Some((name, position))) => row_id(name, position, *byte),
         _ => file_row_id(load_id, file.unwrap_or_default(), *byte),
-    }
-}
-
-/// Counts what is in a chunk.
-#[derive(Default)]
-struct Tally {
-    records: u64,
-    /// The last record, if it is JSON.
-    json: Option<Vec<u8>>,
-    fault: Option<String>,
-}
-
-impl Sink for Tally {
-    fn record(&mut self, _: &PathTable, record: &Record<'_>) {
-        self.records += 1;
-        self.json = record.dialect.is_none().then(|| record.raw().to_vec());
-    }
-
-    fn bad(&mut self, bad: &Bad<'_>) {
-        self.fault = Some(bad.fault.to_string());
     }
 }

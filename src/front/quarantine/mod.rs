@@ -4,6 +4,7 @@
 mod attempt;
 #[cfg(feature = "parquet")]
 mod folder;
+mod one;
 #[cfg(feature = "postgres")]
 mod postgres;
 
@@ -208,12 +209,12 @@ impl Quarantine {
     /// have the ids that the stream would have given them.
     ///
     /// In a folder, the quarantine of each selected load is loaded as a load of its own, once, whose quarantine takes over what
-    /// does not fit; only whole loads can be selected, and none of CSV.
+    /// does not fit; only whole loads can be selected, and none of CSV. What is no whole record goes there as it is.
     ///
     /// # Errors
     ///
     /// As [`Loader::load`](crate::Loader::load), [`Config`](crate::ErrorKind::Config) for a mode that neither adds nor merges, and
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a contract that nulls values or has a policy for large tables, and where a table has child tables,
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a contract that nulls values or has a policy for large tables, for any contract in a folder, and where a table has child tables,
     /// but it is not known whether an array without one is to become one. What earlier transactions of the replay have loaded stays loaded.
     pub fn replay(&self, selection: &Selection) -> Result<ReplayReport> {
         if !matches!(self.mode, Mode::Append | Mode::Merge(_)) {

@@ -1,6 +1,6 @@
 //! The quarantine of a table in a folder: a file beside the parts of each load.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ use crate::plan::{Dialect, TableName};
 
 /// What the id of a replay adds to that of the load whose records it takes.
 const REPLAY: &str = "-replay";
+/// What the source of a replay is called, in front of the id of that load.
+const QUARANTINE_OF: &str = "quarantine of ";
 
 /// The quarantine of all loads of one table.
 pub(crate) struct FolderQuarantine {
@@ -28,7 +30,10 @@ struct Load {
     folder: PathBuf,
     id: String,
     formats: Vec<String>,
-    is_replayed: bool,
+    /// The load that has taken its records.
+    replayed_by: Option<String>,
+    /// The id under which a load can take them.
+    next: String,
 }
 
 /// A line of `quarantine.ndjson`.
@@ -45,15 +50,21 @@ struct Line {
 }
 
 /// Records of one load, to be tried again.
-pub(crate) struct Again {
+pub(crate) struct Again<'a> {
     /// The id of the load that is to take them.
     pub(crate) load_id: String,
     /// What that load calls its source.
     pub(crate) source: String,
     /// How the records were read, as JSON text.
-    pub(crate) formats: Vec<String>,
-    /// The records.
-    pub(crate) records: Vec<KeptRecord>,
+    pub(crate) formats: &'a [String],
+    load: &'a Load,
+}
+
+impl Again<'_> {
+    /// Shows all records, by their ids, which are 1, 2, 3 …
+    pub(crate) fn visit(&self, mut show: impl FnMut(KeptRecord) -> Result<()>) -> Result<()> {
+        self.load.visit(&Selection::default(), |record| show(record).map(|()| true))
+    }
 }
 
 impl FolderQuarantine {
@@ -72,16 +83,11 @@ impl FolderQuarantine {
             }
         }
         folders.sort();
-        let manifests = folders.into_iter().map(|folder| Ok((Manifest::read(&folder)?, folder)));
-        let manifests: Vec<(Option<Manifest>, PathBuf)> = manifests.collect::<Result<_>>()?;
-        let ids: Vec<String> =
-            manifests.iter().flat_map(|(found, _)| found).map(|found| found.load_id.clone()).collect();
-        let load = |(manifest, folder): (Option<Manifest>, PathBuf)| {
-            let Manifest { load_id: id, formats, .. } = manifest?;
-            let is_replayed = ids.contains(&format!("{id}{REPLAY}"));
-            folder.join("quarantine.ndjson").is_file().then_some(Load { folder, id, formats, is_replayed })
-        };
-        Ok(FolderQuarantine { loads: manifests.into_iter().filter_map(load).collect() })
+        let mut manifests = Vec::new();
+        for folder in folders {
+            manifests.extend(Manifest::read(&folder)?.map(|manifest| (manifest, folder)));
+        }
+        Ok(FolderQuarantine { loads: with_quarantine(manifests) })
     }
 
     /// What is in quarantine, by reason, path and source; the largest groups first.
@@ -98,11 +104,12 @@ impl FolderQuarantine {
                     bytes: 0,
                     first: record.id.clone(),
                     replayed: 0,
+                    load_id: Some(record.load_id.clone()),
                 });
                 group.records += 1;
                 group.bytes += record.raw_bytes;
-                group.replayed += u64::from(load.is_replayed);
-                true
+                group.replayed += u64::from(load.replayed_by.is_some());
+                Ok(true)
             })?;
         }
         let mut groups: Vec<KeptGroup> = groups.into_values().collect();
@@ -118,40 +125,57 @@ impl FolderQuarantine {
                 if records.len() < limit as usize {
                     records.push(record);
                 }
-                records.len() < limit as usize
+                Ok(records.len() < limit as usize)
             })?;
         }
         Ok(records)
     }
 
     /// The records of selected loads that were not replayed, one load at a time.
-    pub(crate) fn again(&self, selection: &Selection) -> impl Iterator<Item = Result<Again>> {
-        self.selected(selection).map(move |load| {
-            let mut records = Vec::new();
-            load.visit(selection, |record| {
-                records.push(record);
-                true
-            })?;
-            Ok(Again {
-                load_id: format!("{}{REPLAY}", load.id),
-                source: format!("quarantine of {}", load.id),
-                formats: load.formats.clone(),
-                records,
-            })
+    pub(crate) fn again(&self, selection: &Selection) -> impl Iterator<Item = Again<'_>> {
+        self.selected(selection).map(|load| Again {
+            load_id: load.next.clone(),
+            source: format!("{QUARANTINE_OF}{}", load.id),
+            formats: &load.formats,
+            load,
         })
     }
 
-    fn selected(&self, selection: &Selection) -> impl Iterator<Item = &Load> {
-        let is_meant = |load: &&Load| {
-            selection.load_id.as_ref().is_none_or(|id| *id == load.id) && (selection.replayed || !load.is_replayed)
-        };
+    fn selected<'a>(&'a self, selection: &Selection) -> impl Iterator<Item = &'a Load> + use<'a> {
+        let (id, replayed) = (selection.load_id.clone(), selection.replayed);
+        let is_meant =
+            move |load: &&Load| id.as_ref().is_none_or(|id| *id == load.id) && (replayed || load.replayed_by.is_none());
         self.loads.iter().filter(is_meant)
     }
 }
 
+/// Of all loads those that kept records aside. A load is a replay if its source says so: its id alone might be a user's own.
+fn with_quarantine(manifests: Vec<(Manifest, PathBuf)>) -> Vec<Load> {
+    let ids: BTreeSet<String> = manifests.iter().map(|(manifest, _)| manifest.load_id.clone()).collect();
+    let replay = |(manifest, _): &(Manifest, PathBuf)| {
+        let [source] = manifest.sources.as_slice() else { return None };
+        let of = source.strip_prefix(QUARANTINE_OF)?;
+        let is_replay = manifest.load_id.strip_prefix(of)?.starts_with(REPLAY);
+        is_replay.then(|| (of.to_owned(), manifest.load_id.clone()))
+    };
+    let replays: BTreeMap<String, String> = manifests.iter().filter_map(replay).collect();
+    let load = |(manifest, folder): (Manifest, PathBuf)| {
+        let Manifest { load_id: id, formats, .. } = manifest;
+        let replayed_by = replays.get(&id).cloned();
+        let mut names = (1_u64..).map(|nth| match nth {
+            1 => format!("{id}{REPLAY}"),
+            nth => format!("{id}{REPLAY}-{nth}"),
+        });
+        // Whoever asks for records that were replayed is told that this load was made.
+        let next = replayed_by.clone().or_else(|| names.find(|name| !ids.contains(name))).unwrap_or_default();
+        folder.join("quarantine.ndjson").is_file().then_some(Load { folder, id, formats, replayed_by, next })
+    };
+    manifests.into_iter().filter_map(load).collect()
+}
+
 impl Load {
     /// Shows the selected records of this load, until one is enough.
-    fn visit(&self, selection: &Selection, mut show: impl FnMut(KeptRecord) -> bool) -> Result<()> {
+    fn visit(&self, selection: &Selection, mut show: impl FnMut(KeptRecord) -> Result<bool>) -> Result<()> {
         let path = self.folder.join("quarantine.ndjson");
         let failed = |cause| Error::io(format_args!("reading {}", path.display()), cause);
         let file = BufReader::new(File::open(&path).map_err(failed)?);
@@ -179,9 +203,9 @@ impl Load {
                 load_id: self.id.clone(),
                 schema_version: None,
                 quarantined_at: String::new(),
-                replayed_by: self.is_replayed.then(|| format!("{}{REPLAY}", self.id)),
+                replayed_by: self.replayed_by.clone(),
             };
-            if is_meant && !show(kept) {
+            if is_meant && !show(kept)? {
                 break;
             }
         }

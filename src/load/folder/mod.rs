@@ -14,7 +14,7 @@ pub(super) use self::place::{folder_name, table_folder};
 pub(super) use self::quarantine::line as quarantine_line;
 use std::path::PathBuf;
 
-pub(crate) use self::kept::FolderQuarantine;
+pub(crate) use self::kept::{Again, FolderQuarantine};
 use self::manifest::Manifest;
 use self::parts::Parts;
 use self::place::Place;

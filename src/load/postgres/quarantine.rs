@@ -100,6 +100,7 @@ impl PostgresQuarantine {
             bytes: count(row, 4),
             first: row.get::<_, i64>(5).to_string(),
             replayed: count(row, 6),
+            load_id: None,
         };
         Ok(rows.iter().map(group).collect())
     }

@@ -41,7 +41,16 @@ impl RedshiftQuarantine {
         self.rows(&sql, |row| {
             let [reason, path, source, records, bytes, first] = <[_; 6]>::try_from(row).ok()?;
             let (records, bytes) = (number(records)?, number(bytes)?);
-            Some(KeptGroup { reason: reason?, path, source: source?, records, bytes, first: first?, replayed: 0 })
+            Some(KeptGroup {
+                reason: reason?,
+                path,
+                source: source?,
+                records,
+                bytes,
+                first: first?,
+                replayed: 0,
+                load_id: None,
+            })
         })
     }
 
