@@ -22,7 +22,7 @@ Exit codes:
    4  rows read do not equal rows loaded plus rows quarantined (rolled back)
    5  the warehouse refused or could not be reached
   64  wrong usage
-  65  the input is damaged, or no data
+  65  the input is damaged, or no record can be made out in it
   66  no such input, or it cannot be opened
   69  a program or feature is missing, or the input is of a kind that is not taken
   74  another input or output error";

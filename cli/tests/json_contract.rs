@@ -192,6 +192,21 @@ fn a_sketch_stands_for_its_data_and_parts_merge_to_the_whole() {
 }
 
 #[test]
+fn a_load_that_was_made_before_warns_that_it_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = format!("dir:{}", folder.path().display());
+    let load =
+        |file: &str, more: &[&str]| longshore(&[&["load", "--json", file, "--to", &to, "--table", "t"], more].concat());
+    let (orders, stations) = ("fixtures/orders.ndjson", "fixtures/stations.csv");
+    assert_eq!(load(orders, &[]).json()["warnings"], json!([]));
+    assert_eq!(load(stations, &["--mode", "replace"]).json()["warnings"], json!([]));
+    assert_eq!(load(orders, &[]).json()["already_loaded"], json!(false));
+    let run = load(stations, &["--mode", "replace"]);
+    assert_eq!((run.code, &run.json()["already_loaded"]), (0, &json!(true)));
+    assert!(run.stderr.contains("not replaced"), "{}", run.stderr);
+}
+
+#[test]
 fn a_list_of_a_folders_quarantine_says_which_load_an_id_is_of() {
     let folder = tempfile::tempdir().unwrap();
     let to = format!("dir:{}", folder.path().display());

@@ -66,6 +66,10 @@ impl std::fmt::Debug for Loader {
 /// The first and the longest pause before a load is tried again.
 pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(20));
 
+/// Whether others have added rows since is not looked up.
+const NOTHING_REPLACED: &str = "the load was made before and its rows are there, so nothing was done: rows that other loads \
+                                have added since are not replaced; under another load id they are";
+
 impl Loader {
     /// Loads into `url`: `postgres://…` (feature `postgres`) or `dir:PATH` (feature `parquet`).
     pub fn new(url: impl Into<String>) -> Self {
@@ -258,6 +262,10 @@ impl Loader {
         let Counts { read, loaded, quarantined, deduplicated } = counts;
         let bytes = inference.stored_bytes;
         tracing::info!(table, load_id, read, loaded, quarantined, deduplicated, bytes, already_loaded, "loaded");
+        let mut warnings = inference.warnings;
+        if already_loaded && self.mode == Mode::Replace {
+            warnings.push(NOTHING_REPLACED.to_owned());
+        }
         Ok(LoadReport {
             counts,
             bytes: inference.stored_bytes,
@@ -268,7 +276,7 @@ impl Loader {
             schema,
             sketch: inference.sketch,
             first_quarantined,
-            warnings: inference.warnings,
+            warnings,
         })
     }
 
