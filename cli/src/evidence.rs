@@ -109,7 +109,7 @@ pub(crate) fn read_sketch(path: &Path) -> Result<Sketch, Failure> {
 
 /// Writes a sketch file.
 pub(crate) fn write_sketch(path: &Path, sketch: &Sketch) -> Result<(), Failure> {
-    let written = std::fs::write(path, sketch.to_bytes());
+    let written = crate::whole::write(path, &sketch.to_bytes());
     written.map_err(|cause| Error::io("cannot write the sketch", cause).in_source(path.display().to_string()).into())
 }
 

@@ -20,6 +20,7 @@ mod staging;
 mod stream;
 #[cfg(unix)]
 mod temp;
+mod whole;
 
 use std::process::ExitCode;
 

@@ -191,6 +191,27 @@ fn a_sketch_stands_for_its_data_and_parts_merge_to_the_whole() {
     assert!(explained.stdout.contains("points: float64"), "{}", explained.stdout);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_sketch_that_cannot_be_written_whole_leaves_the_one_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (a, b) = (file("a.sketch"), file("b.sketch"));
+    for (fixture, sketch) in [("fixtures/orders.ndjson", &a), ("fixtures/stations.csv", &b)] {
+        assert_eq!(longshore(&["infer", fixture, "-q", "-w", sketch]).code, 0);
+    }
+    let before = std::fs::read(&a).unwrap();
+    assert!(before.len() > 1024);
+    // A file may have a block, as on a disk that is full.
+    let line = format!("trap '' XFSZ; ulimit -f 1; exec {} merge {a} {b} -o {a}", env!("CARGO_BIN_EXE_longshore"));
+    let output = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+    assert_eq!(output.status.code(), Some(74), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read(&a).unwrap(), before);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left over");
+    assert_eq!(longshore(&["merge", &a, &b, "-o", &a]).code, 0);
+    assert_ne!(std::fs::read(&a).unwrap(), before);
+}
+
 #[test]
 fn a_load_that_was_made_before_warns_that_it_replaces_nothing() {
     let folder = tempfile::tempdir().unwrap();
