@@ -160,7 +160,7 @@ fn a_file_that_is_cut_and_has_grown_again_between_two_looks_ends_the_stream() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.ndjson");
     for (nth, anew) in ["{\"a\":2}\n{\"a\":3}\n", "{\"a\":1}\n{\"a\":3}\n{\"a\":4}\n"].into_iter().enumerate() {
-        std::fs::write(&path, "{\"a\":1}\n{\"a\":2}\n"[..8 * (nth + 1)].as_bytes()).unwrap();
+        std::fs::write(&path, "{\"a\":1}\n{\"a\":2}\n".split_at(8 * (nth + 1)).0).unwrap();
         let table = format!("t{nth}");
         let mut child = start(&["stream", path.to_str().unwrap(), "--to", &url, "--table", &table, "--max-age", "0.1"]);
         let rows = format!("SELECT count(*) FROM {table}");

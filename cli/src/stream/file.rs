@@ -172,16 +172,19 @@ fn cannot_read(name: &str, cause: IoError) -> Failure {
 
 fn shorter(name: &str, size: u64, position: u64) -> Failure {
     let message = format!("the file has {size} bytes, and {position} have been read: it was cut or replaced");
-    let error = Error::new(ErrorKind::Conflict, message).in_source(name);
-    error.with_hint("move files away when they are rotated, rather than cut them").into()
+    not_the_same(name, message)
 }
 
 fn another(name: &str, position: u64) -> Failure {
     let message = format!(
-        "the file begins as one that has been read up to byte {position}, but goes on as another one: it was replaced or written anew"
+        "the file begins as one that has been read up to byte {position}, but goes on as another one: it was replaced or \
+         written anew"
     );
-    let error = Error::new(ErrorKind::Conflict, message).in_source(name);
-    error
-        .with_hint("move files away when they are rotated; one with the same first line needs another path, or `longshore load`")
-        .into()
+    not_the_same(name, message)
+}
+
+fn not_the_same(name: &str, message: String) -> Failure {
+    let hint = "move files away when they are rotated, rather than cut them; a new one with the first line of the old one needs \
+                another path, or `longshore load`";
+    Error::new(ErrorKind::Conflict, message).in_source(name).with_hint(hint).into()
 }
