@@ -1,7 +1,7 @@
 //! By what a file is known again: its path, its first line, and what stands before the place up to which it is loaded.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind as IoKind, Read, Seek, SeekFrom};
 
 use longshore::{Error, Offset, StreamLoader};
 
@@ -61,8 +61,12 @@ pub(super) fn note(file: &mut File, source: &str, place: u64, loader: &mut Strea
     if place == 0 || place > LAST_PLACE {
         return Ok(());
     }
-    let bytes = before(file, place, MARKED).map_err(|cause| Error::io("cannot look back", cause))?;
-    loader.write("", Offset::new(note_of(source), place << HASH_BITS | short(&bytes)))
+    match before(file, place, MARKED) {
+        Ok(bytes) => loader.write("", Offset::new(note_of(source), place << HASH_BITS | short(&bytes))),
+        // It was cut since it was read, which is seen when it is read on.
+        Err(cause) if cause.kind() == IoKind::UnexpectedEof => Ok(()),
+        Err(cause) => Err(cannot_look_back(source, cause)),
+    }
 }
 
 /// Whether a file that is committed up to a place holds what was noted, if anything was. One that has fewer bytes does not.
@@ -76,9 +80,13 @@ pub(super) fn is_as_noted(
     let Some(noted) = noted else { return Ok(true) };
     match before(file, noted >> HASH_BITS, MARKED) {
         Ok(bytes) => Ok(short(&bytes) == noted & ((1 << HASH_BITS) - 1)),
-        Err(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(cause) => Err(Error::io("cannot look back", cause)),
+        Err(cause) if cause.kind() == IoKind::UnexpectedEof => Ok(false),
+        Err(cause) => Err(cannot_look_back(source, cause)),
     }
+}
+
+fn cannot_look_back(source: &str, cause: std::io::Error) -> Error {
+    Error::io("cannot read again what was read", cause).in_source(source)
 }
 
 fn note_of(source: &str) -> String {
@@ -110,6 +118,6 @@ mod tests {
             [6, 12, 6000, 6004].into_iter().map(|place| short(&before(&mut file, place, MARKED).unwrap())).collect();
         assert_eq!(seen.len(), 4);
         assert!(seen.iter().all(|hash| *hash < 1 << HASH_BITS) && LAST_PLACE << HASH_BITS <= 1 << 62);
-        assert_eq!(before(&mut file, 6005, 4).unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+        assert_eq!(before(&mut file, 6005, 4).unwrap_err().kind(), IoKind::UnexpectedEof);
     }
 }
