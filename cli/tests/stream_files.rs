@@ -227,3 +227,195 @@ fn lines_that_end_in_cr_and_lf_are_loaded_once_also_where_the_first_was_taken_wi
     stream();
     assert_eq!(number(&mut client, sums), 306);
 }
+
+/// Lines `{"n":FROM}` to `{"n":TO}`.
+fn lines(numbers: std::ops::RangeInclusive<u32>) -> String {
+    numbers.map(|n| format!("{{\"n\":{n}}}\n")).collect()
+}
+
+#[test]
+fn a_file_that_is_rotated_onto_another_path_of_the_stream_is_loaded_once() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let [path, first, second, third] = ["d.log", "d.log.1", "d.log.2", "d.log.3"].map(|name| folder.path().join(name));
+    append(&path, &lines(1..=3));
+    append(&first, &lines(101..=103));
+    // The same file by another path, which is no link.
+    let hard = folder.path().join("hard");
+    std::fs::hard_link(&path, &hard).unwrap();
+    let paths = [&path, &first, &hard].map(|path| path.to_str().unwrap());
+    let child = start(&[&["stream"], &paths[..], &["--to", &url, "--table", "d", "--max-age", "0.1"]].concat());
+    wait_for("both files", || number(&mut client, "SELECT count(*) FROM d") == 6);
+    std::fs::remove_file(&hard).unwrap();
+    std::fs::rename(&first, &second).unwrap();
+    std::fs::rename(&path, &first).unwrap();
+    append(&path, &lines(4..=4));
+    // By now the first file is read through and closed.
+    wait_for("the new file", || number(&mut client, "SELECT max(n) FILTER (WHERE n < 100)::bigint FROM d") == 4);
+    append(&second, &lines(104..=104));
+    std::fs::rename(&first, &third).unwrap();
+    std::fs::rename(&path, &first).unwrap();
+    append(&path, &lines(5..=5));
+    wait_for("the newest file", || number(&mut client, "SELECT max(n) FILTER (WHERE n < 100)::bigint FROM d") == 5);
+    let (output, _) = stop(child);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(number(&mut client, "SELECT count(*) * 100 + count(DISTINCT n) FROM d"), 808);
+}
+
+#[test]
+fn a_stop_right_behind_a_rotation_costs_no_record_whether_or_not_a_new_file_is_there() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    for (nth, new) in [None, Some("")].into_iter().enumerate() {
+        let path = folder.path().join(format!("b{nth}.log"));
+        append(&path, &lines(1..=3));
+        let table = format!("b{nth}");
+        let args = ["stream", path.to_str().unwrap(), "--to", &url, "--table", &table, "--max-age", "0.1"];
+        let child = start(&[&args[..], &["--max-rows", "5000"]].concat());
+        let rows = format!("SELECT count(*) FROM {table}");
+        wait_for("the first rows", || number(&mut client, &rows) == 3);
+        signal(&child, "-STOP");
+        append(&path, &lines(4..=60_000));
+        std::fs::rename(&path, folder.path().join("away")).unwrap();
+        new.into_iter().for_each(|text| append(&path, text));
+        signal(&child, "-TERM");
+        signal(&child, "-CONT");
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(number(&mut client, &rows), 60_000, "a new file: {new:?}");
+    }
+}
+
+#[test]
+fn a_stop_that_takes_too_long_names_the_files_that_nobody_will_find_again_and_how_to_load_them() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let (path, away) = (folder.path().join("l.log"), folder.path().join("away"));
+    append(&path, &lines(1..=3));
+    let args = ["stream", path.to_str().unwrap(), "--to", &url, "--table", "l", "--max-age", "0.1"];
+    let child = start(&args);
+    wait_for("the first rows", || number(&mut client, "SELECT count(*) FROM l") == 3);
+    client.batch_execute("BEGIN; LOCK TABLE l").unwrap();
+    append(&path, &lines(4..=6));
+    std::thread::sleep(Duration::from_millis(500));
+    std::fs::rename(&path, &away).unwrap();
+    append(&path, &lines(7..=7));
+    let (output, _) = stop(child);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{text}");
+    assert!(text.contains("moved away") && text.contains("l.log (inode "), "{text}");
+    client.batch_execute("ROLLBACK").unwrap();
+    // As the hint says.
+    let until_end = || longshore(&[&args[..], &["--until-end"]].concat());
+    std::fs::rename(&path, folder.path().join("new")).unwrap();
+    std::fs::rename(&away, &path).unwrap();
+    assert_eq!(until_end().code, 0);
+    std::fs::rename(folder.path().join("new"), &path).unwrap();
+    assert_eq!(until_end().code, 0);
+    assert_eq!(number(&mut client, "SELECT count(*) * 100 + sum(n)::bigint FROM l"), 728);
+}
+
+#[test]
+fn files_that_wait_for_their_turn_do_not_wait_once_more_in_it() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("q.log");
+    append(&path, &lines(1..=1));
+    let child = start(&["stream", path.to_str().unwrap(), "--to", &url, "--max-age", "0.1"]);
+    wait_for("a row", || number(&mut client, "SELECT count(*) FROM q") == 1);
+    let started = std::time::Instant::now();
+    for n in 2..=7 {
+        std::fs::rename(&path, folder.path().join(n.to_string())).unwrap();
+        append(&path, &lines(n..=n));
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    wait_for("all files", || number(&mut client, "SELECT count(*) FROM q") == 7);
+    assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
+    assert_eq!(stop(child).0.status.code(), Some(0));
+}
+
+#[test]
+fn a_new_file_that_cannot_be_opened_for_a_moment_ends_nothing() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let (path, away) = (folder.path().join("o.log"), folder.path().join("away"));
+    append(&path, &lines(1..=1));
+    let child = start(&["stream", path.to_str().unwrap(), "--to", &url, "--max-age", "0.1"]);
+    let rows = "SELECT count(*) FROM o";
+    wait_for("a row", || number(&mut client, rows) == 1);
+    std::fs::rename(&path, &away).unwrap();
+    // Nobody, not even root, gets through a link to itself.
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    append(&away, &lines(2..=2));
+    wait_for("what came late", || number(&mut client, rows) == 2);
+    std::fs::remove_file(&path).unwrap();
+    append(&path, &lines(3..=3));
+    wait_for("the new file", || number(&mut client, rows) == 3);
+    assert_eq!(stop(child).0.status.code(), Some(0));
+}
+
+#[test]
+fn a_new_file_that_cannot_be_opened_at_all_ends_the_stream_when_the_old_one_is_loaded() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    for (nth, is_moved_on) in [false, true].into_iter().enumerate() {
+        let (path, away) = (folder.path().join(format!("s{nth}")), folder.path().join(format!("away{nth}")));
+        append(&path, &lines(1..=1));
+        let table = format!("s{nth}");
+        let rows = format!("SELECT count(*) FROM {table}");
+        let mut child = start(&["stream", path.to_str().unwrap(), "--to", &url, "--table", &table, "--max-age", "0.1"]);
+        wait_for("a row", || number(&mut client, &rows) == 1);
+        std::fs::rename(&path, &away).unwrap();
+        append(&away, "{\"n\":2}");
+        // A socket has a name and cannot be opened as a file.
+        let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        if is_moved_on {
+            std::thread::sleep(Duration::from_secs(2));
+            std::fs::remove_file(&path).unwrap();
+            append(&path, &lines(3..=3));
+        }
+        wait_for("the end", || child.try_wait().unwrap().is_some());
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(if is_moved_on { 74 } else { 66 }), "{text}");
+        assert_eq!(text.contains("nothing of it is loaded"), is_moved_on, "{text}");
+        assert_eq!(number(&mut client, &rows), 2, "{text}");
+    }
+}
+
+#[test]
+fn what_was_read_is_committed_when_a_file_ends_the_stream_and_it_is_said_how_far() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let (good, cut) = (folder.path().join("good"), folder.path().join("cut"));
+    append(&good, &lines(1..=2));
+    append(&cut, &lines(11..=11));
+    let paths = [&good, &cut].map(|path| path.to_str().unwrap());
+    let options = ["--to", &url, "--table", "f", "--max-age", "60", "--max-rows", "3"];
+    let mut child = start(&[&["stream"], &paths[..], &options[..]].concat());
+    wait_for("the first batch", || number(&mut client, "SELECT count(*) FROM f") == 3);
+    append(&good, &lines(3..=3));
+    append(&cut, &lines(12..=12));
+    std::thread::sleep(Duration::from_secs(2));
+    std::fs::write(&cut, "").unwrap();
+    wait_for("the end", || child.try_wait().unwrap().is_some());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("it was cut or replaced; it is loaded up to byte 18\n"), "{text}");
+    assert_eq!(number(&mut client, "SELECT count(*) * 100 + sum(n)::bigint FROM f"), 529);
+}
+
+#[test]
+fn what_is_noted_of_a_file_makes_no_batch_of_its_own() {
+    let (url, mut client) = database();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("e.log");
+    append(&path, &format!("{}{{\"n\":6}}", lines(1..=5)));
+    let args = ["stream", path.to_str().unwrap(), "--to", &url, "--until-end", "--json"];
+    let run = longshore(&[&args[..], &["--max-rows", "1"]].concat());
+    assert_eq!((run.code, &run.json()["batches"]), (0, &json!(6)), "{}", run.stderr);
+    assert_eq!(number(&mut client, "SELECT count(*) FROM _longshore_loads WHERE read = 0"), 0);
+    assert_eq!(number(&mut client, "SELECT count(*) FROM _longshore_offsets WHERE source LIKE '%+before'"), 1);
+}

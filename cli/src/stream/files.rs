@@ -10,6 +10,7 @@ use std::time::Duration;
 use longshore::{Error, Feed, StreamLoader, StreamTotals};
 
 use super::args::Stream;
+use super::fault::Fault;
 use super::file::{PIECE, readable};
 use super::metrics::Metrics;
 use super::stop::Stop;
@@ -56,7 +57,14 @@ fn pipe(loader: &mut StreamLoader, metrics: &Metrics, stop: &Stop) -> Result<(),
     while !stop.is_set() {
         match pieces.recv_timeout(PAUSE) {
             Ok(piece) => {
-                let piece = piece.map_err(|cause| Error::io("reading standard input", cause))?;
+                let piece = match piece {
+                    Ok(piece) => piece,
+                    Err(cause) => {
+                        // Nobody can send again what came before.
+                        loader.commit()?;
+                        return Err(Error::io("reading standard input", cause).into());
+                    }
+                };
                 if head.len() < 4 {
                     head.extend(piece.iter().take(4));
                     readable("<stdin>", &head)?;
@@ -115,21 +123,47 @@ fn follow(
     let mut seen = BTreeSet::new();
     let is_new = |name: &&&Path| seen.insert(std::fs::canonicalize(name).unwrap_or_else(|_| name.to_path_buf()));
     let names = names.iter().filter(is_new).map(|name| name.display().to_string());
-    let mut tails: Vec<Tail> = names.map(Tail::new).collect();
+    let mut tails: Vec<Tail> = names.map(|name| Tail::new(name, stop.held().clone())).collect();
     let grace = if args.until_end { Duration::ZERO } else { GRACE };
+    let mut outcome = read(&mut tails, grace, loader, metrics, stop);
+    for tail in &mut tails {
+        // Where nothing can be committed, nothing more is read.
+        if matches!(outcome, Err(Fault::Loader(_))) {
+            break;
+        }
+        outcome = outcome.and(tail.leave(loader));
+    }
+    let committed = match outcome {
+        Err(Fault::Loader(_)) => Ok(()),
+        _ => loader.commit().map(drop),
+    };
+    match outcome {
+        Ok(()) => committed.map_err(|error| Fault::Loader(error).told(Ok(()), loader, stop.held())),
+        Err(fault) => Err(fault.told(committed, loader, stop.held())),
+    }
+}
+
+/// Reads on until a stop is asked for; with no `grace`, to the end of the files.
+fn read(
+    tails: &mut [Tail],
+    grace: Duration,
+    loader: &mut StreamLoader,
+    metrics: &Metrics,
+    stop: &Stop,
+) -> Result<(), Fault> {
     while !stop.is_set() {
         let mut idle = true;
-        for tail in &mut tails {
+        for tail in &mut *tails {
             idle &= !tail.read_on(loader, grace)?;
         }
         loader.tick()?;
         metrics.publish(false);
         if idle {
-            if args.until_end {
+            if grace.is_zero() {
                 return tails.iter_mut().try_for_each(|tail| tail.finish(loader));
             }
             std::thread::sleep(PAUSE);
         }
     }
-    tails.iter_mut().try_for_each(|tail| tail.leave_older(loader))
+    Ok(())
 }

@@ -5,6 +5,8 @@ use std::io::{ErrorKind as IoKind, Read, Seek, SeekFrom};
 
 use longshore::{Error, Offset, StreamLoader};
 
+use super::fault::Fault;
+
 /// Bytes of the first line, and of those before a place, by which a file is known again.
 pub(super) const MARKED: usize = 4 << 10;
 /// How much of a number is the hash, where it holds a place and the hash of what stands before that.
@@ -55,18 +57,13 @@ pub(super) fn before(file: &mut File, place: u64, most: usize) -> std::io::Resul
     Ok(bytes)
 }
 
-/// Notes what stands before the place up to which a file is written to the loader. The note is a source of its own, whose
-/// position holds the place and a hash: it is committed with the records or behind them, and only ever goes up.
-pub(super) fn note(file: &mut File, source: &str, place: u64, loader: &mut StreamLoader) -> longshore::Result<()> {
+/// Notes the bytes that stand before a place, which is that of the next record's end. The note is a source of its own, whose
+/// position holds the place and a hash: it is committed with the record, and only ever goes up.
+pub(super) fn note(before: &[u8], source: &str, place: u64, loader: &mut StreamLoader) -> longshore::Result<()> {
     if place == 0 || place > LAST_PLACE {
         return Ok(());
     }
-    match before(file, place, MARKED) {
-        Ok(bytes) => loader.write("", Offset::new(note_of(source), place << HASH_BITS | short(&bytes))),
-        // It was cut since it was read, which is seen when it is read on.
-        Err(cause) if cause.kind() == IoKind::UnexpectedEof => Ok(()),
-        Err(cause) => Err(cannot_look_back(source, cause)),
-    }
+    loader.write("", Offset::new(note_of(source), place << HASH_BITS | short(before)))
 }
 
 /// Whether a file that is committed up to a place holds what was noted, if anything was. One that has fewer bytes does not.
@@ -74,19 +71,15 @@ pub(super) fn is_as_noted(
     file: &mut File,
     (source, committed): (&str, u64),
     loader: &mut StreamLoader,
-) -> longshore::Result<bool> {
-    // A note is never ahead of its file: such a one was left when somebody set the file back by hand.
+) -> Result<bool, Fault> {
+    // A note that is ahead of its file says nothing: somebody has set the file back by hand, or the record is not whole yet.
     let noted = loader.committed(&note_of(source))?.filter(|noted| noted >> HASH_BITS <= committed);
     let Some(noted) = noted else { return Ok(true) };
     match before(file, noted >> HASH_BITS, MARKED) {
         Ok(bytes) => Ok(short(&bytes) == noted & ((1 << HASH_BITS) - 1)),
         Err(cause) if cause.kind() == IoKind::UnexpectedEof => Ok(false),
-        Err(cause) => Err(cannot_look_back(source, cause)),
+        Err(cause) => Err(Fault::of_file(Error::io("cannot read again what was read", cause).in_source(source))),
     }
-}
-
-fn cannot_look_back(source: &str, cause: std::io::Error) -> Error {
-    Error::io("cannot read again what was read", cause).in_source(source)
 }
 
 fn note_of(source: &str) -> String {

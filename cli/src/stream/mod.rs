@@ -1,8 +1,10 @@
 //! `longshore stream`: what comes into a table, for as long as it comes.
 
 mod args;
+mod fault;
 mod file;
 mod files;
+mod held;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod mark;

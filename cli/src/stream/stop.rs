@@ -9,6 +9,7 @@ use longshore::{Error, ErrorKind};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::held::Held;
 use crate::exit::{Failure, WAREHOUSE};
 
 /// How long the last batch may take.
@@ -18,6 +19,7 @@ const GRACE: Duration = Duration::from_secs(9);
 pub(super) struct Stop {
     asked: Arc<AtomicBool>,
     done: Arc<AtomicBool>,
+    held: Held,
 }
 
 impl Stop {
@@ -31,14 +33,14 @@ impl Stop {
                 .and_then(|_| flag::register(signal, asked.clone()))
                 .map_err(|cause| Error::io("setting up signals", cause))?;
         }
-        let stop = Stop { asked, done };
+        let stop = Stop { asked, done, held: Held::default() };
         stop.watch(as_json);
         Ok(stop)
     }
 
     /// The connection ends with the process, and with it a transaction that is open: the server rolls it back.
     fn watch(&self, as_json: bool) {
-        let (asked, done) = (self.asked.clone(), self.done.clone());
+        let (asked, done, held) = (self.asked.clone(), self.done.clone(), self.held.clone());
         std::thread::spawn(move || {
             let mut since = None;
             loop {
@@ -47,11 +49,16 @@ impl Stop {
                     return;
                 }
                 if asked.load(Ordering::Relaxed) && since.get_or_insert_with(Instant::now).elapsed() > GRACE {
-                    too_late().print(as_json);
+                    too_late(&held).print(as_json);
                     exit(i32::from(WAREHOUSE));
                 }
             }
         });
+    }
+
+    /// The files of the stream, of which something is to be said if the end takes too long.
+    pub(super) fn held(&self) -> &Held {
+        &self.held
     }
 
     /// Whether a signal has come.
@@ -65,9 +72,9 @@ impl Stop {
     }
 }
 
-fn too_late() -> Failure {
+fn too_late(held: &Held) -> Failure {
     let message = format!("stopped, and the last batch could not be committed within {} s", GRACE.as_secs());
-    Error::new(ErrorKind::Database, message)
-        .with_hint("start the stream again: it goes on behind the last batch that was committed")
-        .into()
+    let hint = "start the stream again: it goes on behind the last batch that was committed";
+    let hint = held.hint(Some(hint)).unwrap_or_default();
+    Error::new(ErrorKind::Database, message).with_hint(hint).into()
 }
