@@ -156,8 +156,9 @@ fn nothing_there<T: Default>(path: &Path, cause: &IoError) -> Result<T, NoFiles>
     match cause.kind() {
         IoKind::NotFound | IoKind::NotADirectory => Ok(T::default()),
         _ => {
-            // Whoever wrote the pattern may not know of the link.
-            let leads = fs::read_link(path).map(|to| format!(", which is a link to `{}`", to.display()));
+            // Whoever wrote the pattern may not know of a link on the way.
+            let link = path.ancestors().find_map(|on_the_way| Some((on_the_way, fs::read_link(on_the_way).ok()?)));
+            let leads = link.map(|(link, to)| format!(" (`{}` is a link to `{}`)", link.display(), to.display()));
             let text = format!("cannot list `{}`{}: {cause}", path.display(), leads.unwrap_or_default());
             Err((ErrorKind::Io, text, "every folder the pattern reaches must be readable, also by way of links"))
         }
@@ -221,7 +222,7 @@ mod tests {
         for pattern in ["*/data.json", "*/*.json", "**/data.json", "b/*.json"] {
             let found = found(&folder, pattern);
             assert!(found[0].starts_with("cannot list `"), "{pattern}: {found:?}");
-            assert!(found[0].contains("which is a link to `"), "{pattern}: {found:?}");
+            assert!(found[0].contains("b` is a link to `"), "{pattern}: {found:?}");
         }
         let denied: Result<bool, _> = nothing_there(Path::new("b/data.json"), &IoKind::PermissionDenied.into());
         assert_eq!(denied.unwrap_err().0, ErrorKind::Io);
