@@ -285,7 +285,7 @@ fn retype(session: &mut Session, table: &TableName, column: &TableColumn, to: &T
         return Err(refuse("it has a default").into());
     }
     if column.key {
-        return Err(refuse("it is in a PRIMARY KEY or UNIQUE").into());
+        return Err(refuse("it is in a PRIMARY KEY, UNIQUE or FOREIGN KEY").into());
     }
     if let Some(encoding) = column.encoding.as_deref().filter(|encoding| NO_WIDENING.contains(encoding)) {
         return Err(refuse(&format!("it is encoded {encoding}")).into());

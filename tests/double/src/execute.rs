@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 use crate::session::{Session, Stop};
 use crate::sql::Statement;
 use crate::sql::merge::Merge;
-use crate::sql::name::TableName;
+use crate::sql::name::{TableName, literal};
 use crate::sql::query::{backing_name, rewritten};
 use crate::sql::settings::Setting;
 use crate::sql::token::{Kind, Token};
@@ -157,6 +157,10 @@ fn set(session: &mut Session, setting: Setting, tokens: &[Token]) -> Result<Answ
         Setting::SearchPath(names) => {
             let path = rewritten(&names, &session.facts, &HashSet::new())?;
             session.forward(&format!("SET search_path TO {path}, redshift_double"))
+        }
+        // Kept where JSON_PARSE is.
+        Setting::Own(name, value) if name == "json_parse_dedup_attributes" => {
+            session.forward(&format!("SET redshift_double.dedup TO {}", literal(&value)))
         }
         Setting::Own(name, value) => {
             if name == "enable_case_sensitive_identifier" {

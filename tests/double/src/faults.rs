@@ -27,6 +27,8 @@ pub enum Fault {
     OverwrittenObject,
     /// The first object of a manifest is listed twice.
     DuplicateEntry,
+    /// Each row that holds the text is refused by a COPY, as long as this fault waits.
+    BadRows(String),
     /// The next statement that holds the text is refused with this SQLSTATE and message.
     Refuse {
         /// A part of the statement, as it is sent.
@@ -60,6 +62,15 @@ impl Faults {
     /// Whether this fault is to happen now.
     pub(crate) fn take(&self, fault: &Fault) -> bool {
         self.take_if(|waiting| waiting == fault).is_some()
+    }
+
+    /// The text that makes a row bad, if there is one.
+    pub(crate) fn bad_rows(&self) -> Option<String> {
+        let waiting = self.waiting.lock().expect("no holder panics");
+        waiting.iter().find_map(|(fault, _)| match fault {
+            Fault::BadRows(text) => Some(text.clone()),
+            _ => None,
+        })
     }
 
     /// The refusal that waits for a statement.

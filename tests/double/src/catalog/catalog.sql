@@ -77,7 +77,8 @@ CREATE FUNCTION redshift_double.pg_last_query_id(bigint) RETURNS bigint LANGUAGE
 CREATE FUNCTION redshift_double.is_large_string_enabled() RETURNS boolean LANGUAGE sql STABLE AS
     $$ SELECT value = 'on' FROM redshift_double.options WHERE name = 'large_strings' $$;
 
--- SUPER: a key twice in one object, a string that is too long and too deep a nesting are errors.
+-- SUPER: a key twice in one object (but where the last one is to be kept), a string that is too long and too deep a nesting
+-- are errors.
 CREATE FUNCTION redshift_double.check_super(value json, depth int) RETURNS void LANGUAGE plpgsql STABLE AS $$
 DECLARE
     item json;
@@ -87,7 +88,8 @@ BEGIN
     END IF;
     CASE json_typeof(value)
     WHEN 'object' THEN
-        IF (SELECT count(*) > count(DISTINCT key) FROM json_object_keys(value) key) THEN
+        IF coalesce(current_setting('redshift_double.dedup', true), '') NOT IN ('true', 'on')
+            AND (SELECT count(*) > count(DISTINCT key) FROM json_object_keys(value) key) THEN
             RAISE EXCEPTION 'JSON parsing error: duplicate key' USING ERRCODE = 'XX000';
         END IF;
         FOR item IN SELECT e.value FROM json_each(value) e WHERE json_typeof(e.value) IN ('object', 'array', 'string') LOOP

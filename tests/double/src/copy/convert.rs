@@ -1,6 +1,7 @@
 //! Values of text files, checked against their columns and spelled as the backing server reads them.
 
 use super::BadRow;
+use super::semi::super_value;
 use crate::sql::types::Type;
 
 /// How a COPY reads values.
@@ -114,24 +115,6 @@ fn string(text: &str, limit: usize) -> Result<String, BadRow> {
         return Err(BadRow::new(1204, "String length exceeds DDL length"));
     }
     Ok(text.to_owned())
-}
-
-fn super_value(text: &str, large: bool) -> Result<String, BadRow> {
-    let value: serde_json::Value =
-        serde_json::from_str(text).map_err(|error| BadRow::new(1224, format!("Format error in SUPER: {error}")))?;
-    if !large && longest_string(&value) > 65_535 {
-        return Err(BadRow::new(1224, "String value exceeds the max size of 65535 bytes"));
-    }
-    Ok(text.to_owned())
-}
-
-fn longest_string(value: &serde_json::Value) -> usize {
-    match value {
-        serde_json::Value::String(text) => text.len(),
-        serde_json::Value::Array(items) => items.iter().map(longest_string).max().unwrap_or(0),
-        serde_json::Value::Object(members) => members.values().map(longest_string).max().unwrap_or(0),
-        _ => 0,
-    }
 }
 
 fn numbers(text: &str, mark: char, widths: &[usize]) -> Option<Vec<u32>> {

@@ -29,7 +29,7 @@ const KNOWN: &[&str] = &[
 ];
 
 /// What the rows of a file are, one by one.
-pub(crate) fn rows(copy: &Copy, targets: &[TableColumn], bytes: &[u8]) -> Result<Loaded, Refusal> {
+pub(crate) fn rows(copy: &Copy, targets: &[TableColumn], bytes: &[u8], large: bool) -> Result<Loaded, Refusal> {
     copy.within(KNOWN, "CSV")?;
     let one = |option: &str, default: u8| copy.value(option).and_then(|text| text.bytes().next()).unwrap_or(default);
     let skipped: usize = copy.value("ignoreheader").and_then(|n| n.parse().ok()).unwrap_or(0);
@@ -44,7 +44,7 @@ pub(crate) fn rows(copy: &Copy, targets: &[TableColumn], bytes: &[u8]) -> Result
     let mut record = ::csv::ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(|error| Refusal::internal(error.to_string()))? {
         let line = record.position().map_or(0, ::csv::Position::line) + skipped as u64;
-        match one_row(copy, targets, &record) {
+        match one_row(copy, targets, &record, large) {
             Ok(row) => loaded.rows.push(row),
             Err(bad) => {
                 let text: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
@@ -60,7 +60,7 @@ fn behind_lines(bytes: &[u8], lines: usize) -> usize {
     ends.take(lines).last().unwrap_or(0)
 }
 
-fn one_row(copy: &Copy, targets: &[TableColumn], record: &::csv::ByteRecord) -> Result<row::Line, BadRow> {
+fn one_row(copy: &Copy, targets: &[TableColumn], record: &::csv::ByteRecord, large: bool) -> Result<row::Line, BadRow> {
     if record.len() > targets.len() {
         return Err(BadRow::new(1202, "Extra column(s) found"));
     }
@@ -69,7 +69,7 @@ fn one_row(copy: &Copy, targets: &[TableColumn], record: &::csv::ByteRecord) -> 
     }
     let null = copy.value("null").unwrap_or("\\N");
     let reading =
-        Reading { rounds: copy.has("roundec"), any_time: copy.value("timeformat").is_some(), large_strings: false };
+        Reading { rounds: copy.has("roundec"), any_time: copy.value("timeformat").is_some(), large_strings: large };
     let mut values = Vec::with_capacity(targets.len());
     for (at, column) in targets.iter().enumerate() {
         let Some(bytes) = record.get(at) else {

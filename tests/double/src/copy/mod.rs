@@ -6,6 +6,7 @@ mod json;
 mod manifest;
 mod parquet;
 mod row;
+mod semi;
 mod value;
 
 use std::io;
@@ -156,9 +157,14 @@ fn load(
     let (mut count, mut errors, mut files) = (0_u64, 0_usize, Vec::new());
     let catalog = context.catalog.clone();
     let (store, query, session, large) = (context.store, context.query, context.session, context.large_strings);
+    let spoiled = context.faults.bad_rows();
     let fed = context.backend.copy_in(&sql, |write| {
         for entry in entries.iter().take(limit) {
-            let loaded = match object(copy, store, targets, entry, large) {
+            let loaded = object(copy, store, targets, entry, large).and_then(|loaded| match &spoiled {
+                Some(text) => spoil(copy, loaded, text),
+                None => Ok(loaded),
+            });
+            let loaded = match loaded {
                 Ok(loaded) => loaded,
                 Err(refusal) => {
                     log_spectrum(&catalog, query, &refusal)?;
@@ -202,12 +208,34 @@ fn failed(copy: &Copy) -> Refusal {
     Refusal::internal(format!("Load into table '{table}' failed.  Check 'stl_load_errors' system table for details."))
 }
 
+/// Has the rows be bad that hold a text. Of a columnar file one ends the load, and nobody is told which.
+fn spoil(copy: &Copy, mut loaded: Loaded, text: &str) -> Result<Loaded, Refusal> {
+    let is_bad = |row: &Line| row.bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    if copy.format == Format::Parquet {
+        return match loaded.rows.iter().any(is_bad) {
+            true => Err(Refusal::internal("Spectrum Scan Error")
+                .with_detail("error:  Spectrum Scan Error\n code:      15007\n context:   a value that is refused")),
+            false => Ok(loaded),
+        };
+    }
+    for (at, row) in std::mem::take(&mut loaded.rows).into_iter().enumerate() {
+        match is_bad(&row) {
+            true => {
+                let shown = String::from_utf8_lossy(&row.bytes).into_owned();
+                loaded.bad.push((at as u64 + 1, shown, BadRow::new(1204, "a value that is refused").at(0, text)));
+            }
+            false => loaded.rows.push(row),
+        }
+    }
+    Ok(loaded)
+}
+
 /// The rows of one object.
 fn object(copy: &Copy, store: &Store, targets: &[TableColumn], entry: &Entry, large: bool) -> Result<Loaded, Refusal> {
     let bytes = store.read(&entry.url)?;
     match copy.format {
         Format::Parquet => parquet::rows(copy, targets, entry, bytes, large),
-        Format::Csv => csv::rows(copy, targets, &decompressed(copy, bytes)?),
+        Format::Csv => csv::rows(copy, targets, &decompressed(copy, bytes)?, large),
         Format::Json(Json::Paths) => Err(Refusal::double_lacks("jsonpaths files")),
         Format::Json(json) => json::rows(copy, json, targets, &decompressed(copy, bytes)?, large),
         Format::Other => Err(Refusal::double_lacks("this format")),

@@ -74,6 +74,7 @@ struct Waiting {
 pub struct S3Faults {
     waiting: Arc<Mutex<Vec<Waiting>>>,
     seen: Arc<Mutex<Vec<Operation>>>,
+    fired: Arc<Mutex<Vec<S3Fault>>>,
 }
 
 impl S3Faults {
@@ -99,6 +100,11 @@ impl S3Faults {
         self.waiting.lock().expect("no holder panics").clear();
     }
 
+    /// The faults that have happened so far, in order; forgets them.
+    pub fn fired(&self) -> Vec<S3Fault> {
+        std::mem::take(&mut self.fired.lock().expect("no holder panics"))
+    }
+
     /// The requests so far, in order; forgets them.
     pub fn requests(&self) -> Vec<Operation> {
         std::mem::take(&mut self.seen.lock().expect("no holder panics"))
@@ -120,6 +126,7 @@ impl S3Faults {
         if found.left == 0 {
             waiting.remove(at);
         }
+        self.fired.lock().expect("no holder panics").push(fault.clone());
         Some(fault)
     }
 }

@@ -66,6 +66,18 @@ impl S3 {
         &self.faults
     }
 
+    /// The parts and notes of uploads that were neither completed nor given up.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub fn unfinished(&self) -> std::io::Result<Vec<String>> {
+        let names = std::fs::read_dir(self.folder.path())?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<std::io::Result<Vec<String>>>()?;
+        Ok(names.into_iter().filter(|name| name.starts_with(".upload")).collect())
+    }
+
     /// The view of the warehouse.
     pub fn store(&self) -> Store {
         Store { root: self.folder.path().to_owned(), regions: Arc::clone(&self.regions) }

@@ -158,7 +158,7 @@ fn table_constraint(cursor: &mut Cursor<'_>, keys: &mut Vec<String>) -> Result<b
         return Ok(true);
     }
     if cursor.take("foreign key") {
-        cursor.names()?;
+        keys.extend(cursor.names()?);
         references(cursor)?;
         return Ok(true);
     }
@@ -222,6 +222,7 @@ fn column_attribute(cursor: &mut Cursor<'_>, column: &mut Column) -> Result<bool
         column.unique = true;
     } else if cursor.looking_at("references") {
         references(cursor)?;
+        column.unique = true;
     } else if cursor.take("collate") {
         if !cursor.take("case_sensitive")
             && !cursor.take("case_insensitive")
