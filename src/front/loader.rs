@@ -258,7 +258,7 @@ impl Loader {
                 Err(error) => left_out.add(&refused, error)?,
             }
         };
-        let Loaded { counts, schema, already_loaded, first_quarantined } = loaded;
+        let Loaded { counts, schema, already_loaded, first_quarantined, warnings } = loaded;
         let Counts { read, loaded, quarantined, deduplicated } = counts;
         let bytes = inference.stored_bytes;
         tracing::info!(table, load_id, read, loaded, quarantined, deduplicated, bytes, already_loaded, "loaded");
@@ -276,7 +276,7 @@ impl Loader {
             schema,
             sketch: inference.sketch,
             first_quarantined,
-            warnings,
+            warnings: inference.warnings.into_iter().chain(warnings).collect(),
         })
     }
 
@@ -303,7 +303,8 @@ impl Loader {
                 (target.commit(read)?, Arc::unwrap_or_clone(schema), false)
             }
         };
-        Ok(Loaded { counts, schema, already_loaded, first_quarantined })
+        let warnings = target.warnings().to_vec();
+        Ok(Loaded { counts, schema, already_loaded, first_quarantined, warnings })
     }
 
     fn target(&self) -> Result<Box<dyn Target>> {
@@ -354,4 +355,5 @@ struct Loaded {
     schema: Schema,
     already_loaded: bool,
     first_quarantined: Vec<Quarantined>,
+    warnings: Vec<String>,
 }

@@ -133,6 +133,12 @@ pub trait Target {
     /// [`TooManyQuarantined`](crate::ErrorKind::TooManyQuarantined), after which nothing has changed.
     fn commit(&mut self, read: u64) -> Result<Counts>;
 
+    /// What was noticed while the table was planned and is no error, once [`begin`](Target::begin) has returned: columns that
+    /// do not hold every value, rows that queries may find too wide. None by default.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+
     /// The rows for which the place refused the load, after [`commit`](Target::commit) failed: the same load without
     /// them may succeed. None by default, and where the failure has another cause.
     fn refused(&self) -> &[Refused] {

@@ -49,7 +49,8 @@ impl PostgresStream {
             }
         };
         let nothing = |key, path| {
-            let ready = Ready { key, columns: Vec::new(), deferred: Vec::new(), done: Vec::new(), created: false };
+            let (columns, deferred, done, warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            let ready = Ready { key, columns, deferred, done, created: false, warnings };
             Adapted { oid: None, ready, schema: Schema::default(), keyless: Some(path) }
         };
         let found = match familiar {

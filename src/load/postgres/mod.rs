@@ -99,6 +99,7 @@ impl Default for PostgresOptions {
 pub struct PostgresTarget {
     endpoint: Endpoint,
     state: State<Box<Client>, Load>,
+    warnings: Vec<String>,
 }
 
 impl PostgresTarget {
@@ -124,7 +125,7 @@ impl PostgresTarget {
     pub fn connect_with(url: &str, options: PostgresOptions) -> Result<Self> {
         let endpoint = Endpoint::parse(url, options)?;
         let client = endpoint.connect()?;
-        Ok(PostgresTarget { endpoint, state: State::Waiting(Box::new(client)) })
+        Ok(PostgresTarget { endpoint, state: State::Waiting(Box::new(client)), warnings: Vec::new() })
     }
 }
 
@@ -143,6 +144,7 @@ impl Target for PostgresTarget {
                 return Err(error);
             }
         };
+        self.warnings.clone_from(&opened.warnings);
         let (load, fitted) = Load::start(client, opened, schema, request.clone(), &request.sources, None)?;
         let boxed: Box<dyn Encode> = Box::new(load.encoder().clone());
         self.state = State::Open(Box::new(load));
@@ -155,6 +157,10 @@ impl Target for PostgresTarget {
 
     fn quarantine(&mut self, misfit: Misfit) -> Result<()> {
         self.state.during(|load| load.quarantine(&misfit))
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     fn isolated(&mut self) -> Result<Vec<Refused>> {

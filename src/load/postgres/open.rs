@@ -56,6 +56,8 @@ pub(super) struct Ready {
     pub(super) done: Vec<String>,
     /// Whether the table is new.
     pub(super) created: bool,
+    /// What was noticed in planning and is no error.
+    pub(super) warnings: Vec<String>,
 }
 
 pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, request: &LoadRequest) -> Result<Opened> {
@@ -220,19 +222,20 @@ fn create_tolerantly(client: &mut Client, statement: &str) -> Result<()> {
 pub(super) fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: JsonType) -> Result<Ready> {
     let options = CreateOptions::new(Dialect::Postgres).with_json(json);
     let plan = Plan::create_with(schema, &key.target.quoted(), &options)?;
+    let warnings = plan.warnings;
     let statements: Vec<String> = plan.statements.into_iter().map(|statement| statement.sql).collect();
     // An earlier table of this name is gone, and its rows with it.
     Ledger::new(&key).mark_dropped(client)?;
     if schema.columns.is_empty() {
         // An input without any record gives no table; one with records `{}` gives one without columns.
-        return Ok(Ready { key, columns: Vec::new(), deferred: statements, done: Vec::new(), created: true });
+        return Ok(Ready { key, columns: Vec::new(), deferred: statements, done: Vec::new(), created: true, warnings });
     }
     for statement in &statements {
         fault::point("table.create")?;
         client.batch_execute(statement).map_err(|error| failed("creating the table", &error))?;
     }
     let columns = plan::fitted(schema, json);
-    Ok(Ready { key, columns, deferred: Vec::new(), done: statements, created: true })
+    Ok(Ready { key, columns, deferred: Vec::new(), done: statements, created: true, warnings })
 }
 
 /// Locks the table, empties it if the mode says so, and reads what it is.
@@ -289,6 +292,7 @@ pub(super) fn adapt(
     refusals: &mut Refusals,
 ) -> Result<Option<Ready>> {
     let Evolution { plan, columns, .. } = evolution;
+    let warnings = plan.warnings;
     let done: Vec<String> = plan.statements.into_iter().map(|statement| statement.sql).collect();
     let failed = |error: ::postgres::Error| failed("changing the table", &error);
     if !done.is_empty() {
@@ -306,5 +310,5 @@ pub(super) fn adapt(
             return Err(failed(error));
         }
     }
-    Ok(Some(Ready { key: key.clone(), columns, deferred: Vec::new(), done, created: false }))
+    Ok(Some(Ready { key: key.clone(), columns, deferred: Vec::new(), done, created: false, warnings }))
 }
