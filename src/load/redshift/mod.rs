@@ -6,6 +6,7 @@
 //! COPY outside of a transaction would go on, and commit, when its client is long gone.
 
 mod catalog;
+mod cluster;
 mod culprits;
 mod endpoint;
 mod error;

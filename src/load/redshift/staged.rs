@@ -42,6 +42,9 @@ pub struct ScriptOptions {
     pub live: Option<RedshiftTable>,
     /// How a table that is there may be changed. Default: [`RedshiftEvolve::default`].
     pub evolve: RedshiftEvolve,
+    /// Whether the cluster's `enable_large_strings_opt_in` is on, so that texts inside of `SUPER` may have more than 65,535
+    /// bytes. A record with one is quarantined otherwise. Default: no.
+    pub large_strings: bool,
 }
 
 impl ScriptOptions {
@@ -49,7 +52,7 @@ impl ScriptOptions {
     pub fn new(stage: StageOptions) -> Self {
         let create = CreateOptions::new(Dialect::Redshift).with_if_not_exists(true);
         let (authorization, evolve) = (CopyAuthorization::default(), RedshiftEvolve::default());
-        ScriptOptions { stage, authorization, copy_region: None, create, live: None, evolve }
+        ScriptOptions { stage, authorization, copy_region: None, create, live: None, evolve, large_strings: false }
     }
 
     /// Sets what the script has the cluster read the files with.
@@ -84,6 +87,13 @@ impl ScriptOptions {
     #[must_use]
     pub fn with_evolve(mut self, evolve: RedshiftEvolve) -> Self {
         self.evolve = evolve;
+        self
+    }
+
+    /// Says whether the cluster takes texts of more than 65,535 bytes inside of `SUPER`.
+    #[must_use]
+    pub fn with_large_strings(mut self, are_taken: bool) -> Self {
+        self.large_strings = are_taken;
         self
     }
 }
@@ -267,6 +277,7 @@ impl Target for StageTarget {
         }
         self.state.begin()?;
         let table = table_name(request)?;
+        stage::check_region(&self.options.stage, self.options.copy_region.as_deref())?;
         let asked = Asked::new(request, schema, &table, &self.options.create);
         if let Some(found) = find(&self.options.stage, &table, &request.load_id)? {
             asked.check(&found)?;
@@ -288,6 +299,8 @@ impl Target for StageTarget {
             text_bytes: plan.text_bytes.clone(),
         };
         let stager = Stager::open(&self.options.stage, &stage_request)?;
+            other_region: self.options.copy_region.as_deref(),
+            large_strings: self.options.large_strings,
         let schema = plan.schema.clone();
         self.state = State::Open(Box::new(Load { table, request: request.clone(), plan, merge, stager, asked }));
         Ok(Begun::Open { schema, encoder: Box::new(AsItIs) })

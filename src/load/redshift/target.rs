@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::catalog;
+use super::cluster::{slices, takes_large_strings};
 use super::culprits;
 use super::endpoint::Endpoint;
 use super::error::{Failure, Then, table_exists};
@@ -75,6 +76,7 @@ impl RedshiftTarget {
             ));
         }
         let mut session = endpoint.connect()?;
+        stage::check_region(&options.stage, options.copy_region.as_deref())?;
         let version = session.value("asking for the version", "SELECT version()")?.unwrap_or_default();
         if !version.contains("Redshift") {
             return Err(Error::new(ErrorKind::Unsupported, "the server is not Amazon Redshift")
@@ -124,6 +126,8 @@ impl Target for RedshiftTarget {
                 numbered: merge.is_some(),
                 text_bytes: plan.text_bytes.clone(),
             },
+                other_region: self.options.copy_region.as_deref(),
+                large_strings: takes_large_strings(&mut session),
         )?;
         let sql = LoadSql::new(&table, &request.load_id, &plan.schema, stager.format(), merge);
         let fitted = plan.schema.clone();
@@ -380,10 +384,4 @@ fn create_surroundings(session: &mut Session, table: &TableName) -> Result<(), F
         }
     }
     Ok(())
-}
-
-/// The slices of the cluster, if it tells.
-fn slices(session: &mut Session) -> Option<u32> {
-    let sql = "SELECT CAST(COUNT(DISTINCT slice) AS VARCHAR) FROM stv_slices";
-    session.number("asking for the slices", sql).ok().and_then(|slices| u32::try_from(slices).ok()).filter(|n| *n > 0)
 }

@@ -8,6 +8,7 @@ mod credentials;
 mod csv;
 mod excerpt;
 mod files;
+mod format;
 mod limits;
 mod options;
 mod quarantine;
@@ -26,6 +27,7 @@ use serde_json::json;
 pub(super) use self::csv::NULL as NULL_MARKER;
 pub(super) use self::files::StagedFile;
 use self::files::{Files, Form};
+pub(super) use self::format::check_region;
 pub(super) use self::limits::RowLimits;
 pub use self::options::{StageFormat, StageOptions};
 use self::quarantine::Quarantine;
@@ -44,8 +46,6 @@ use crate::schema::{Schema, Type};
 const SLICES: u32 = 4;
 /// The object that says which attempt at staging a load for a script counts.
 pub(super) const STAGED: &str = "staged.json";
-/// The longest text of a staging table's column, in bytes.
-const WIDEST_VARCHAR: u64 = 65_535;
 /// Refused rows that are told of; with more, something is wrong with the table and not with the rows.
 const MAX_REFUSED: usize = 10_000;
 
@@ -64,6 +64,10 @@ pub(super) struct StageRequest<'a> {
     pub(super) numbered: bool,
     /// The longest text of each column, in bytes.
     pub(super) text_bytes: Vec<Option<u32>>,
+    /// The bucket's region, where it is not the warehouse's.
+    pub(super) other_region: Option<&'a str>,
+    /// Whether a text inside of JSON may have more than 65,535 bytes.
+    pub(super) large_strings: bool,
 }
 
 /// One load's files while they are written. Dropped before [`Stager::keep`], it takes them out of the store again.
@@ -104,13 +108,11 @@ pub(super) struct Staged {
 impl Stager {
     /// Opens the store; writes nothing yet.
     pub(super) fn open(options: &StageOptions, request: &StageRequest<'_>) -> Result<Self> {
+        check_region(options, request.other_region)?;
         let store = Store::open(options)?;
         let load_folder = load_folder(request.table, request.load_id);
         let folder = format!("{load_folder}/{}", attempt());
-        let format = match options.format {
-            StageFormat::Auto => choose(request.schema),
-            format => format,
-        };
+        let format = format::choose(options.format, request.schema, request.other_region);
         let mut schema = request.schema.clone();
         if request.numbered {
             let path = crate::path::Path::new([ROW_COLUMN]);
@@ -126,9 +128,16 @@ impl Stager {
         if format != StageFormat::Csv {
             // In Parquet, JSON is text on its way through a staging table.
             let json = request.schema.columns.iter().zip(&mut text_bytes).filter(|(column, _)| column.ty == Type::Json);
-            json.for_each(|(_, bytes)| *bytes = Some(WIDEST_VARCHAR as u32));
+            json.for_each(|(_, bytes)| *bytes = Some(format::WIDEST_VARCHAR as u32));
         }
-        let limits = RowLimits { text_bytes, refuse_marker: format == StageFormat::Csv, longest: Vec::new() };
+        let is_json = |column: &crate::schema::Column| column.ty == Type::Json;
+        let limits = RowLimits {
+            text_bytes,
+            refuse_marker: format == StageFormat::Csv,
+            json: request.schema.columns.iter().map(is_json).collect(),
+            large_strings: request.large_strings,
+            longest: Vec::new(),
+        };
         let (refused, written) = (Vec::new(), Vec::new());
         Ok(Stager {
             store,
@@ -396,15 +405,6 @@ fn attempt() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let seed = (now, std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed), std::thread::current().id());
     blake3::hash(format!("{seed:?}").as_bytes()).to_hex()[..16].to_owned()
-}
-
-/// Parquet, unless a JSON value is too long for the text column of a staging table.
-fn choose(schema: &Schema) -> StageFormat {
-    let long = |column: &crate::schema::Column| column.max_bytes.is_some_and(|bytes| bytes > WIDEST_VARCHAR);
-    match schema.columns.iter().any(|column| column.ty == Type::Json && long(column)) {
-        true => StageFormat::Csv,
-        false => StageFormat::Parquet,
-    }
 }
 
 /// The files as COPY wants them listed: each must be there, in exactly this size, once.

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 #[non_exhaustive]
 pub enum StageFormat {
     /// [`Parquet`](StageFormat::Parquet), unless the table has a JSON column with values over 65,535 bytes, which only
-    /// CSV brings into `SUPER`.
+    /// CSV brings into `SUPER`, or the bucket is in another region, which only CSV is copied from.
     #[default]
     Auto,
     /// Parquet with zstd pages. Times of day and JSON are text in it, which the load turns into `TIME` and `SUPER`

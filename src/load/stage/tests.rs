@@ -39,6 +39,8 @@ fn open(options: &StageOptions, schema: &Schema, records: Option<u64>, numbered:
         slices: Some(3),
         numbered,
         text_bytes,
+        other_region: None,
+        large_strings: false,
     };
     Stager::open(options, &request).unwrap()
 }
@@ -188,9 +190,9 @@ fn rows_are_numbered_where_their_order_matters() {
 fn csv_is_chosen_for_json_that_no_text_column_holds() {
     let mut schema = schema();
     schema.columns[1].ty = Type::Json;
-    assert_eq!(choose(&schema), StageFormat::Parquet);
+    assert_eq!(format::choose(StageFormat::Auto, &schema, None), StageFormat::Parquet);
     schema.columns[1].max_bytes = Some(65_536);
-    assert_eq!(choose(&schema), StageFormat::Csv);
+    assert_eq!(format::choose(StageFormat::Auto, &schema, None), StageFormat::Csv);
     let root = tempfile::tempdir().unwrap();
     let mut stager = open(&options(root.path()), &schema, None, false);
     stager.write(&batch(6..8)).unwrap();
