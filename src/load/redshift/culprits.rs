@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::error::{Failure, Then};
+use super::error::Failure;
 use super::session::Session;
 use super::transaction::Work;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,6 +30,12 @@ pub(super) fn find(session: &mut Session, work: &Work<'_>, stager: &mut Stager, 
     let (kept, limit) = (work.staged.quarantined, work.request.max_quarantined);
     let most = limit.map_or(MOST_ROWS, |limit| limit.saturating_sub(kept).min(MOST_ROWS as u64) as usize);
     let mut search = Search { session, work, stager, most, found: Vec::new() };
+    // What is refused without any row is refused for another reason, which a file of few rows would not show.
+    if let Some(file) = work.staged.files.first()
+        && search.refusal(file, 0..0)?.is_some()
+    {
+        return Err(cause);
+    }
     let mut first = 0;
     for file in &work.staged.files {
         let range = 0..file.rows;
@@ -83,11 +89,9 @@ impl Search<'_, '_> {
         let ready = self.work.begin(self.session, false).and_then(|()| self.work.prepare(self.session));
         let tried = ready.map(|()| self.work.rows(self.session, Some(&manifest), count));
         self.session.roll_back();
-        match tried? {
+        match tried?.map_err(Failure::about_rows) {
             Ok(_) => Ok(None),
-            Err(failure) if failure.then == Then::GiveUp && failure.error.kind() == ErrorKind::Database => {
-                Ok(Some(failure))
-            }
+            Err(failure) if failure.of_rows => Ok(Some(failure)),
             Err(failure) => Err(failure.error),
         }
     }
@@ -105,9 +109,10 @@ impl Search<'_, '_> {
     /// Searches rows of which one at least is refused.
     fn halve(&mut self, file: &StagedFile, first: u64, rows: Range<u64>) -> Result<()> {
         if rows.end - rows.start == 1 {
-            // Asked once more, so that the server's log has this row last.
+            // Asked once more, so that what the server's log has from then on is of this row.
+            let logged = LOGS.map(|log| log.newest(self.session));
             if let Some(failure) = self.refusal(file, rows.clone())? {
-                let (column, reason) = self.reason(&failure);
+                let (column, reason) = self.reason(&failure, logged);
                 self.found.push(Refused { row: first + rows.start, column, reason });
             }
             return Ok(());
@@ -129,10 +134,10 @@ impl Search<'_, '_> {
         self.found.len() > self.most
     }
 
-    /// The server's reason for the row it was shown last: out of its log of load errors where it is there.
-    fn reason(&mut self, failure: &Failure) -> (Option<usize>, String) {
-        let logged =
-            LOGS.iter().find_map(|sql| self.session.rows("reading the load errors", sql).ok()?.into_iter().next());
+    /// The server's reason for the row it was shown last: out of its logs of load errors, where one has an entry behind
+    /// what was the newest one before.
+    fn reason(&mut self, failure: &Failure, newest: [Option<u64>; 2]) -> (Option<usize>, String) {
+        let logged = LOGS.iter().zip(newest).find_map(|(log, newest)| log.behind(self.session, newest?));
         let Some([Some(code), column, Some(reason)]) = logged.as_deref() else {
             return (None, failure.error.message().to_owned());
         };
@@ -143,11 +148,52 @@ impl Search<'_, '_> {
     }
 }
 
-/// The last load error of this session: as provisioned clusters keep it, and as serverless ones do.
-const LOGS: [&str; 2] = [
-    "SELECT CAST(err_code AS VARCHAR), CAST(colname AS VARCHAR), CAST(err_reason AS VARCHAR) FROM stl_load_errors \
-     WHERE session = pg_backend_pid() AND query = (SELECT MAX(query) FROM stl_load_errors WHERE session = \
-     pg_backend_pid()) ORDER BY starttime DESC LIMIT 1",
-    "SELECT CAST(error_code AS VARCHAR), CAST(column_name AS VARCHAR), CAST(error_message AS VARCHAR) FROM \
-     sys_load_error_detail WHERE session_id = pg_backend_pid() ORDER BY start_time DESC LIMIT 1",
+/// A log of load errors, and what its columns are called. The log has no numbers of rows in Parquet, and keeps what it was
+/// told for days, also of sessions that had this one's number (5.8).
+struct Log {
+    table: &'static str,
+    session: &'static str,
+    query: &'static str,
+    reason: [&'static str; 3],
+    time: &'static str,
+}
+
+/// As provisioned clusters keep it, and as serverless ones do.
+const LOGS: [Log; 2] = [
+    Log {
+        table: "stl_load_errors",
+        session: "session",
+        query: "query",
+        reason: ["err_code", "colname", "err_reason"],
+        time: "starttime",
+    },
+    Log {
+        table: "sys_load_error_detail",
+        session: "session_id",
+        query: "query_id",
+        reason: ["error_code", "column_name", "error_message"],
+        time: "start_time",
+    },
 ];
+
+const DOING: &str = "reading the load errors";
+
+impl Log {
+    /// The query of the newest entry of this session, 0 without one; `None` where the log cannot be read.
+    fn newest(&self, session: &mut Session) -> Option<u64> {
+        let Log { table, session: own, query, .. } = self;
+        let sql =
+            format!("SELECT CAST(COALESCE(MAX({query}), 0) AS VARCHAR) FROM {table} WHERE {own} = pg_backend_pid()");
+        session.number(DOING, &sql).ok()
+    }
+
+    /// Code, column and reason of the first entry of this session behind a query.
+    fn behind(&self, session: &mut Session, newest: u64) -> Option<Vec<Option<String>>> {
+        let Log { table, session: own, query, reason, time } = self;
+        let columns = reason.map(|column| format!("CAST({column} AS VARCHAR)")).join(", ");
+        let sql = format!(
+            "SELECT {columns} FROM {table} WHERE {own} = pg_backend_pid() AND {query} > {newest} ORDER BY {time} LIMIT 1"
+        );
+        session.rows(DOING, &sql).ok()?.into_iter().next()
+    }
+}

@@ -34,6 +34,15 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    /// The same failure of a statement that brings rows in: some of them may be at fault, unless the server blames
+    /// something else.
+    pub(super) fn about_rows(self) -> Self {
+        let is_of_rows = self.then == Then::GiveUp
+            && self.error.kind() == ErrorKind::Database
+            && self.code.as_deref().is_some_and(|code| blames_rows(code, self.error.message()));
+        Failure { of_rows: is_of_rows, ..self }
+    }
+
     pub(super) fn unreadable(doing: impl Display) -> Self {
         let error = Error::new(ErrorKind::Database, format!("{doing}: the server's answer is not what was asked for"));
         Failure { error, then: Then::GiveUp, of_rows: false, code: None }
@@ -75,6 +84,29 @@ pub(super) fn failed(doing: impl Display, error: &::postgres::Error) -> Failure 
         None => failure,
     };
     Failure { error, then, of_rows: false, code: Some(code) }
+}
+
+/// Whether the server may mean the rows. It does not with a code that says otherwise (a missing right, no room, a statement
+/// that was cancelled); behind XX000, which a COPY answers with whatever happened (4.2, 5.8), not where it could not read
+/// the files or takes their columns for others (5.2, 5.4).
+fn blames_rows(code: &str, message: &str) -> bool {
+    const OF_FILES: [&str; 9] = [
+        "s3serviceexception",
+        "s3 query exception",
+        "s3curlexception",
+        "not authorized",
+        "access denied",
+        "manifest file",
+        "manifest parameter",
+        "incompatible parquet schema",
+        "unmatched number of columns",
+    ];
+    let message = message.to_lowercase();
+    match code.get(..2) {
+        Some("22" | "23") => true,
+        Some("XX") => message.contains("stl_load_errors") || !OF_FILES.iter().any(|text| message.contains(text)),
+        _ => false,
+    }
 }
 
 /// Redshift often answers with XX000 whatever happened, so the texts are looked at as well as the codes.
@@ -148,5 +180,26 @@ mod tests {
         );
         assert_eq!(about_files("  code: 1204\n  context: String length 'secret'"), None);
         assert_eq!(about_files("anything"), None);
+    }
+
+    #[test]
+    fn rows_are_blamed_for_what_may_be_theirs_alone() {
+        let load_error = "copying rows: Load into table 't' failed.  Check 'stl_load_errors' system table for details.";
+        let parquet = "copying rows: Spectrum Scan Error: The length of the data column s is longer (code 15007)";
+        for (code, message) in [("XX000", load_error), ("XX000", parquet), ("22001", "too long"), ("23502", "null")] {
+            assert!(blames_rows(code, message), "{code} {message}");
+        }
+        let schema = "Spectrum Scan Error: File 'x' has an incompatible Parquet schema for column 'y' (code 15007)";
+        for (code, message) in [
+            ("42501", "permission denied"),
+            ("53100", "disk full"),
+            ("57014", "cancelled on user's request"),
+            ("58030", "could not read"),
+            ("XX000", "S3ServiceException:Access Denied,Status 403"),
+            ("XX000", "User arn:… is not authorized to assume IAM Role"),
+            ("XX000", schema),
+        ] {
+            assert!(!blames_rows(code, message), "{code} {message}");
+        }
     }
 }

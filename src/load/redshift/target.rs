@@ -232,7 +232,7 @@ impl RedshiftTarget {
                     if let Ok(Some(counts)) = look_up(session, sql, None) {
                         return Ok(counts);
                     }
-                    if failure.of_rows && failure.error.kind() == ErrorKind::Database {
+                    if failure.of_rows {
                         self.refused = culprits::find(session, &work, stager, failure.error)?;
                         let message = format!("the server refuses {} rows", self.refused.len());
                         return Err(Error::new(ErrorKind::Conflict, message));

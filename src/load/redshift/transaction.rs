@@ -52,7 +52,7 @@ impl Work<'_> {
         }
         self.prepare(session)?;
         let loaded = self.rows(session, self.staged.manifest.as_deref(), self.staged.rows);
-        let loaded = loaded.map_err(|failure| Failure { of_rows: true, ..failure })?;
+        let loaded = loaded.map_err(Failure::about_rows)?;
         let quarantined = self.quarantine(session)?;
         let deduplicated = self.staged.rows - loaded;
         let counts = Counts { read: self.read, loaded, quarantined, deduplicated };
