@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::{Error, Result};
 use crate::plan::{Dialect, TableName, literal};
 use crate::schema::{Column, Type};
 
@@ -13,7 +14,7 @@ pub(super) const LOADS: &str = "_longshore_loads";
 pub(super) const LOADS_COLUMNS: &str = "
     \"table_name\" VARCHAR(127) NOT NULL,
     \"load_id\" VARCHAR(1024) NOT NULL,
-    \"committed_at\" TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    \"committed_at\" TIMESTAMPTZ NOT NULL,
     \"read\" BIGINT NOT NULL,
     \"loaded\" BIGINT NOT NULL,
     \"quarantined\" BIGINT NOT NULL,
@@ -22,6 +23,10 @@ pub(super) const LOADS_COLUMNS: &str = "
     \"content_hash\" VARCHAR(256) NOT NULL,
     \"longshore_version\" VARCHAR(64) NOT NULL,
     \"replaced_by\" VARCHAR(1024)";
+
+/// What `committed_at` is set to. GETDATE() is a TIMESTAMP, and a default has to be of its column's type (2.4): so the time
+/// is no default, and is converted where it is put in.
+pub(super) const NOW: &str = "CAST(GETDATE() AS TIMESTAMPTZ)";
 
 /// What has the server keep the last of equal keys in one object of a JSON text, where it would refuse the text.
 pub(super) const SETTLE_JSON: &str = "SET json_parse_dedup_attributes TO true";
@@ -35,7 +40,10 @@ pub(super) fn is_loaded(ledger: &str, table: &str, load_id: &str) -> String {
 
 /// The type of a temporary table's column that takes a Parquet column as it is. A JSON text that is copied into SUPER stays
 /// one string, and a TIME cannot be copied from Parquet.
-pub(super) fn copied_type(column: &Column) -> String {
+///
+/// A text's column is as wide as the `longest` one in bytes, where that is known: an INSERT … SELECT over columns that are
+/// declared with more than 65,535 bytes together fails with error 8001 (1.2).
+pub(super) fn copied_type(column: &Column, longest: Option<u64>) -> String {
     match column.ty {
         Type::Boolean => "BOOLEAN",
         Type::Int16 => "SMALLINT",
@@ -48,10 +56,15 @@ pub(super) fn copied_type(column: &Column) -> String {
         Type::TimestampTz(_) => "TIMESTAMPTZ",
         Type::Time => "VARCHAR(15)",
         Type::Uuid => "VARCHAR(36)",
-        Type::Null | Type::Text | Type::Json => "VARCHAR(65535)",
+        Type::Null | Type::Text | Type::Json => {
+            return format!("VARCHAR({})", longest.unwrap_or(WIDEST_VARCHAR).clamp(1, WIDEST_VARCHAR));
+        }
     }
     .to_owned()
 }
+
+/// The longest text of a column, in bytes.
+const WIDEST_VARCHAR: u64 = 65_535;
 
 /// The attributes of one table; of one whose schema is not known, where it would be created.
 pub(super) fn of_table(table: &TableName) -> String {
@@ -108,6 +121,25 @@ fn holds(ty: Type, longest: Option<u64>) -> String {
         Type::Null | Type::Text => varchar(longest.unwrap_or(0)),
         Type::Json => is("super"),
     }
+}
+
+/// Makes sure that the ledger tells a load from all others.
+///
+/// # Errors
+///
+/// [`Config`](crate::ErrorKind::Config) for an id that it cannot hold, and for names that end in a blank: trailing blanks do
+/// not count in comparisons (1.2), so two loads or tables would be taken for one.
+pub(super) fn check_names(table: &TableName, load_id: &str) -> Result<()> {
+    if load_id.is_empty() || load_id.len() > 1024 || load_id.contains('\0') {
+        return Err(Error::config("a load id must have 1 to 1024 bytes and no U+0000"));
+    }
+    for (what, name) in [("a load id", load_id), ("a table's name", &table.name)] {
+        if name.ends_with(' ') {
+            return Err(Error::config(format!("{what} ends in a blank, which Redshift does not tell from none"))
+                .with_hint("leave the blank out"));
+        }
+    }
+    Ok(())
 }
 
 /// A table's name as the server has it, which folds names also in quotes.

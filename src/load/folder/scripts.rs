@@ -5,10 +5,10 @@ use std::fmt::Write;
 use super::manifest::Manifest;
 use crate::error::Error;
 use crate::load::redshift_ledger::{
-    LOADS, LOADS_COLUMNS, SETTLE_JSON, check_columns, copied_type, folded, is_loaded, text,
+    LOADS, LOADS_COLUMNS, NOW, SETTLE_JSON, check_columns, check_names, copied_type, folded, is_loaded, text,
 };
 use crate::load::{LoadRequest, Mode};
-use crate::plan::{Dialect, Plan, TableName, fit, identifier, literal};
+use crate::plan::{Dialect, Plan, RedshiftEvolve, RedshiftTable, TableName, evolve_redshift, fit, identifier, literal};
 use crate::schema::{Column, Schema, Type};
 
 /// The scripts, with their files' names.
@@ -24,7 +24,8 @@ pub(super) fn all(
         return Vec::new();
     }
     let postgres = Plan::create(schema, Dialect::Postgres, &table.quoted());
-    let redshift = Plan::create(schema, Dialect::Redshift, &table.quoted());
+    let redshift =
+        check_names(table, &request.load_id).and_then(|()| Plan::create(schema, Dialect::Redshift, &table.quoted()));
     let scripts = [
         ("load.postgres.sql", postgres.as_ref().map(|_| for_postgres(table, request, schema, manifest))),
         ("load.redshift.sql", redshift.as_ref().map(|_| for_redshift(table, request, schema, manifest, url))),
@@ -87,7 +88,10 @@ fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manif
         // The parts go through a table of their own: a JSON text that is copied into SUPER stays one string, a TIME
         // cannot be copied from Parquet, and this way the rows can be counted before they are added.
         let staging = identifier(&format!("_longshore_{}", &blake3::hash(request.load_id.as_bytes()).to_hex()[..16]));
-        let definitions = columns.iter().map(|column| format!("{} {}", identifier(&column.name), copied_type(column)));
+        let definitions = columns
+            .iter()
+            .zip(widths_of(schema, table))
+            .map(|(column, width)| format!("{} {}", identifier(&column.name), copied_type(column, width)));
         let names: Vec<String> = columns.iter().map(|column| identifier(&column.name)).collect();
         let names = names.join(", ");
         let values = columns.iter().map(|column| {
@@ -130,8 +134,9 @@ fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manif
     let counts = manifest.counts();
     let _ = write!(
         sql,
-        "INSERT INTO {ledger} (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, \
-         longshore_version)\nSELECT {name}, {id}, {}, {}, {}, {}, {}, {}, {}\nWHERE NOT EXISTS ({loaded});\nCOMMIT;\n",
+        "INSERT INTO {ledger} (table_name, load_id, committed_at, read, loaded, quarantined, deduplicated, bytes, \
+         content_hash, longshore_version)\nSELECT {name}, {id}, {NOW}, {}, {}, {}, {}, {}, {}, {}\nWHERE NOT EXISTS \
+         ({loaded});\nCOMMIT;\n",
         counts.read,
         counts.loaded,
         counts.quarantined,
@@ -141,6 +146,13 @@ fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manif
         text(env!("CARGO_PKG_VERSION")),
     );
     sql
+}
+
+/// The widths that create.redshift.sql gives the columns of text.
+fn widths_of(schema: &Schema, table: &TableName) -> Vec<Option<u64>> {
+    let new = evolve_redshift(schema, &RedshiftTable::default(), table, &RedshiftEvolve::default());
+    let widths = new.map(|new| new.columns.iter().map(|fitted| fitted.max_bytes.map(u64::from)).collect());
+    widths.unwrap_or_else(|_| vec![None; schema.columns.len()])
 }
 
 /// Postgres cannot read Parquet, so this is a script for DuckDB, which can, and writes to Postgres.

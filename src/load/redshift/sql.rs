@@ -5,19 +5,20 @@
 
 use super::options::CopyAuthorization;
 use super::plan::MergeColumns;
-use crate::load::redshift_ledger::{LOADS, LOADS_COLUMNS, SETTLE_JSON, copied_type, is_loaded, text};
+use crate::load::redshift_ledger::{LOADS, LOADS_COLUMNS, NOW, SETTLE_JSON, copied_type, is_loaded, text};
 use crate::load::stage::{NULL_MARKER, QUARANTINE_COLUMNS, ROW_COLUMN, StageFormat};
 use crate::load::target::Counts;
 use crate::plan::{TableName, identifier};
 use crate::schema::{Column, Schema, Type};
 
-/// The table of records that are no rows, beside the target. Its columns' names are in quotes: RAW is a reserved word.
+/// The table of records that are no rows, beside the target. Its columns' names are in quotes: RAW is a reserved word. A COPY
+/// does not have the time, so that is a default, which has to be of the column's type (2.4): GETDATE() is a TIMESTAMP.
 pub(super) const QUARANTINE: &str = "_longshore_quarantine";
 
 const QUARANTINE_DEFINITION: &str = "
     \"table_name\" VARCHAR(127) NOT NULL,
     \"load_id\" VARCHAR(1024) NOT NULL,
-    \"quarantined_at\" TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    \"quarantined_at\" TIMESTAMP NOT NULL DEFAULT GETDATE(),
     \"source\" VARCHAR(4096) NOT NULL,
     \"line\" BIGINT NOT NULL,
     \"byte\" BIGINT NOT NULL,
@@ -68,6 +69,8 @@ pub(super) struct LoadSql {
     pub(super) format: StageFormat,
     load_id: String,
     columns: Vec<Column>,
+    /// The longest text of each column in bytes, once that is known.
+    longest: Vec<u64>,
     /// The keys of a merge by index, and what orders the records of one key.
     merge: Option<MergeColumns>,
     /// Whether rows go through the staging table whatever they are.
@@ -93,6 +96,7 @@ impl LoadSql {
             format,
             load_id: load_id.to_owned(),
             columns: schema.columns.clone(),
+            longest: Vec::new(),
             merge,
             through_staging: false,
         }
@@ -101,6 +105,11 @@ impl LoadSql {
     /// The same load with all rows through the staging table.
     pub(super) fn through_staging(self) -> Self {
         LoadSql { through_staging: true, ..self }
+    }
+
+    /// The same load with the staged texts' lengths, which the staging table's columns then have.
+    pub(super) fn with_longest(self, longest: &[u64]) -> Self {
+        LoadSql { longest: longest.to_vec(), ..self }
     }
 
     /// Whether rows go through a table of their own: to be merged, or because COPY from Parquet makes one long string
@@ -155,7 +164,7 @@ impl LoadSql {
     /// The counts in the ledger, as text; with `written`, also those of the row that was written at that time.
     pub(super) fn look_up(&self, written: Option<&str>) -> String {
         let (name, id) = (text(&self.table.name), text(&self.load_id));
-        let or_written = written.map(|at| format!(" OR committed_at = CAST({} AS TIMESTAMPTZ)", text(at)));
+        let or_written = written.map(|at| format!(" OR CAST(committed_at AS VARCHAR) = {}", text(at)));
         format!(
             "SELECT CAST(read AS VARCHAR), CAST(loaded AS VARCHAR), CAST(quarantined AS VARCHAR), \
              CAST(deduplicated AS VARCHAR) FROM {} WHERE table_name = {name} AND load_id = {id} AND (replaced_by IS \
@@ -177,7 +186,9 @@ impl LoadSql {
     }
 
     pub(super) fn create_staging(&self) -> String {
-        let mut lines: Vec<String> = self.columns.iter().map(|column| self.staged(column)).collect();
+        let longest = self.longest.iter().copied().map(Some).chain(std::iter::repeat(None));
+        let columns = self.columns.iter().zip(longest);
+        let mut lines: Vec<String> = columns.map(|(column, longest)| self.staged(column, longest)).collect();
         if self.is_numbered() {
             lines.push(format!("{} BIGINT", identifier(ROW_COLUMN)));
         }
@@ -188,11 +199,11 @@ impl LoadSql {
         format!("DROP TABLE IF EXISTS {}", self.staging)
     }
 
-    fn staged(&self, column: &Column) -> String {
+    fn staged(&self, column: &Column, longest: Option<u64>) -> String {
         let ty = match column.ty {
             Type::Time if self.format == StageFormat::Csv => "TIME".to_owned(),
             Type::Json if self.format == StageFormat::Csv => "SUPER".to_owned(),
-            _ => copied_type(column),
+            _ => copied_type(column, longest),
         };
         format!("{} {ty}", identifier(&column.name))
     }
@@ -335,8 +346,9 @@ impl LoadSql {
     pub(super) fn record(&self, counts: [&str; 4], bytes: u64, content_hash: &str, unless: &str) -> String {
         let [read, loaded, quarantined, deduplicated] = counts;
         format!(
-            "INSERT INTO {} (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, \
-             longshore_version)\nSELECT {}, {}, {read}, {loaded}, {quarantined}, {deduplicated}, {bytes}, {}, {}{unless}",
+            "INSERT INTO {} (table_name, load_id, committed_at, read, loaded, quarantined, deduplicated, bytes, \
+             content_hash, longshore_version)\nSELECT {}, {}, {NOW}, {read}, {loaded}, {quarantined}, {deduplicated}, \
+             {bytes}, {}, {}{unless}",
             self.ledger,
             text(&self.table.name),
             text(&self.load_id),
@@ -356,4 +368,19 @@ impl LoadSql {
 /// The number of a table's rows, as text.
 pub(super) fn count(table: &str) -> String {
     format!("SELECT CAST(COUNT(*) AS VARCHAR) FROM {table}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_is_of_its_columns_type() {
+        let table = TableName { schema: None, name: "t".to_owned() };
+        let sql = LoadSql::new(&table, "one", &Schema::default(), StageFormat::Csv, None);
+        let definitions = sql.create_ledger() + &sql.create_quarantine();
+        let defaults: Vec<&str> = definitions.lines().filter(|line| line.contains("DEFAULT")).collect();
+        assert_eq!(defaults, ["    \"quarantined_at\" TIMESTAMP NOT NULL DEFAULT GETDATE(),"]);
+        assert!(sql.record(["0"; 4], 0, "", "").contains("'one', CAST(GETDATE() AS TIMESTAMPTZ), 0"));
+    }
 }

@@ -351,7 +351,8 @@ impl StageTarget {
         let kept = (staged.quarantined, staged.quarantined);
         let counts = conserved("the store", read, (staged.rows, rows), kept, 0)?;
         let Load { table, request, plan, merge, mut stager, asked } = load;
-        let sql = LoadSql::new(&table, &request.load_id, &plan.schema, staged.format, merge).through_staging();
+        let sql = LoadSql::new(&table, &request.load_id, &plan.schema, staged.format, merge);
+        let sql = sql.through_staging().with_longest(&staged.longest);
         let from = CopyFrom { authorization: &self.options.authorization, region: self.options.copy_region.as_deref() };
         let script = Script { sql: &sql, plan: &plan, request: &request, staged: &staged, from, counts };
         let changes = script.changes().map(|text| stager.put(CHANGES, text.into_bytes())).transpose()?;

@@ -14,7 +14,7 @@ use super::sql::{CopyFrom, LoadSql, QUARANTINE};
 use super::transaction::{Outcome, Work, look_up};
 use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::redshift_ledger::{LOADS, folded};
+use crate::load::redshift_ledger::{LOADS, check_names, folded};
 use crate::load::retry::Pauses;
 use crate::load::stage::{self, LINES_FILE, StageRequest, Staged, Stager};
 use crate::load::state::State;
@@ -160,6 +160,7 @@ impl Target for RedshiftTarget {
         }
         let counts = self.copy(&mut load, &staged, read)?;
         for statement in &load.plan.cleanup {
+        load.sql = load.sql.with_longest(&staged.longest);
             // A column that was replaced is in nobody's way; the next load plans its removal again.
             if let Err(failure) = load.session.run("dropping a column that was replaced", &statement.sql) {
                 tracing::info!(error = %failure.error, "a column that was replaced stays for now");
@@ -358,9 +359,7 @@ pub(super) fn table_name(request: &LoadRequest) -> Result<TableName> {
             Error::config(format!("`{}` is longshore's own table", table.name)).with_hint("choose another name")
         );
     }
-    if request.load_id.is_empty() || request.load_id.len() > 1024 || request.load_id.contains('\0') {
-        return Err(Error::config("a load id must have 1 to 1024 bytes and no U+0000"));
-    }
+    check_names(&table, &request.load_id)?;
     Ok(table)
 }
 
