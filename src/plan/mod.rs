@@ -21,6 +21,8 @@ mod widen;
 pub use alter::{Evolution, evolve, fitted};
 pub use comment::{comment_of, path_of_comment};
 pub use dialect::Dialect;
+#[cfg(feature = "redshift")]
+pub(crate) use dialect::MAX_COLUMNS;
 pub use fit::fit;
 pub use options::{CreateOptions, Distribution, Encoding, JsonType, LongText, NotNull, VarcharWidth};
 pub use quote::{identifier, literal};

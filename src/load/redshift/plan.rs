@@ -3,8 +3,8 @@
 use crate::error::{Error, Location, Result};
 use crate::load::Mode;
 use crate::plan::{
-    CreateOptions, Dialect, Plan, RedshiftColumn, RedshiftEvolution, RedshiftEvolve, RedshiftTable, RedshiftType,
-    Statement, TableName, evolve_redshift, fit,
+    CreateOptions, Dialect, MAX_COLUMNS, Plan, RedshiftColumn, RedshiftEvolution, RedshiftEvolve, RedshiftFitted,
+    RedshiftTable, RedshiftType, Statement, TableName, evolve_redshift, fit, identifier,
 };
 use crate::schema::{Schema, Type};
 
@@ -21,15 +21,55 @@ pub(super) struct TablePlan {
     pub(super) text_bytes: Vec<Option<u32>>,
     /// The table before the statements ran; none if it is to be made.
     pub(super) before: Vec<RedshiftColumn>,
+    /// The columns of it that become others.
+    pub(super) changes: Vec<Change>,
+    /// What may surprise whoever uses the table.
+    pub(super) warnings: Vec<String>,
+}
+
+/// A column of the table that becomes of another type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) name: String,
+    pub(super) from: RedshiftType,
+    pub(super) to: RedshiftType,
+}
+
+impl Change {
+    /// Whether a statement widens this column where it stands.
+    pub(super) fn is_made_by(&self, statement: &Statement) -> bool {
+        statement.sql.ends_with(&format!(" ALTER COLUMN {} TYPE {}", identifier(&self.name), self.to))
+    }
+
+    /// Whether the column is now of a type that this change does no harm to: a text that is no wider than it becomes, and
+    /// anything else as it was listed.
+    fn fits(&self, now: &RedshiftType) -> bool {
+        match (now, &self.to) {
+            (RedshiftType::Varchar(now), RedshiftType::Varchar(to)) => now <= to,
+            (now, _) => *now == self.from,
+        }
+    }
 }
 
 impl TablePlan {
-    /// Whether the texts of the load fit the table as it is now.
+    /// Whether a statement is still to be run on the table as it is now. A VARCHAR that another load has widened since
+    /// is wide enough, and must not be made narrower again.
+    pub(super) fn is_wanted(&self, statement: &Statement, now: &[RedshiftColumn]) -> bool {
+        let change = self.changes.iter().find(|change| change.is_made_by(statement));
+        let known = change.and_then(|change| now.iter().find(|known| known.name == change.name));
+        match (change.map(|change| &change.to), known.map(|known| &known.ty)) {
+            (Some(RedshiftType::Varchar(to)), Some(RedshiftType::Varchar(now))) => now < to,
+            _ => true,
+        }
+    }
+
+    /// Whether the texts of the load fit the table as it is now, but for columns that the transaction itself changes.
     pub(super) fn is_wide_enough(&self, now: &[RedshiftColumn]) -> bool {
+        let inside = |name: &str| self.changes.iter().any(|change| change.name == name && self.is_inside(change));
         self.schema.columns.iter().zip(&self.text_bytes).all(|(column, bytes)| {
             let width = now.iter().find(|known| known.name == column.name).map(|known| &known.ty);
             match (width, bytes) {
-                (Some(RedshiftType::Varchar(width)), Some(bytes)) => bytes <= width,
+                (Some(RedshiftType::Varchar(width)), Some(bytes)) => bytes <= width || inside(&column.name),
                 _ => true,
             }
         })
@@ -50,12 +90,23 @@ impl TablePlan {
         true
     }
 
-    /// Whether the table is still as it was planned for. What is changed outside of the transaction may be changed.
+    /// Whether the table is still as it was planned for, with room for the load's texts. What is changed outside of the
+    /// transaction may be changed, and no change may take room from what others put there.
     pub(super) fn fits(&self, now: &[RedshiftColumn]) -> bool {
         let shape = |columns: &[RedshiftColumn]| {
             columns.iter().map(|column| (column.name.clone(), kind(&column.ty), column.not_null)).collect::<Vec<_>>()
         };
+        let unharmed = |change: &Change| {
+            now.iter().find(|known| known.name == change.name).is_none_or(|known| change.fits(&known.ty))
+        };
         shape(&self.before) == shape(now)
+            && self.is_wide_enough(now)
+            && self.changes.iter().filter(|change| self.is_inside(change)).all(unharmed)
+    }
+
+    /// Whether a change is made in the transaction, by a copy of the column.
+    fn is_inside(&self, change: &Change) -> bool {
+        !self.statements.iter().any(|statement| change.is_made_by(statement))
     }
 }
 
@@ -89,6 +140,15 @@ pub(super) fn merge_columns(mode: &Mode, schema: &mut Schema) -> Result<Option<M
     };
     let order = keys.order_by.as_deref().map(find).transpose()?;
     let keys = keys.keys.iter().map(|path| find(path)).collect::<Result<Vec<_>>>()?;
+    // The rows of a merge are staged with their numbers: one column more, of which a table has 1,600 at most (2.2).
+    if schema.columns.len() >= MAX_COLUMNS {
+        let most = MAX_COLUMNS - 1;
+        return Err(Error::config(format!(
+            "a merge of {} columns needs one more for the rows' numbers, and a table has {MAX_COLUMNS} at most",
+            schema.columns.len()
+        ))
+        .with_hint(format!("set a column budget (--max-columns {most}): the fields past it go into one json column")));
+    }
     for at in &keys {
         schema.columns[*at].required = true;
     }
@@ -103,7 +163,9 @@ pub(super) fn create(schema: &Schema, table: &TableName, options: &CreateOptions
     let widths = evolve_redshift(schema, &RedshiftTable::default(), table, &evolve)?.columns;
     let text_bytes = widths.iter().map(|fitted| fitted.max_bytes).collect();
     let schema = fit(schema, Dialect::Redshift);
-    Ok(TablePlan { statements: plan.statements, cleanup: Vec::new(), schema, text_bytes, before: Vec::new() })
+    let (statements, warnings) = (plan.statements, plan.warnings);
+    let (cleanup, before, changes) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(TablePlan { statements, cleanup, schema, text_bytes, before, changes, warnings })
 }
 
 /// Plans what a table that is there needs.
@@ -118,8 +180,14 @@ pub(super) fn evolve(
     let overflow = schema.overflow.and_then(|at| schema.columns.get(at)).map(|column| &column.path);
     let overflow = overflow.and_then(|path| columns.iter().position(|fitted| fitted.column.path == *path));
     let text_bytes = columns.iter().map(|fitted| fitted.max_bytes).collect();
+    let change = |fitted: &RedshiftFitted| {
+        let (name, to) = (&fitted.column.name, &fitted.sql);
+        let known = before.iter().find(|known| known.name == *name && known.ty != *to)?;
+        Some(Change { name: name.clone(), from: known.ty.clone(), to: to.clone() })
+    };
+    let changes = columns.iter().filter_map(change).collect();
     let columns = columns.into_iter().map(|fitted| fitted.column).collect();
     let schema = Schema { columns, overflow, ..schema.clone() };
-    let (statements, cleanup) = (plan.statements, cleanup.statements);
-    Ok(TablePlan { statements, cleanup, schema, text_bytes, before })
+    let Plan { statements, warnings } = plan;
+    Ok(TablePlan { statements, cleanup: cleanup.statements, schema, text_bytes, before, changes, warnings })
 }

@@ -8,13 +8,13 @@
 
 use std::fmt::Write;
 
-use super::plan::TablePlan;
+use super::plan::{Change, TablePlan};
 use super::sql::{CopyFrom, LoadSql};
-use crate::load::redshift_ledger::{check_columns, text};
+use crate::load::redshift_ledger::{check_columns, of_table, text};
 use crate::load::stage::Staged;
 use crate::load::target::Counts;
 use crate::load::{LoadRequest, Mode};
-use crate::plan::identifier;
+use crate::plan::{RedshiftType, TableName, identifier};
 
 /// What the script is made of.
 pub(super) struct Script<'a> {
@@ -79,15 +79,28 @@ impl Script<'_> {
         );
         let (inside, before): (Vec<_>, Vec<_>) =
             self.plan.statements.iter().partition(|planned| planned.in_transaction);
+        // Of columns that are changed outside of a transaction only this can be said, and not for how long.
+        let made = |change: &&Change| before.iter().any(|planned| change.is_made_by(planned));
+        self.as_listed(&mut script, self.plan.changes.iter().filter(made));
         before.iter().for_each(|planned| statement(&mut script, &planned.sql));
         if !inside.is_empty() {
             statement(&mut script, "BEGIN");
             statement(&mut script, &format!("LOCK TABLE {}", self.sql.target));
+            self.as_listed(&mut script, self.plan.changes.iter().filter(|change| !made(change)));
             inside.iter().for_each(|planned| statement(&mut script, &planned.sql));
             statement(&mut script, "COMMIT");
         }
         self.plan.cleanup.iter().for_each(|planned| statement(&mut script, &planned.sql));
         Some(script)
+    }
+
+    /// A look at whether columns still are what they were listed as: another script may have changed them since, and more
+    /// values may be there than this one was planned for.
+    fn as_listed<'a>(&self, script: &mut String, changes: impl Iterator<Item = &'a Change>) {
+        let changes: Vec<&Change> = changes.collect();
+        if !changes.is_empty() {
+            statement(script, &check_listed(&self.sql.table, &changes));
+        }
     }
 
     /// Everything that is copied, into tables of the session's own.
@@ -192,6 +205,30 @@ impl Script<'_> {
     fn of_this_load(&self) -> String {
         format!("table_name = {} AND load_id = {}", text(&self.sql.table.name), text(&self.request.load_id))
     }
+}
+
+/// A statement that fails unless each column is still what it was listed as, before it becomes another type. A change that
+/// was planned for other values would round them, and one that makes a VARCHAR narrower would take room from what others
+/// have put there or are about to.
+fn check_listed(table: &TableName, changes: &[&Change]) -> String {
+    const TYPE: &str = "format_type(a.atttypid, a.atttypmod)";
+    let condition = |change: &&Change| {
+        let name = text(&change.name);
+        match (&change.from, &change.to) {
+            (RedshiftType::Varchar(_), RedshiftType::Varchar(to)) => {
+                format!("(a.attname = {name} AND {TYPE} LIKE 'character varying%' AND a.atttypmod - 4 <= {to})")
+            }
+            (from, _) => format!("(a.attname = {name} AND {TYPE} = {})", text(&from.in_catalog())),
+        }
+    };
+    let conditions: Vec<String> = changes.iter().map(condition).collect();
+    format!(
+        "SELECT 1 / CASE WHEN COUNT(*) = {} THEN 1 ELSE 0 END AS every_column_is_as_it_was_listed {} AND a.attnum > 0 AND \
+         NOT a.attisdropped AND (\n    {}\n)",
+        changes.len(),
+        of_table(table),
+        conditions.join("\n    OR "),
+    )
 }
 
 /// A statement that fails unless `rows` is the number of rows of a table: SQL has no plain way to say so.

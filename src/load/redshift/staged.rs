@@ -200,6 +200,7 @@ pub struct StageTarget {
     records: Option<u64>,
     state: State<(), Load>,
     refused: Vec<Refused>,
+    warnings: Vec<String>,
 }
 
 struct Load {
@@ -214,7 +215,8 @@ struct Load {
 impl StageTarget {
     /// Makes a target; the store is first spoken to when the load begins.
     pub fn new(options: ScriptOptions) -> Self {
-        StageTarget { options, records: None, state: State::Waiting(()), refused: Vec::new() }
+        let state = State::Waiting(());
+        StageTarget { options, records: None, state, refused: Vec::new(), warnings: Vec::new() }
     }
 
     /// Where a load's files and script are, if it is staged.
@@ -275,9 +277,9 @@ impl Target for StageTarget {
             return Err(Error::config("a script cannot tell whether the table was there before it")
                 .with_hint("choose append or replace, or load over a connection (`longshore load`)"));
         }
+        stage::check_region(&self.options.stage, self.options.copy_region.as_deref())?;
         self.state.begin()?;
         let table = table_name(request)?;
-        stage::check_region(&self.options.stage, self.options.copy_region.as_deref())?;
         let asked = Asked::new(request, schema, &table, &self.options.create);
         if let Some(found) = find(&self.options.stage, &table, &request.load_id)? {
             asked.check(&found)?;
@@ -297,11 +299,12 @@ impl Target for StageTarget {
             slices: None,
             numbered: merge.is_some(),
             text_bytes: plan.text_bytes.clone(),
-        };
-        let stager = Stager::open(&self.options.stage, &stage_request)?;
             other_region: self.options.copy_region.as_deref(),
             large_strings: self.options.large_strings,
+        };
+        let stager = Stager::open(&self.options.stage, &stage_request)?;
         let schema = plan.schema.clone();
+        self.warnings.clone_from(&plan.warnings);
         self.state = State::Open(Box::new(Load { table, request: request.clone(), plan, merge, stager, asked }));
         Ok(Begun::Open { schema, encoder: Box::new(AsItIs) })
     }
@@ -328,6 +331,10 @@ impl Target for StageTarget {
 
     fn refused(&self) -> &[Refused] {
         &self.refused
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
 

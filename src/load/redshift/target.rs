@@ -45,6 +45,7 @@ pub struct RedshiftTarget {
     records: Option<u64>,
     state: State<Box<Session>, Load>,
     refused: Vec<Refused>,
+    warnings: Vec<String>,
 }
 
 /// A load between `begin` and `commit`. No transaction is open meanwhile.
@@ -75,15 +76,15 @@ impl RedshiftTarget {
                 "stage below s3://bucket/prefix; files that others bring to S3 can be staged anywhere without a connection",
             ));
         }
-        let mut session = endpoint.connect()?;
         stage::check_region(&options.stage, options.copy_region.as_deref())?;
+        let mut session = endpoint.connect()?;
         let version = session.value("asking for the version", "SELECT version()")?.unwrap_or_default();
         if !version.contains("Redshift") {
             return Err(Error::new(ErrorKind::Unsupported, "the server is not Amazon Redshift")
                 .with_hint("write postgres:// for a Postgres server"));
         }
-        let (state, refused) = (State::Waiting(Box::new(session)), Vec::new());
-        Ok(RedshiftTarget { endpoint, options, records: None, state, refused })
+        let state = State::Waiting(Box::new(session));
+        Ok(RedshiftTarget { endpoint, options, records: None, state, refused: Vec::new(), warnings: Vec::new() })
     }
 }
 
@@ -125,12 +126,13 @@ impl Target for RedshiftTarget {
                 slices: slices(&mut session),
                 numbered: merge.is_some(),
                 text_bytes: plan.text_bytes.clone(),
-            },
                 other_region: self.options.copy_region.as_deref(),
                 large_strings: takes_large_strings(&mut session),
+            },
         )?;
         let sql = LoadSql::new(&table, &request.load_id, &plan.schema, stager.format(), merge);
         let fitted = plan.schema.clone();
+        self.warnings.clone_from(&plan.warnings);
         let wanted = schema.clone();
         let load = Load { session: *session, request: request.clone(), wanted, plan, sql, stager };
         self.state = State::Open(Box::new(load));
@@ -158,9 +160,9 @@ impl Target for RedshiftTarget {
             let message = format!("{read} records were read, but {rows} rows staged and {quarantined} quarantined");
             return Err(Error::new(ErrorKind::NotConserved, format!("{message}; nothing was loaded")));
         }
+        load.sql = load.sql.with_longest(&staged.longest);
         let counts = self.copy(&mut load, &staged, read)?;
         for statement in &load.plan.cleanup {
-        load.sql = load.sql.with_longest(&staged.longest);
             // A column that was replaced is in nobody's way; the next load plans its removal again.
             if let Err(failure) = load.session.run("dropping a column that was replaced", &statement.sql) {
                 tracing::info!(error = %failure.error, "a column that was replaced stays for now");
@@ -182,6 +184,10 @@ impl Target for RedshiftTarget {
 
     fn refused(&self) -> &[Refused] {
         &self.refused
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
 
@@ -273,6 +279,11 @@ impl RedshiftTarget {
 /// refused, and as good.
 fn outside(session: &mut Session, work: &Work<'_>) -> Result<(), Failure> {
     for statement in work.plan.statements.iter().filter(|statement| !statement.in_transaction) {
+        // They were planned before the rows were staged, and the server would take one that makes a column narrower
+        // (3.2: the new size has to hold the data alone).
+        if !work.plan.is_wanted(statement, &catalog::columns(session, &work.sql.table)?) {
+            continue;
+        }
         match session.run("changing the table", &statement.sql) {
             Err(failure) if failure.then == Then::GiveUp => {
                 let now = catalog::columns(session, &work.sql.table)?;

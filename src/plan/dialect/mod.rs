@@ -22,7 +22,7 @@ pub enum Dialect {
 }
 
 /// Columns a table can have, in either dialect.
-pub(super) const MAX_COLUMNS: usize = 1600;
+pub(crate) const MAX_COLUMNS: usize = 1600;
 
 impl Dialect {
     /// The longest name of a table or column, in bytes.

@@ -73,6 +73,33 @@ impl RedshiftType {
         }
     }
 
+    /// The type as `format_type` spells it.
+    ///
+    /// ```
+    /// use longshore::plan::RedshiftType;
+    /// assert_eq!(RedshiftType::Decimal(18, 2).in_catalog(), "numeric(18,2)");
+    /// ```
+    pub fn in_catalog(&self) -> String {
+        let name = match self {
+            RedshiftType::Decimal(p, s) => return format!("numeric({p},{s})"),
+            RedshiftType::Char(n) => return format!("character({n})"),
+            RedshiftType::Varchar(n) => return format!("character varying({n})"),
+            RedshiftType::Boolean => "boolean",
+            RedshiftType::Smallint => "smallint",
+            RedshiftType::Integer => "integer",
+            RedshiftType::Bigint => "bigint",
+            RedshiftType::Real => "real",
+            RedshiftType::Double => "double precision",
+            RedshiftType::Date => "date",
+            RedshiftType::Time => "time without time zone",
+            RedshiftType::Timestamp => "timestamp without time zone",
+            RedshiftType::TimestampTz => "timestamp with time zone",
+            RedshiftType::Super => "super",
+            RedshiftType::Other(name) => name,
+        };
+        name.to_owned()
+    }
+
     /// Declared bytes in a row, as far as they count towards the limit of queries.
     pub(super) fn bytes(&self) -> u64 {
         match self {
@@ -177,4 +204,20 @@ impl RedshiftColumn {
 pub struct RedshiftTable {
     /// Its columns, in order.
     pub columns: Vec<RedshiftColumn>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_read_back_from_how_the_catalog_spells_it() {
+        use RedshiftType as R;
+        let numbers = [R::Boolean, R::Smallint, R::Integer, R::Bigint, R::Decimal(18, 2), R::Real, R::Double];
+        let times = [R::Date, R::Time, R::Timestamp, R::TimestampTz];
+        let others = [R::Char(3), R::Varchar(256), R::Super, R::Other("geometry".into())];
+        for ty in numbers.into_iter().chain(times).chain(others) {
+            assert_eq!(R::of_catalog(&ty.in_catalog()), ty);
+        }
+    }
 }
