@@ -1,5 +1,6 @@
 //! The facts that longshore rests on, or would like to know, each as a question to the server.
 
+use crate::asked;
 use crate::place::{Live, rows_of};
 
 /// A fact in words, and how the server is asked.
@@ -34,16 +35,32 @@ pub(crate) const FACTS: &[Fact] = &[
     ("a duplicate ADD COLUMN", duplicate_column),
     ("a snapshot begins behind LOCK, and not at BEGIN", snapshot),
     ("RENAME COLUMN is seen by others before its commit", rename_is_seen),
+    ("COMMIT outside of a block", |live| answer(live.try_rows("COMMIT"))),
+    ("CREATE SCHEMA IF NOT EXISTS of a schema that is there", |live| {
+        let sql = format!("CREATE SCHEMA IF NOT EXISTS {}", live.schema());
+        answer(live.try_rows(&sql))
+    }),
+    ("a division by zero over pg_attribute ends a block", asked::division),
+    ("statement_timeout limits the wait for a LOCK", asked::lock_timeout),
+    ("of equal keys in an array JSON_PARSE keeps the last, if told to", asked::equal_keys),
+    ("stl_load_errors has the session", asked::load_errors),
+    ("sys_load_error_detail has the session", asked::load_error_details),
+    ("GETDATE() as the default of a TIMESTAMP", |live| made(live, "a INT, b TIMESTAMP NOT NULL DEFAULT GETDATE()")),
+    ("GETDATE() as the default of a TIMESTAMPTZ", |live| made(live, "a INT, b TIMESTAMPTZ NOT NULL DEFAULT GETDATE()")),
+    ("INSERT … SELECT over more than 65,535 declared bytes", asked::wide_rows),
+    ("INSERT … SELECT over a VARBYTE(1024000)", asked::wide_bytes),
+    ("text longer than its VARCHAR in a COPY of Parquet", asked::long_text),
+    ("a COPY is rolled back with its block", asked::copy_rolled_back),
 ];
 
-fn one(live: &mut Live, sql: &str) -> String {
+pub(crate) fn one(live: &mut Live, sql: &str) -> String {
     match live.try_rows(sql) {
         Ok(rows) => rows.first().and_then(|row| row.first()).cloned().flatten().unwrap_or_else(|| "NULL".to_owned()),
         Err(error) => error,
     }
 }
 
-fn answer(result: Result<impl Sized, String>) -> String {
+pub(crate) fn answer(result: Result<impl Sized, String>) -> String {
     result.map_or_else(|error| error, |_| "taken".to_owned())
 }
 
@@ -61,7 +78,7 @@ fn made(live: &mut Live, columns: &str) -> String {
     answer(said)
 }
 
-fn with_table(live: &mut Live, columns: &str, ask: impl FnOnce(&mut Live, &str) -> String) -> String {
+pub(crate) fn with_table(live: &mut Live, columns: &str, ask: impl FnOnce(&mut Live, &str) -> String) -> String {
     let table = format!("{}.fact", live.schema());
     if let Err(error) = live.try_rows(&format!("CREATE TABLE {table} ({columns})")) {
         return error;

@@ -9,6 +9,7 @@
 //! Everything happens in a schema of its own, which is dropped at the end. It exits with 0 if every promise is kept, 1 if
 //! one is not, and 64 if it is not told where to run.
 
+mod asked;
 #[path = "../../tests/it/conformance/mod.rs"]
 mod conformance;
 mod facts;

@@ -1,7 +1,7 @@
 //! The live cluster, as a place that the conformance suite runs on.
 
-use longshore::Loader;
-use longshore::load::{CopyAuthorization, RedshiftOptions, StageOptions};
+use longshore::load::{CopyAuthorization, RedshiftOptions, ScriptOptions, StageOptions, StageTarget};
+use longshore::{Loader, Source};
 use postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -78,6 +78,21 @@ impl Live {
 
     pub(crate) fn schema(&self) -> &str {
         &self.schema
+    }
+
+    /// Stages records as Parquet; a COPY of them into a table, as a statement. The files stay below the staging URL.
+    pub(crate) fn copy_of(&self, records: &'static str, table: &str) -> Result<String, String> {
+        let stage = StageOptions::new(self.settings.staging.clone()).map_err(|error| error.to_string())?;
+        let options = ScriptOptions::new(stage);
+        let loader = Loader::stage(options.clone()).table(table);
+        let report = loader.load(Source::bytes(records)).map_err(|error| error.to_string())?;
+        let found = StageTarget::find(&options, table, &report.load_id).map_err(|error| error.to_string())?;
+        let manifest = found.and_then(|found| found.manifest).ok_or("nothing was staged")?;
+        let role = match &self.settings.role {
+            CopyAuthorization::Role(role) => format!("'{role}'"),
+            _ => "default".to_owned(),
+        };
+        Ok(format!("COPY {table} FROM '{manifest}' IAM_ROLE {role} FORMAT AS PARQUET MANIFEST"))
     }
 
     pub(crate) fn clean_up(&mut self) {
