@@ -2,6 +2,7 @@
 
 #[path = "../../../support/authority.rs"]
 mod authority;
+mod changes;
 mod conformance;
 mod copy;
 mod drift;
@@ -10,7 +11,9 @@ mod grammar;
 mod killed;
 mod million;
 mod places;
+mod refused;
 mod session;
+mod store;
 mod support;
 mod target;
 mod tls;

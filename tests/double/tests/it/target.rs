@@ -20,16 +20,16 @@ pub(crate) fn options(warehouse: &Warehouse) -> RedshiftOptions {
         .with_retry_for(Duration::from_secs(30))
 }
 
-fn loader(warehouse: &Warehouse) -> Loader {
+pub(crate) fn loader(warehouse: &Warehouse) -> Loader {
     let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
     Loader::redshift(url, options(warehouse)).table("events")
 }
 
-fn load(warehouse: &Warehouse, id: &str, records: &str) -> LoadReport {
+pub(crate) fn load(warehouse: &Warehouse, id: &str, records: &str) -> LoadReport {
     loader(warehouse).load_id(id).load(Source::bytes(records.to_owned())).unwrap()
 }
 
-fn numbers(warehouse: &Warehouse, sql: &str) -> Vec<String> {
+pub(crate) fn numbers(warehouse: &Warehouse, sql: &str) -> Vec<String> {
     let rows = warehouse.session().rows(sql);
     rows.into_iter()
         .map(|row| row.into_iter().map(|value| value.unwrap_or("-".into())).collect::<Vec<_>>().join(" "))
@@ -252,9 +252,8 @@ fn a_load_whose_commit_is_not_answered_and_that_another_one_replaces_is_not_made
 #[test]
 fn a_row_that_the_server_refuses_is_quarantined_and_the_rest_is_loaded() {
     let warehouse = Warehouse::start();
-    // A text inside of SUPER ends at 65,535 bytes, which only the server looks at.
-    let wide = "x".repeat(70_000);
-    let text = |id: u32| if id == 13 || id == 31 { wide.as_str() } else { "short" };
+    warehouse.double.faults().inject(Fault::BadRows("poison".into()), 1);
+    let text = |id: u32| if id == 13 || id == 31 { "poison" } else { "short" };
     let records: String = (0..40).map(|id| format!("{{\"id\":{id},\"j\":[\"{}\"]}}\n", text(id))).collect();
     let report = load(&warehouse, "one", &records);
     assert_eq!((report.counts.loaded, report.counts.quarantined), (38, 2));
@@ -267,8 +266,8 @@ fn a_row_that_the_server_refuses_is_quarantined_and_the_rest_is_loaded() {
 fn a_wait_for_a_lock_while_refused_rows_are_searched_for_is_not_taken_for_a_refusal() {
     let warehouse = Warehouse::start();
     load(&warehouse, "zero", "{\"id\":0,\"j\":[\"short\"]}\n");
-    let wide = "x".repeat(70_000);
-    let text = |id: u32| if id == 13 { wide.as_str() } else { "short" };
+    warehouse.double.faults().inject(Fault::BadRows("poison".into()), 1);
+    let text = |id: u32| if id == 13 { "poison" } else { "short" };
     let records: String = (0..400).map(|id| format!("{{\"id\":{id},\"j\":[\"{}\"]}}\n", text(id))).collect();
     let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
     let options = options(&warehouse).with_queue_timeout(Duration::from_millis(1500));
@@ -298,9 +297,9 @@ fn a_wait_for_a_lock_while_refused_rows_are_searched_for_is_not_taken_for_a_refu
 fn more_refused_rows_than_are_searched_for_end_the_load_with_their_number_and_reason() {
     let warehouse = Warehouse::start();
     load(&warehouse, "zero", "{\"id\":0,\"j\":[\"short\"]}\n");
-    let wide = "x".repeat(66_000);
+    warehouse.double.faults().inject(Fault::BadRows("poison".into()), 1);
     // The server is shown the first row, the middle one and the last one, and takes them: so it is the rows.
-    let text = |id: u32| if id.is_multiple_of(60) { "short" } else { wide.as_str() };
+    let text = |id: u32| if id.is_multiple_of(60) { "short" } else { "poison" };
     let records: String = (0..121).map(|id| format!("{{\"id\":{id},\"j\":[\"{}\"]}}\n", text(id))).collect();
     let error = loader(&warehouse).load_id("one").load(Source::bytes(records)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
@@ -310,7 +309,7 @@ fn more_refused_rows_than_are_searched_for_end_the_load_with_their_number_and_re
         "{error}"
     );
     assert!(error.hint().unwrap().contains("nothing was loaded") && !error.is_temporary());
-    assert!(!format!("{error} {error:?}").contains("xxxx"), "a record's value is in the error");
+    assert!(!format!("{error} {error:?}").contains("poison"), "a record's value is in the error");
     assert_eq!(numbers(&warehouse, "SELECT count(*) FROM events"), ["1"]);
     assert_eq!(staged(&warehouse), Vec::<String>::new());
 }
@@ -319,8 +318,8 @@ fn more_refused_rows_than_are_searched_for_end_the_load_with_their_number_and_re
 fn refused_rows_are_searched_for_as_far_as_they_may_be_quarantined() {
     let warehouse = Warehouse::start();
     load(&warehouse, "zero", "{\"id\":0,\"j\":[\"short\"]}\n");
-    let wide = "x".repeat(66_000);
-    let text = |id: u32| if id % 4 == 1 { wide.as_str() } else { "short" };
+    warehouse.double.faults().inject(Fault::BadRows("poison".into()), 1);
+    let text = |id: u32| if id % 4 == 1 { "poison" } else { "short" };
     let records: String = (0..400).map(|id| format!("{{\"id\":{id},\"j\":[\"{}\"]}}\n", text(id))).collect();
     warehouse.double.statements();
     let limited = loader(&warehouse).max_quarantined(1).load_id("one");
@@ -420,7 +419,7 @@ fn of_loads_at_once_that_are_to_make_the_table_one_does() {
 }
 
 /// The script of a load that is staged.
-fn script(warehouse: &Warehouse, id: &str, mode: Mode, records: &str) -> String {
+pub(crate) fn script(warehouse: &Warehouse, id: &str, mode: Mode, records: &str) -> String {
     let options = ScriptOptions::new(options(warehouse).stage);
     let loader = Loader::stage(options.clone()).table("events").load_id(id).mode(mode);
     loader.load(Source::bytes(records.to_owned())).unwrap();
@@ -429,7 +428,7 @@ fn script(warehouse: &Warehouse, id: &str, mode: Mode, records: &str) -> String 
 }
 
 /// A load that is staged for the table as it is: its script, and what is to be run before, if anything.
-fn staged_for_live(warehouse: &Warehouse, id: &str, records: &str) -> (Option<String>, String) {
+pub(crate) fn staged_for_live(warehouse: &Warehouse, id: &str, records: &str) -> (Option<String>, String) {
     let listed = warehouse.session().rows(&StageTarget::live_query("events").unwrap());
     let cell = |cell: Option<String>| cell.map(|text| format!("\"{}\"", text.replace('"', "\"\""))).unwrap_or_default();
     let row = |row: Vec<Option<String>>| row.into_iter().map(cell).collect::<Vec<_>>().join(",");
@@ -499,7 +498,7 @@ fn a_script_for_a_table_that_would_change_its_values_loads_nothing() {
 }
 
 /// Runs a script as a task would: statement by statement, up to the first error.
-fn run(session: &mut Session, script: &str) -> Result<(), String> {
+pub(crate) fn run(session: &mut Session, script: &str) -> Result<(), String> {
     let lines: Vec<&str> = script.lines().filter(|line| !line.starts_with("--")).collect();
     let text = lines.join("\n");
     text.split(";\n")
