@@ -7,7 +7,7 @@ CREATE SCHEMA IF NOT EXISTS "shop";
 CREATE TABLE IF NOT EXISTS "shop"."_longshore_loads" (
     "table_name" VARCHAR(127) NOT NULL,
     "load_id" VARCHAR(1024) NOT NULL,
-    "committed_at" TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    "committed_at" TIMESTAMPTZ NOT NULL,
     "read" BIGINT NOT NULL,
     "loaded" BIGINT NOT NULL,
     "quarantined" BIGINT NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS "shop"."_longshore_loads" (
 CREATE TABLE IF NOT EXISTS "shop"."_longshore_quarantine" (
     "table_name" VARCHAR(127) NOT NULL,
     "load_id" VARCHAR(1024) NOT NULL,
-    "quarantined_at" TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    "quarantined_at" TIMESTAMP NOT NULL DEFAULT GETDATE(),
     "source" VARCHAR(4096) NOT NULL,
     "line" BIGINT NOT NULL,
     "byte" BIGINT NOT NULL,
@@ -44,9 +44,9 @@ COMMENT ON COLUMN "shop"."orders"."at" IS 'longshore path: ["at"]';
 DROP TABLE IF EXISTS "_longshore_d7717b5d2816f518";
 CREATE TEMP TABLE "_longshore_d7717b5d2816f518" (
     "id" SMALLINT,
-    "name" VARCHAR(65535),
-    "tags" VARCHAR(65535),
-    "at" VARCHAR(65535)
+    "name" VARCHAR(1),
+    "tags" VARCHAR(5),
+    "at" VARCHAR(8)
 );
 COPY "_longshore_d7717b5d2816f518" ("id", "name", "tags", "at") FROM 'file:///STAGING/shop.orders/append/ATTEMPT/manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/o''hara' FORMAT AS PARQUET MANIFEST;
 DROP TABLE IF EXISTS "_longshore_d7717b5d2816f518_q";
@@ -85,7 +85,7 @@ INSERT INTO "shop"."orders" ("id", "name", "tags", "at")
 SELECT "_longshore_d7717b5d2816f518"."id", "_longshore_d7717b5d2816f518"."name", JSON_PARSE("_longshore_d7717b5d2816f518"."tags"), "_longshore_d7717b5d2816f518"."at"
 FROM "_longshore_d7717b5d2816f518"
 WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append');
-INSERT INTO "shop"."_longshore_loads" (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, longshore_version)
-SELECT 'orders', 'append', 3, 2, 1, 0, 80, '60ad5afe3a0fbcd7547bcc1e2953cf6e', '0.1.0'
+INSERT INTO "shop"."_longshore_loads" (table_name, load_id, committed_at, read, loaded, quarantined, deduplicated, bytes, content_hash, longshore_version)
+SELECT 'orders', 'append', CAST(GETDATE() AS TIMESTAMPTZ), 3, 2, 1, 0, 80, '60ad5afe3a0fbcd7547bcc1e2953cf6e', '0.1.0'
 WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'append');
 COMMIT;

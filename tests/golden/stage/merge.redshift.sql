@@ -7,7 +7,7 @@ CREATE SCHEMA IF NOT EXISTS "shop";
 CREATE TABLE IF NOT EXISTS "shop"."_longshore_loads" (
     "table_name" VARCHAR(127) NOT NULL,
     "load_id" VARCHAR(1024) NOT NULL,
-    "committed_at" TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    "committed_at" TIMESTAMPTZ NOT NULL,
     "read" BIGINT NOT NULL,
     "loaded" BIGINT NOT NULL,
     "quarantined" BIGINT NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS "shop"."_longshore_loads" (
 CREATE TABLE IF NOT EXISTS "shop"."_longshore_quarantine" (
     "table_name" VARCHAR(127) NOT NULL,
     "load_id" VARCHAR(1024) NOT NULL,
-    "quarantined_at" TIMESTAMPTZ NOT NULL DEFAULT GETDATE(),
+    "quarantined_at" TIMESTAMP NOT NULL DEFAULT GETDATE(),
     "source" VARCHAR(4096) NOT NULL,
     "line" BIGINT NOT NULL,
     "byte" BIGINT NOT NULL,
@@ -44,9 +44,9 @@ COMMENT ON COLUMN "shop"."orders"."at" IS 'longshore path: ["at"]';
 DROP TABLE IF EXISTS "_longshore_18aa4baf95441d4a";
 CREATE TEMP TABLE "_longshore_18aa4baf95441d4a" (
     "id" SMALLINT,
-    "name" VARCHAR(65535),
-    "tags" VARCHAR(65535),
-    "at" VARCHAR(65535),
+    "name" VARCHAR(1),
+    "tags" VARCHAR(5),
+    "at" VARCHAR(8),
     "_longshore_row" BIGINT
 );
 COPY "_longshore_18aa4baf95441d4a" ("id", "name", "tags", "at", "_longshore_row") FROM 'file:///STAGING/shop.orders/merge/ATTEMPT/manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/o''hara' FORMAT AS PARQUET MANIFEST;
@@ -85,8 +85,8 @@ SELECT "table_name", "load_id", "source", "line", "byte", "path", "reason", "raw
 FROM "_longshore_18aa4baf95441d4a_q"
 WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge');
 DELETE FROM "_longshore_18aa4baf95441d4a" WHERE EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge');
-INSERT INTO "shop"."_longshore_loads" (table_name, load_id, read, loaded, quarantined, deduplicated, bytes, content_hash, longshore_version)
-SELECT 'orders', 'merge', 3, (SELECT COUNT(*) FROM "_longshore_18aa4baf95441d4a"), 2, 1 - (SELECT COUNT(*) FROM "_longshore_18aa4baf95441d4a"), 80, '60ad5afe3a0fbcd7547bcc1e2953cf6e', '0.1.0'
+INSERT INTO "shop"."_longshore_loads" (table_name, load_id, committed_at, read, loaded, quarantined, deduplicated, bytes, content_hash, longshore_version)
+SELECT 'orders', 'merge', CAST(GETDATE() AS TIMESTAMPTZ), 3, (SELECT COUNT(*) FROM "_longshore_18aa4baf95441d4a"), 2, 1 - (SELECT COUNT(*) FROM "_longshore_18aa4baf95441d4a"), 80, '60ad5afe3a0fbcd7547bcc1e2953cf6e', '0.1.0'
 WHERE NOT EXISTS (SELECT 1 FROM "shop"."_longshore_loads" WHERE table_name = 'orders' AND load_id = 'merge');
 UPDATE "shop"."orders" SET "tags" = JSON_PARSE("_longshore_18aa4baf95441d4a"."tags"), "at" = "_longshore_18aa4baf95441d4a"."at" FROM "_longshore_18aa4baf95441d4a" WHERE "orders"."id" = "_longshore_18aa4baf95441d4a"."id" AND "orders"."name" = "_longshore_18aa4baf95441d4a"."name" AND OCTET_LENGTH("orders"."name") = OCTET_LENGTH("_longshore_18aa4baf95441d4a"."name");
 DELETE FROM "_longshore_18aa4baf95441d4a" USING "shop"."orders" WHERE "orders"."id" = "_longshore_18aa4baf95441d4a"."id" AND "orders"."name" = "_longshore_18aa4baf95441d4a"."name" AND OCTET_LENGTH("orders"."name") = OCTET_LENGTH("_longshore_18aa4baf95441d4a"."name");
