@@ -135,13 +135,13 @@ fn of_hex(text: &str) -> Option<Vec<u8>> {
     bytes.collect()
 }
 
-/// `2024-05-01 12:00:00.123+00` as `2024-05-01T12:00:00Z`.
+/// `2024-05-01 12:00:00.123+00` as `2024-05-01T12:00:00Z`, and without a zone as well: the server's clock goes by UTC.
 fn moment(text: &str) -> String {
     let Some((day, time)) = text.split_once(' ') else { return text.to_owned() };
     let at = time.find(['+', '-']).unwrap_or(time.len());
     let (time, zone) = time.split_at(at);
     let seconds = time.split('.').next().unwrap_or(time);
-    format!("{day}T{seconds}{}", if zone == "+00" { "Z" } else { zone })
+    format!("{day}T{seconds}{}", if matches!(zone, "" | "+00") { "Z" } else { zone })
 }
 
 #[cfg(test)]
@@ -154,6 +154,7 @@ mod tests {
         assert_eq!(of_hex("\\x61").unwrap(), b"a");
         assert!(of_hex("616").is_none() && of_hex("zz").is_none() && of_hex("").unwrap().is_empty());
         assert_eq!(moment("2024-05-01 12:00:00.123+00"), "2024-05-01T12:00:00Z");
+        assert_eq!(moment("2024-05-01 12:00:00.5"), "2024-05-01T12:00:00Z");
         assert_eq!(moment("2024-05-01 12:00:00-03:30"), "2024-05-01T12:00:00-03:30");
     }
 }
