@@ -3,7 +3,6 @@
 use std::io::{self, BufReader, BufWriter, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::Shared;
 use crate::backend::{Answer, Backend, error_of};
@@ -55,8 +54,6 @@ const SSL: u32 = 80_877_103;
 const GSS: u32 = 80_877_104;
 const CANCEL: u32 = 80_877_102;
 
-static NEXT_ID: AtomicU32 = AtomicU32::new(1_073_741_824);
-
 /// Serves a client until it leaves.
 pub(crate) fn serve(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
@@ -64,14 +61,16 @@ pub(crate) fn serve(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     let mut writer = BufWriter::new(stream);
     let Some(database) = handshake(&mut reader, &mut writer)? else { return Ok(()) };
     let opened = shared.catalog(&database).and_then(|catalog| Ok((catalog, Backend::connect(shared.port, &database)?)));
-    let (catalog, backend) = match opened? {
+    let (catalog, mut backend) = match opened? {
         (Ok(catalog), Ok(backend)) => (catalog, backend),
         (Err(refusal), _) | (_, Err(refusal)) => {
             wire::error(&refusal, "FATAL").write(&mut writer)?;
             return writer.flush();
         }
     };
-    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    // What pg_backend_pid() says, so that a session finds its lines in the logs.
+    let asked = backend.rows("SELECT pg_catalog.pg_backend_pid()")?.unwrap_or_default();
+    let id = asked.first().and_then(|row| row.first()?.as_deref()?.parse().ok()).unwrap_or_default();
     let facts = Facts::default();
     let mut session = Session { shared, backend, catalog, facts, database, id, implicit: false };
     welcome(id, &mut writer)?;
