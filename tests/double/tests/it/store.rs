@@ -69,7 +69,7 @@ fn an_upload_whose_end_is_answered_by_an_error_is_there_once_and_none_is_left_un
         // What a pipeline does behind an error: the same once more.
         let tried = (0..3).map(|_| loader.load(Source::bytes(records.clone()))).find(Result::is_ok);
         assert!(!tried.expect("it loads").unwrap().already_loaded, "{fault:?}");
-        assert_eq!(s3.faults().fired(), [fault.clone()]);
+        assert_eq!(s3.faults().fired(), std::slice::from_ref(&fault));
         let parts = s3.faults().requests().iter().filter(|request| **request == Operation::Part).count();
         assert!(parts >= 3, "{parts} parts of an upload");
         assert_eq!(numbers(&warehouse, "SELECT count(*), count(DISTINCT id) FROM events"), [format!("{rows} {rows}")]);
