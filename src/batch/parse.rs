@@ -102,7 +102,7 @@ impl<'a> Spelled<'a> {
         if let Some(simple) = self.simple().filter(|simple| simple.point && simple.unscaled != 0) {
             return Ok(simple.double());
         }
-        if matches!(self.kind, FieldKind::Cell | FieldKind::Quoted) {
+        if is_cell(self.kind) {
             match self.text {
                 b"NaN" | b"nan" => return Ok(f64::NAN),
                 b"inf" | b"Inf" | b"Infinity" => return Ok(f64::INFINITY),
@@ -136,7 +136,7 @@ impl<'a> Spelled<'a> {
             return self.epoch(unit);
         }
         let midnight = || {
-            let seconds = i64::from(value::date(self.text)?) * 86_400;
+            let seconds = i64::from(self.date().ok()?) * 86_400;
             Some(value::Stamp { seconds, nanos: 0, zoned: false })
         };
         let Some(stamp) = value::timestamp(self.text).or_else(midnight) else { return self.misfit() };

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::refused::WithOrigins;
-use crate::batch::{Decoder, Misfit};
+use super::refused::{WithOrigins, out_of_step};
+use crate::batch::Misfit;
+use crate::error::Result;
+use crate::front::alone::ChunkDecoder;
 use crate::load::Refused;
-use crate::records::{Format, Limits, Reader};
+use crate::records::{Format, Limits};
 use crate::schema::Schema;
 use crate::source::Chunk;
 
@@ -54,17 +56,19 @@ impl IsolatedRows {
         (format, limits): (&Format, Limits),
         chunk: &mut Chunk,
         schema: &Arc<Schema>,
-    ) -> Vec<Misfit> {
-        let Some(refused) = self.0.get(&piece) else { return Vec::new() };
-        let mut decoder = Decoder::new(schema.clone());
-        let mut sink = WithOrigins { decoder: &mut decoder, origins: Vec::new() };
-        Reader::new(limits).read(format, chunk, &mut sink);
+    ) -> Result<Vec<Misfit>> {
+        let Some(refused) = self.0.get(&piece) else { return Ok(Vec::new()) };
+        let (_, origins) = ChunkDecoder::new(schema.clone(), limits).decode_by(|reader, decoder| {
+            let mut sink = WithOrigins { decoder, origins: Vec::new() };
+            reader.read(format, chunk, &mut sink);
+            sink.origins
+        })?;
         let record = |(row, refused): &(usize, Refused)| {
-            let origin = sink.origins.get(*row)?.clone();
+            let origin = origins.get(*row).ok_or_else(out_of_step)?.clone();
             let path = refused.column.and_then(|at| schema.columns.get(at)).map(|column| column.path.to_string());
-            Some(Misfit { path, reason: format!("the table refuses the row: {}", refused.reason), ..origin })
+            Ok(Misfit { path, reason: format!("the table refuses the row: {}", refused.reason), ..origin })
         };
-        refused.iter().filter_map(record).collect()
+        refused.iter().map(record).collect()
     }
 }
 
@@ -81,7 +85,7 @@ mod tests {
         let refused = |row| Refused { row, column: Some(0), reason: "why".into() };
         let rows = IsolatedRows::new(vec![refused(0), refused(2)], &[3]);
         let mut chunk = Chunk::new(b"{\"a\":1}\n{broken\n{\"a\":2}\n{\"a\":\"x\"}\n{\"a\":3}\n");
-        let found = rows.records(0, (&Format::Ndjson, Limits::default()), &mut chunk, &schema);
+        let found = rows.records(0, (&Format::Ndjson, Limits::default()), &mut chunk, &schema).unwrap();
         let found: Vec<_> =
             found.into_iter().map(|record| (record.line, record.byte, record.raw, record.path)).collect();
         let path = || Some("a".to_owned());

@@ -1,5 +1,7 @@
 //! The front door: the only module that sees every layer.
 
+#[cfg(any(feature = "postgres", feature = "parquet"))]
+mod alone;
 #[cfg(feature = "postgres")]
 mod apart;
 mod explain;

@@ -10,11 +10,11 @@ use super::isolated::IsolatedRows;
 use super::read::{Found, Part, Parts, ReadOptions};
 use super::refused::{LeftOut, WithOrigins, out_of_step};
 use super::report::{MAX_QUARANTINED_LISTED, Quarantined};
-use crate::batch::{Decoded, Decoder, Misfit};
+use crate::batch::{Decoded, Misfit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
+use crate::front::alone::ChunkDecoder;
 use crate::load::{Encode, Prepared, Target};
-use crate::records::Reader;
 use crate::schema::Schema;
 use crate::source::{Buffers, Gap, Piece, Source, ordered_map};
 
@@ -30,13 +30,12 @@ pub(super) struct SecondPass<'a> {
 impl SecondPass<'_> {
     /// Decodes and encodes on all cores, sends in order. Returns the records read.
     pub(super) fn send(&self, aside: &mut Aside<'_>) -> Result<u64> {
-        let work = |(reader, decoder): &mut (Reader, Decoder), part: Part, buffers: &Buffers| match part.piece {
+        let work = |decoder: &mut ChunkDecoder, part: Part, buffers: &Buffers| match part.piece {
             Piece::Gap(gap) => Ok(Sent { rows: None, misfits: vec![misfit(gap)], read: 1 }),
             Piece::Records(mut chunk) => {
                 fault::point("decode.chunk")?;
-                reader.read(&part.format, &mut chunk, decoder);
+                let decoded = decoder.decode(&part.format, &mut chunk)?;
                 buffers.recycle(chunk);
-                let decoded = decoder.finish()?;
                 let rows = match decoded.batch.num_rows() {
                     0 => None,
                     _ => Some(self.encoder.encode(&decoded.batch)?),
@@ -63,18 +62,18 @@ impl SecondPass<'_> {
 
     /// Sends without some rows. Each row's record is kept until the row is on its way, so this is slower.
     pub(super) fn send_without(&self, left_out: &LeftOut, aside: &mut Aside<'_>) -> Result<u64> {
-        let work = |(reader, decoder): &mut (Reader, Decoder), part: Part, buffers: &Buffers| {
-            let (mut origins, mut gaps) = (Vec::new(), Vec::new());
+        let work = |decoder: &mut ChunkDecoder, part: Part, buffers: &Buffers| {
+            let (mut gaps, mut chunk) = (Vec::new(), None);
             match part.piece {
                 Piece::Gap(gap) => gaps.push(misfit(gap)),
-                Piece::Records(mut chunk) => {
-                    let mut sink = WithOrigins { decoder, origins };
-                    reader.read(&part.format, &mut chunk, &mut sink);
-                    origins = sink.origins;
-                    buffers.recycle(chunk);
-                }
+                Piece::Records(records) => chunk = Some(records),
             }
-            let mut decoded = decoder.finish()?;
+            let (mut decoded, origins) = decoder.decode_by(|reader, decoder| {
+                let mut sink = WithOrigins { decoder, origins: Vec::new() };
+                chunk.iter_mut().for_each(|chunk| reader.read(&part.format, chunk, &mut sink));
+                sink.origins
+            })?;
+            chunk.into_iter().for_each(|chunk| buffers.recycle(chunk));
             decoded.read += gaps.len() as u64;
             decoded.misfits.extend(gaps);
             Ok((decoded, origins))
@@ -103,13 +102,13 @@ impl SecondPass<'_> {
     /// Reads everything again, which must be what the first pass read.
     fn run<R: Send>(
         &self,
-        work: impl Fn(&mut (Reader, Decoder), Part, &Buffers) -> Result<R> + Sync,
+        work: impl Fn(&mut ChunkDecoder, Part, &Buffers) -> Result<R> + Sync,
         consume: impl FnMut(R) -> Result<()>,
     ) -> Result<()> {
         self.options.watch.begin();
         let parts = self.parts();
         let (found, buffers) = (parts.found(), parts.buffers());
-        let worker = || Decoder::new(self.schema.clone()).with_reader(self.options.limits);
+        let worker = || ChunkDecoder::new(self.schema.clone(), self.options.limits);
         ordered_map(parts, self.options.threads, worker, |state, part| work(state, part, &buffers), consume)?;
         let found = found.lock().unwrap_or_else(PoisonError::into_inner);
         unchanged(self.inference, &found)
@@ -124,7 +123,7 @@ impl SecondPass<'_> {
         for (nth, part) in self.parts().enumerate() {
             let part = part?;
             if let Piece::Records(mut chunk) = part.piece {
-                let records = isolated.records(nth, (&part.format, self.options.limits), &mut chunk, self.schema);
+                let records = isolated.records(nth, (&part.format, self.options.limits), &mut chunk, self.schema)?;
                 records.into_iter().try_for_each(|misfit| aside.keep(misfit))?;
             }
         }

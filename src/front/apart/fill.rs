@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use super::split::{How, Keys, Pick, Place, Split, Why, Without};
-use crate::batch::{Decoder, Misfit};
+use crate::batch::Misfit;
 use crate::error::Result;
 use crate::fault;
+use crate::front::alone::ChunkDecoder;
 use crate::front::infer::Inference;
 use crate::front::isolated::IsolatedRows;
 use crate::front::read::{Part, Parts, ReadOptions};
@@ -30,7 +31,7 @@ pub(super) struct Filling<'a> {
 }
 
 /// How one table is filled.
-type Table = (Reader, Decoder);
+type Table = ChunkDecoder;
 
 /// What a worker made of one piece.
 #[derive(Default)]
@@ -58,7 +59,7 @@ impl Filling<'_> {
         first: &mut Vec<Quarantined>,
     ) -> Result<Filled> {
         let encoder = opened.encoder();
-        let table = |schema: &Arc<Schema>| Decoder::new(schema.clone()).with_reader(self.options.limits);
+        let table = |schema: &Arc<Schema>| ChunkDecoder::new(schema.clone(), self.options.limits);
         let worker = || {
             let tables = self.schemas.iter().map(|(keys, schema)| (keys.clone(), table(schema)));
             (Reader::new(self.options.limits), tables.collect::<BTreeMap<Keys, Table>>())
@@ -113,7 +114,7 @@ impl Filling<'_> {
     pub(super) fn child(&self, opened: &mut OpenTable, keys: &[Keys], without: &Without) -> Result<Filled> {
         let (encoder, schema) = (opened.encoder(), Arc::new(opened.schema.clone()));
         let worker = || {
-            let table = Decoder::new(schema.clone()).with_reader(self.options.limits);
+            let table = ChunkDecoder::new(schema.clone(), self.options.limits);
             (Reader::new(self.options.limits), table)
         };
         let work = |(reader, table): &mut (Reader, Table), part: Part, buffers: &Buffers| {
@@ -224,9 +225,8 @@ impl Filling<'_> {
 }
 
 /// Decodes the rows of one table; the misfits have their places in the lines.
-fn decode((reader, decoder): &mut Table, lines: &Lines) -> Result<(arrow_array::RecordBatch, Vec<Misfit>)> {
-    reader.read(&Format::Ndjson, &mut lines.chunk(), decoder);
-    let decoded = decoder.finish()?;
+fn decode(table: &mut Table, lines: &Lines) -> Result<(arrow_array::RecordBatch, Vec<Misfit>)> {
+    let decoded = table.decode(&Format::Ndjson, &mut lines.chunk())?;
     Ok((decoded.batch, decoded.misfits))
 }
 

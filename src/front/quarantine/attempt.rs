@@ -230,8 +230,7 @@ impl<'a> Attempt<'a> {
 
     /// Decodes the rows of one table, some at a time. The source of a row is the place of its record.
     fn decode(&self, table: usize, schema: &Schema, mut done: impl FnMut(Decoded) -> Result<()>) -> Result<()> {
-        let mut reader = Reader::new(self.quarantine.limits);
-        let mut decoder = Decoder::new(Arc::new(schema.clone()));
+        let (mut reader, mut decoder) = Decoder::new(Arc::new(schema.clone())).with_reader(self.quarantine.limits);
         let mut waits = false;
         for (nth, (mut chunk, record)) in chunks(self.rows(table)).enumerate() {
             chunk.source = record as u32;

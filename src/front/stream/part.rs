@@ -156,7 +156,7 @@ impl PartOf<'_> {
         if made < self.part.stretches.len() {
             self.rows(shape, made, take)?;
         }
-        sent.refused = self.isolated(&shape.schema, &IsolatedRows::new(table.isolated()?, &rows_sent));
+        sent.refused = self.isolated(&shape.schema, &IsolatedRows::new(table.isolated()?, &rows_sent))?;
         if alone {
             let refused = std::mem::take(&mut sent.refused).into_iter();
             refused.map(|misfit| self.buffer.locate(misfit)).try_for_each(|misfit| table.quarantine(&misfit))?;
@@ -165,15 +165,15 @@ impl PartOf<'_> {
     }
 
     /// The records whose rows the table refused, placed in their sources.
-    fn isolated(&self, schema: &Arc<Schema>, isolated: &IsolatedRows) -> Vec<Misfit> {
+    fn isolated(&self, schema: &Arc<Schema>, isolated: &IsolatedRows) -> Result<Vec<Misfit>> {
         let mut records = Vec::new();
         for nth in isolated.pieces() {
             let Some(stretch) = self.part.stretches.get(nth) else { continue };
             let how = (self.format_of(stretch), self.settings.read.limits);
-            let of_piece = isolated.records(nth, how, &mut self.chunk(stretch), schema).into_iter();
+            let of_piece = isolated.records(nth, how, &mut self.chunk(stretch), schema)?.into_iter();
             records.extend(of_piece.map(|misfit| self.in_source(stretch, misfit)));
         }
-        records
+        Ok(records)
     }
 
     /// Quarantines every record, for want of a value at `path`.

@@ -9,11 +9,11 @@ use std::thread::yield_now;
 
 use super::batch::PartOf;
 use super::part::Stretch;
-use crate::batch::{Decoded, Decoder, Misfit};
+use crate::batch::{Decoded, Misfit};
 use crate::error::{Error, Result};
 use crate::fault;
+use crate::front::alone::ChunkDecoder;
 use crate::load::{CopyEncoder, EarlyCopies, Encode, OpenTable, Prepared};
-use crate::records::Reader;
 use crate::schema::{Column, Schema};
 use crate::source::ordered_map;
 
@@ -44,7 +44,9 @@ impl Shape {
 /// Whether the same records become the same rows under both, whatever the evidence behind them.
 fn decode_alike(one: &Schema, other: &Schema) -> bool {
     let columns = || one.columns.iter().zip(&other.columns);
-    (one.columns.len(), one.overflow, &one.set_aside) == (other.columns.len(), other.overflow, &other.set_aside)
+    let rest = |schema: &Schema| (schema.columns.len(), schema.overflow);
+    rest(one) == rest(other)
+        && (&one.set_aside, &one.kept_out) == (&other.set_aside, &other.kept_out)
         && columns().all(|(column, other)| take_alike(column, other))
 }
 
@@ -155,12 +157,12 @@ impl PartOf<'_> {
 
     /// Makes rows of all stretches from the one with number `first` on, and has them taken in their order.
     pub(super) fn rows(&self, shape: &Shape, first: usize, take: impl FnMut(Rows) -> Result<()>) -> Result<()> {
-        let worker = || Decoder::new(shape.schema.clone()).with_reader(self.settings.read.limits);
-        let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
+        let worker = || ChunkDecoder::new(shape.schema.clone(), self.settings.read.limits);
+        let work = |decoder: &mut ChunkDecoder, stretch: &Stretch| {
             yield_now();
             fault::point("decode.chunk")?;
-            reader.read(self.format_of(stretch), &mut self.chunk(stretch), decoder);
-            let Decoded { batch, misfits, values, overflowed, read } = decoder.finish()?;
+            let decoded = decoder.decode(self.format_of(stretch), &mut self.chunk(stretch))?;
+            let Decoded { batch, misfits, values, overflowed, read } = decoded;
             let encoded = match batch.num_rows() {
                 0 => None,
                 _ => Some(Encode::encode(&shape.encoder, &batch)?),
@@ -198,6 +200,7 @@ mod tests {
             schema(Column { path: Path::new(["b"]), ..column(Type::Text) }),
             Schema { overflow: Some(0), ..plain.clone() },
             Schema { set_aside: vec![Path::new(["b"])], ..plain.clone() },
+            Schema { kept_out: vec![Path::new(["b"])], ..plain.clone() },
             Schema { columns: vec![column(Type::Text), column(Type::Text)], ..Schema::default() },
         ];
         assert!(others.iter().all(|other| !decode_alike(&plain, other) && !decode_alike(other, &plain)));

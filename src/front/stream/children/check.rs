@@ -7,9 +7,9 @@ use super::super::batch::Batch;
 use super::super::part::Stretch;
 use super::super::refuse::misfit;
 use super::Families;
-use crate::batch::{Decoder, Misfit};
+use crate::batch::Misfit;
 use crate::error::Result;
-use crate::records::Reader;
+use crate::front::alone::ChunkDecoder;
 use crate::schema::Schema;
 use crate::source::ordered_map;
 
@@ -97,10 +97,9 @@ impl Refused {
     ) -> Result<()> {
         let Some(schema) = schemas.get(&table) else { return Ok(()) };
         let (part, schema) = (batch.part(table), Arc::new(schema.clone()));
-        let worker = || Decoder::new(schema.clone()).with_reader(part.settings.read.limits);
-        let work = |(reader, decoder): &mut (Reader, Decoder), stretch: &Stretch| {
-            reader.read(part.format, &mut part.chunk(stretch), decoder);
-            let misfits = decoder.finish()?.misfits.into_iter();
+        let worker = || ChunkDecoder::new(schema.clone(), part.settings.read.limits);
+        let work = |decoder: &mut ChunkDecoder, stretch: &Stretch| {
+            let misfits = decoder.decode(part.format, &mut part.chunk(stretch))?.misfits.into_iter();
             Ok(misfits.map(|misfit| part.in_source(stretch, misfit)).collect::<Vec<_>>())
         };
         ordered_map(part.part.stretches.iter().map(Ok), part.threads(), worker, work, |misfits: Vec<_>| {
