@@ -179,6 +179,29 @@ fn a_schema_of_a_part_refuses_exactly_what_does_not_fit() {
     assert_eq!(refused, expected);
 }
 
+/// Evidence of several inputs decides for all of them, so each must fit what they decide together.
+#[test]
+fn cells_without_a_value_are_none_also_where_another_input_has_an_object() {
+    let (cells, lines) = ("id,a\n1,\n2,\n3,x\n", "{\"id\":8,\"a\":{\"x\":1}}\n");
+    let csv = Inference::of(&Source::bytes(cells.replace("3,x\n", "")), &ReadOptions::default()).unwrap();
+    let schema = csv.sketch.clone().merge(Sketch::of(&Source::bytes(lines)).unwrap());
+    let schema = Arc::new(Policy::default().resolve(&schema).unwrap());
+    let refused = check(&decode(&Source::bytes(cells), &csv.formats[0], &schema), &schema).unwrap();
+    assert_eq!(refused.iter().map(|misfit| misfit.line).collect::<Vec<_>>(), [4]);
+}
+
+#[test]
+fn numbers_with_text_behind_a_closing_quote_are_read_as_they_were_classed() {
+    let text = format!("a,b\n{}\"Na\"N,x\n\"-in\"f,y\n\"1\".5,y\n", "1.5,x\n".repeat(30));
+    let source = Source::bytes(text);
+    let quoted = FormatOptions { quote: Some(Some(b'"')), ..FormatOptions::default() };
+    let inference = Inference::of(&source, &ReadOptions::default().format(quoted)).unwrap();
+    let schema = Arc::new(Policy::default().resolve(&inference.sketch).unwrap());
+    let parts = decode(&source, &inference.formats[0], &schema);
+    assert_eq!(schema.columns[0].ty, Type::Float64);
+    assert_eq!(check(&parts, &schema).unwrap().len(), 0);
+}
+
 #[test]
 fn a_number_that_no_warehouse_holds_is_a_misfit_in_json_and_in_the_overflow() {
     let lines =

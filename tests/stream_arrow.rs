@@ -261,3 +261,15 @@ fn lists_become_child_tables_of_the_types_of_their_elements() {
     assert_eq!(loader.commit().unwrap().counts, counts(2, 2, 0));
     assert_eq!((count(&mut client, "t__items"), count(&mut client, "t__items__tags")), (4, 2));
 }
+
+#[test]
+fn a_dictionary_without_any_value_is_a_column_of_nulls() {
+    let (url, mut client) = database();
+    let mut loader = open(&url);
+    let words = DictionaryArray::<types::Int32Type>::from_iter([None::<&str>, None]);
+    loader
+        .write(batch(vec![("n", array(Int32Array::from(vec![1, 2]))), ("w", array(words))]), Offset::new("s", 1))
+        .unwrap();
+    assert_eq!(loader.commit().unwrap().counts, counts(2, 2, 0));
+    assert_eq!(count(&mut client, "t"), 2);
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use longshore::load::{Contract, Counts, MergeKeys, Mode, OnChange};
 use longshore::records::{FormatOptions, Kind};
-use longshore::{ErrorKind, Loader, Offset, ReadOptions, Receipt, Source, StreamLoader, StreamOptions, Type};
+use longshore::{ErrorKind, Loader, Offset, Policy, ReadOptions, Receipt, Source, StreamLoader, StreamOptions, Type};
 use support::*;
 
 fn open(url: &str) -> StreamLoader {
@@ -340,4 +340,48 @@ fn a_double_keeps_its_digits_whatever_the_role_has_set() {
         Loader::new(&url).table("t").load(Source::bytes(input)).unwrap();
     }
     assert_eq!(rows(&mut client), ["(0.30000000000000004)", "(x)"]);
+}
+
+#[test]
+fn records_without_any_value_that_the_table_refuses_are_quarantined_too() {
+    for sql in [
+        "CREATE TABLE t (a int CHECK (a IS NOT NULL))",
+        "CREATE TABLE t (a int); CREATE FUNCTION one() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF EXISTS (SELECT FROM t) THEN RAISE EXCEPTION 'one is enough'; END IF; RETURN new; END $$; \
+         CREATE TRIGGER one BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION one()",
+    ] {
+        let (url, mut client) = database();
+        client.batch_execute(sql).unwrap();
+        let refused = if sql.contains("TRIGGER") { 2 } else { 3 };
+        let receipt = batch(&mut open(&url), "{}\n{}\n{}\n", 3).unwrap();
+        assert_eq!(receipt.counts, counts(3, 3 - refused, refused), "{sql}");
+        assert_eq!(count(&mut client, "_longshore_quarantine WHERE raw = '{}'"), refused as i64, "{sql}");
+        let (url, mut client) = database();
+        client.batch_execute(sql).unwrap();
+        let report = Loader::new(&url).table("t").load(Source::bytes("{}\n{}\n{}\n")).unwrap();
+        assert_eq!(report.counts, counts(3, 3 - refused, refused), "{sql}");
+        assert_eq!(count(&mut client, "t"), 3 - refused as i64);
+    }
+}
+
+#[test]
+fn a_refused_record_is_found_behind_more_fields_than_are_told_apart() {
+    let (url, mut client) = database();
+    let policy = || Policy::default().max_columns(3);
+    let merge = || Mode::Merge(MergeKeys::new(["id"]));
+    let open = || Loader::new(&url).table("t").policy(policy()).mode(merge()).open().unwrap();
+    batch(&mut open(), "{\"id\":1,\"z\":1,\"b\":2,\"c\":3}\n", 1).unwrap();
+    client.batch_execute("ALTER TABLE t ADD CHECK (id <> 1300000)").unwrap();
+    let one = |i: u32| format!("{{\"id\":{},\"u{i}\":1111111}}\n", 1_000_000 + i);
+    let refused = "{\"id\":1300000,\"u1\":\"the refused record\"}";
+    let ends: String = (0..20).map(|i| format!("{{\"id\":{i}}}\n")).collect();
+    let input = [(1..=12_000).map(one).collect::<String>(), format!("{refused}\n"), ends].concat();
+    let counts = batch(&mut open(), &input, 2).unwrap().counts;
+    assert_eq!((counts.read, counts.loaded + counts.quarantined), (12_021, 12_021));
+    let sql = "SELECT count(*), count(DISTINCT raw), count(*) FILTER (WHERE raw = $1) FROM _longshore_quarantine";
+    let row = client.query_one(sql, &[&refused.as_bytes()]).unwrap();
+    let found: (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
+    assert_eq!(found, (counts.quarantined as i64, counts.quarantined as i64, 1));
+    // One of them has taken the place of the row that was there.
+    assert_eq!(count(&mut client, "t"), counts.loaded as i64);
 }

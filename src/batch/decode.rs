@@ -30,7 +30,7 @@ pub struct Decoder {
     builders: Vec<ColumnBuilder>,
     /// The columns that every row needs a value in.
     required: Vec<usize>,
-    by_path: HashMap<(Vec<String>, u32), usize>,
+    by_path: HashMap<(Vec<String>, u32), Role>,
     /// The paths that columns are below of.
     above: HashSet<Vec<String>>,
     /// What each path of the reader's table is to this schema.
@@ -51,6 +51,8 @@ pub struct Decoder {
     tile_columns: Vec<usize>,
     /// Whether records are taken one by one.
     plain: bool,
+    /// Whether a record since the last call of [`finish`](Decoder::finish) had keys that were not told apart.
+    past: bool,
 }
 
 /// What a path is to the schema.
@@ -62,6 +64,8 @@ enum Role {
     Above,
     /// A field whose values are kept aside one by one.
     SetAside,
+    /// A field that makes its record a misfit.
+    KeptOut,
     /// Nothing the schema knows.
     Unknown,
 }
@@ -93,9 +97,13 @@ impl Decoder {
         }));
         let columns = || schema.columns.iter().enumerate().filter(|(at, _)| !indirect.contains(at));
         let above = |path: &Path| (1..path.keys().len()).map(|len| path.keys()[..len].to_vec()).collect::<Vec<_>>();
+        let columns_of = columns().map(|(at, column)| (&column.path, Role::Column(at)));
+        let aside = schema.set_aside.iter().map(|path| (path, Role::SetAside));
+        let kept_out = schema.kept_out.iter().map(|path| (path, Role::KeptOut));
+        let known: Vec<(&Path, Role)> = kept_out.chain(aside).chain(columns_of).collect();
         Decoder {
-            by_path: columns().map(|(at, column)| (key(&column.path), at)).collect(),
-            above: columns().map(|(_, column)| &column.path).chain(&schema.set_aside).flat_map(above).collect(),
+            above: known.iter().flat_map(|(path, _)| above(path)).collect(),
+            by_path: known.into_iter().map(|(path, role)| (key(path), role)).collect(),
             required: columns().filter(|(_, column)| column.required || column.key).map(|(at, _)| at).collect(),
             builders: schema.columns.iter().map(ColumnBuilder::new).collect(),
             arrow: schema.arrow(),
@@ -112,7 +120,14 @@ impl Decoder {
             words: Vec::new(),
             tile_columns: Vec::new(),
             plain: false,
+            past: false,
         }
+    }
+
+    /// Whether a record since the last call of [`finish`](Decoder::finish) had keys past those that are told apart in one object. What
+    /// becomes of such records depends on what their reader has read before.
+    pub fn is_past_telling_apart(&self) -> bool {
+        self.past
     }
 
     /// Takes records one by one. Rows and misfits are the same, at less speed: what the shortcuts are compared with.
@@ -138,6 +153,7 @@ impl Decoder {
     ///
     /// [`ErrorKind::Unsupported`] if the columns make no batch, which would be a defect.
     pub fn finish(&mut self) -> Result<Decoded> {
+        self.past = false;
         let rows = std::mem::take(&mut self.rows);
         let room = self.builders.iter_mut().map(|builder| builder.room(rows)).sum();
         let mut block = Block::with_room(room);
@@ -159,8 +175,7 @@ impl Decoder {
         for node in self.roles.len()..paths.len() {
             let path = paths.path(node as NodeId);
             let role = match self.by_path.get(&(path.keys().to_vec(), path.ordinal())) {
-                Some(column) => Role::Column(*column),
-                None if self.schema.set_aside.contains(&path) => Role::SetAside,
+                Some(role) => *role,
                 None if path.keys().is_empty() || self.above.contains(path.keys()) => Role::Above,
                 None => Role::Unknown,
             };
@@ -194,7 +209,8 @@ impl Decoder {
                     }
                 }
                 Role::Above => match field.kind {
-                    FieldKind::Object | FieldKind::Null => {}
+                    FieldKind::Object => {}
+                    _ if is_null(field) => {}
                     _ => {
                         let path = paths.path(field.node).to_string();
                         let found = match field.kind {
@@ -213,15 +229,20 @@ impl Decoder {
                         self.set_aside(record, field, path, "a field that no column takes".into());
                     }
                 }
-                Role::Unknown => {
+                role @ (Role::KeptOut | Role::Unknown) => {
                     if field.kind == FieldKind::Object {
                         inside = field.end;
                     }
                     // The column that fields share keeps an object of nothing but nulls as it is.
-                    let whole = self.schema.overflow.is_some();
-                    if !(is_null(field) || !whole && is_nothing(&record.fields[nth..])) {
-                        self.unknown(paths, record, field)?;
+                    let is_shared = role == Role::Unknown && self.schema.overflow.is_some();
+                    if is_null(field) || !is_shared && is_nothing(&record.fields[nth..]) {
+                        continue;
                     }
+                    if !is_shared {
+                        let path = paths.path(field.node).to_string();
+                        return Err((Some(path), "a field that no column takes".into()));
+                    }
+                    self.share(paths, record, field)?;
                 }
             }
         }
@@ -292,17 +313,9 @@ impl Decoder {
         (Some(column.path.to_string()), format!("expected {}, found {found}", column.ty))
     }
 
-    /// A field without a column goes to the overflow column if there is one.
-    fn unknown(
-        &mut self,
-        paths: &PathTable,
-        record: &Record<'_>,
-        field: &Field,
-    ) -> Result<(), (Option<String>, String)> {
+    /// A field without a column goes to the one that such fields share.
+    fn share(&mut self, paths: &PathTable, record: &Record<'_>, field: &Field) -> Result<(), (Option<String>, String)> {
         let path = paths.path(field.node);
-        if self.schema.overflow.is_none() {
-            return Err((Some(path.to_string()), "a field that no column takes".into()));
-        }
         if let Err(found) = parse::json_in_record(record.source_text(field), field.kind) {
             return Err((Some(path.to_string()), format!("expected {}, found {found}", Type::Json)));
         }
@@ -325,7 +338,7 @@ impl Decoder {
         for node in tile.columns() {
             match self.roles[*node as usize] {
                 Role::Column(at) => columns.push(at),
-                Role::Above | Role::SetAside | Role::Unknown => return false,
+                Role::Above | Role::SetAside | Role::KeptOut | Role::Unknown => return false,
             }
         }
         self.required.iter().all(|at| columns.contains(at))
@@ -396,6 +409,7 @@ fn push_json_text(out: &mut Vec<u8>, text: &str) {
 impl Sink for Decoder {
     fn record(&mut self, paths: &PathTable, record: &Record<'_>) {
         self.read += 1;
+        self.past |= !record.beyond.is_empty();
         if self.roles.len() < paths.len() {
             self.learn(paths);
         }

@@ -2,6 +2,11 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "postgres")]
+use crate::error::{Error, ErrorKind, Location};
+#[cfg(feature = "postgres")]
+use crate::schema::Column;
+
 /// Bytes of a table from which on it counts as large, unless said otherwise: to rewrite so much takes seconds to a minute,
 /// in which nobody can read the table.
 const LARGE_TABLE: u64 = 1 << 30;
@@ -125,6 +130,21 @@ pub enum Rewrite {
     VariantColumn,
     /// The column stays as it is, and records whose values it does not hold are quarantined.
     Quarantine,
+}
+
+/// What is said of a column that would have to be changed, or made, where the contract freezes that.
+#[cfg(feature = "postgres")]
+pub(crate) fn frozen(column: &Column, why: &str) -> Error {
+    let witness = column.why.witness.as_ref();
+    let place = Location {
+        source: witness.map(|witness| witness.source.clone()),
+        line: witness.map(|witness| witness.line),
+        byte: None,
+        column: Some(column.path.to_string()),
+    };
+    Error::new(ErrorKind::Conflict, format!("{why}, which the contract freezes"))
+        .with_location(place)
+        .with_hint("alter the table by hand and commit again, or let the contract evolve or quarantine")
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ mod target;
 #[cfg(all(unix, feature = "postgres"))]
 mod temp;
 
+#[cfg(feature = "postgres")]
+pub(crate) use contract::frozen;
 pub use contract::{Contract, OnChange, Rewrite};
 pub use copy_binary::CopyEncoder;
 #[cfg(feature = "parquet")]

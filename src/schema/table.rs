@@ -132,6 +132,8 @@ pub struct Schema {
     pub overflow: Option<usize>,
     /// Fields without a column whose values are quarantined one by one, while their records are loaded.
     pub set_aside: Vec<Path>,
+    /// Fields without a column whose records are quarantined, although there is a column that such fields share.
+    pub kept_out: Vec<Path>,
     /// Decisions that the data did not settle.
     pub undecided: Vec<Undecided>,
 }

@@ -111,7 +111,7 @@ impl Quarantine {
         let (tried, mut schemas) = (attempt.ids().len(), BTreeMap::new());
         for (nth, (table, _)) in tables.iter().enumerate() {
             let (mode, seen) = (self.mode_of(*table), attempt.sketch(*table));
-            let resolver = Resolver::new(&self.policy, mode);
+            let resolver = Resolver::new(&self.policy, mode).within(&self.contract);
             match open.prepare(nth, mode, &mut |have| resolver.resolve(&seen, have))? {
                 Some(schema) => drop(schemas.insert(*table, schema)),
                 None => attempt.leave_all(&open.keyless(nth).unwrap_or_default()),
@@ -152,9 +152,14 @@ impl Quarantine {
     /// The load of a replay. Its id is made of the records, which no other replay can load again.
     fn request(&self, waiting: &[Waiting]) -> LoadRequest {
         let (mut id, mut content) = (blake3::Hasher::new(), blake3::Hasher::new());
-        id.update(b"longshore replay 1");
+        id.update(b"longshore replay 2");
         for record in waiting {
-            id.update(&record.id.to_le_bytes());
+            // Numbers begin anew where somebody has emptied the quarantine.
+            let (place, number) = (&record.place, record.id.to_le_bytes());
+            for part in [&number, place.load_id.as_bytes(), place.source.as_bytes(), &record.raw] {
+                id.update(&(part.len() as u64).to_le_bytes());
+                id.update(part);
+            }
             content.update(&(record.raw.len() as u64).to_le_bytes());
             content.update(&record.raw);
         }

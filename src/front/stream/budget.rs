@@ -3,6 +3,8 @@
 use rustc_hash::FxHashSet;
 
 use super::there::There;
+use crate::error::Result;
+use crate::load::{Contract, OnChange, frozen};
 use crate::path::Path;
 use crate::plan::{ExistingColumn, path_of_comment};
 use crate::schema::{Column, Naming, POSTGRES_NAME, Schema, Type, Why, assign};
@@ -11,14 +13,25 @@ use crate::schema::{Column, Naming, POSTGRES_NAME, Schema, Type, Why, assign};
 /// is room, and the others share one column of JSON.
 ///
 /// Once a table has that column, every new field goes there, so that one field is never in two places; it stays there
-/// until it is promoted. What `must` be a column is one all the same.
-pub(super) fn keep_to_budget(schema: &mut Schema, there: &There<'_>, budget: usize, must: impl Fn(&Column) -> bool) {
+/// until it is promoted. What `must` be a column is one all the same. A field that the contract keeps out of a table that is
+/// there is kept out of that column too.
+///
+/// # Errors
+///
+/// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) for a field that the contract freezes out.
+pub(super) fn keep_to_budget(
+    schema: &mut Schema,
+    there: &There<'_>,
+    budget: usize,
+    must: impl Fn(&Column) -> bool,
+    contract: &Contract,
+) -> Result<()> {
     let overflows = there.columns.iter().any(is_overflow);
     let is_new = |at: &usize| there.column(&schema.columns[*at]).is_none();
     let mut new: Vec<usize> = (0..schema.columns.len()).filter(is_new).collect();
     let room = if overflows { 0 } else { budget.saturating_sub(there.columns.len()) };
     if !overflows && new.len() <= room {
-        return;
+        return Ok(());
     }
     new.sort_by_key(|at| {
         let column = &schema.columns[*at];
@@ -28,6 +41,9 @@ pub(super) fn keep_to_budget(schema: &mut Schema, there: &There<'_>, budget: usi
     // One column less, for the one that all the others share.
     let given_up: FxHashSet<usize> =
         new.split_off(room.saturating_sub(1).max(forced).min(new.len())).into_iter().collect();
+    if !there.columns.is_empty() {
+        keep_out(schema, &given_up, contract)?;
+    }
     let text = format!("{} fields past the budget of {budget} columns", given_up.len());
     let mut at = 0;
     schema.columns.retain(|_| {
@@ -45,6 +61,21 @@ pub(super) fn keep_to_budget(schema: &mut Schema, there: &There<'_>, budget: usi
     let why = Why { text, witness: None };
     schema.columns.push(Column { why, ..Column::new(path, name, Type::Json) });
     schema.overflow = Some(schema.columns.len() - 1);
+    Ok(())
+}
+
+/// Does to fields that get no column of their own what the contract says of such fields.
+fn keep_out(schema: &mut Schema, given_up: &FxHashSet<usize>, contract: &Contract) -> Result<()> {
+    let Schema { columns, kept_out, set_aside, .. } = schema;
+    for (_, column) in columns.iter().enumerate().filter(|(at, _)| given_up.contains(at)) {
+        match contract.for_new_column(&column.path.to_string()) {
+            OnChange::Evolve => {}
+            OnChange::Freeze => return Err(frozen(column, "the table has no such column")),
+            OnChange::Quarantine => kept_out.push(column.path.clone()),
+            OnChange::NullValue => set_aside.push(column.path.clone()),
+        }
+    }
+    Ok(())
 }
 
 /// Whether a column of the table is the one that fields share.
@@ -79,7 +110,8 @@ mod tests {
     }
 
     fn kept(mut schema: Schema, table: Option<&ExistingTable>, budget: usize) -> String {
-        keep_to_budget(&mut schema, &There::new(table), budget, |column| column.name == "key");
+        let must = |column: &Column| column.name == "key";
+        keep_to_budget(&mut schema, &There::new(table), budget, must, &Contract::default()).unwrap();
         assert_eq!(schema.overflow, schema.columns.iter().position(|column| column.path.is_overflow()));
         schema.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(" ")
     }
@@ -97,6 +129,25 @@ mod tests {
         let fields = schema(&[("a", 5), ("b", 1), ("key", 0)]);
         assert_eq!(kept(fields.clone(), Some(&table(&["b", "_overflow"])), 1_200), "b key _overflow");
         assert_eq!(kept(fields, Some(&table(&["a", "b", "key", "_overflow"])), 1), "a b key _overflow");
+    }
+
+    #[test]
+    fn the_shared_column_takes_no_field_that_the_contract_keeps_out() {
+        let contract = Contract::default()
+            .columns(OnChange::Quarantine)
+            .column("b", OnChange::NullValue)
+            .column("c", OnChange::Evolve);
+        let kept = |contract: &Contract, table: Option<&ExistingTable>| {
+            let mut schema = schema(&[("a", 5), ("b", 1), ("c", 2), ("d", 3)]);
+            keep_to_budget(&mut schema, &There::new(table), 2, |_| false, contract).map(|()| schema)
+        };
+        let there = table(&["a", "_overflow"]);
+        let schema = kept(&contract, Some(&there)).unwrap();
+        assert_eq!((schema.kept_out, schema.set_aside), (vec![Path::new(["d"])], vec![Path::new(["b"])]));
+        let error = kept(&contract.clone().column("d", OnChange::Freeze), Some(&there)).unwrap_err();
+        assert_eq!(error.to_string(), "column `d`: the table has no such column, which the contract freezes");
+        let schema = kept(&contract, None).unwrap();
+        assert!(schema.kept_out.is_empty() && schema.set_aside.is_empty(), "a table that is new is made of all fields");
     }
 
     #[test]

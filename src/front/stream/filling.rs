@@ -42,7 +42,7 @@ impl<'a> Filling<'a, '_> {
         let mut schemas = BTreeMap::new();
         for (nth, (table, _)) in self.order.iter().enumerate() {
             let mode = self.mode(*table);
-            let resolver = Resolver::new(&self.shared.settings.policy, mode);
+            let resolver = Resolver::new(&self.shared.settings.policy, mode).within(&self.shared.options.contract);
             let seen = seen.entry(*table).or_default();
             let mut resolve = |have: Option<&_>| resolver.resolve(seen, have);
             let mut schema = self.open.prepare(nth, mode, &mut resolve)?;

@@ -6,7 +6,7 @@ use super::budget::keep_to_budget;
 use super::room::leave_room;
 use super::there::There;
 use crate::error::{Error, ErrorKind, Result};
-use crate::load::{INDEX, Mode, PARENT_ID, ROW_ID};
+use crate::load::{Contract, INDEX, Mode, PARENT_ID, ROW_ID};
 use crate::path::Path;
 use crate::plan::{ExistingTable, path_of_comment};
 use crate::schema::{Column, Policy, Schema, Type};
@@ -18,6 +18,8 @@ pub(in crate::front) struct Resolver<'a> {
     policy: &'a Policy,
     /// Fields that have to be columns, as paths, like those that tie child rows to others: those that rows are merged by.
     keys: Vec<&'a str>,
+    /// What may be changed of the table.
+    contract: Contract,
 }
 
 impl<'a> Resolver<'a> {
@@ -26,7 +28,12 @@ impl<'a> Resolver<'a> {
             Mode::Merge(by) => by.paths().collect(),
             _ => Vec::new(),
         };
-        Resolver { policy, keys }
+        Resolver { policy, keys, contract: Contract::default() }
+    }
+
+    /// Keeps to a contract, as far as it is about fields that share a column.
+    pub(in crate::front) fn within(self, contract: &Contract) -> Self {
+        Resolver { contract: contract.clone(), ..self }
     }
 
     /// Resolves the evidence of a stream.
@@ -50,11 +57,12 @@ impl<'a> Resolver<'a> {
         schema.undecided.retain(|open| !unseen.contains(&open.path));
         self.add_keys(&mut schema, table);
         let there = There::new(table);
-        keep_to_budget(&mut schema, &there, self.policy.max_columns, |column| {
+        let must = |column: &Column| {
             let path = column.path.to_string();
             let is_id = [ROW_ID, PARENT_ID, INDEX].contains(&path.as_str());
             is_id || self.keys.contains(&path.as_str()) || policy.hint_of(&column.path).is_some()
-        });
+        };
+        keep_to_budget(&mut schema, &there, self.policy.max_columns, must, &self.contract)?;
         leave_room(&mut schema, &there, seen, self.policy);
         Ok(schema)
     }

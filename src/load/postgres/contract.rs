@@ -1,10 +1,10 @@
 //! What a stream's contract allows of the changes that the data asks for.
 
 use super::variant;
-use crate::error::{Error, ErrorKind, Location, Result};
-use crate::load::{Contract, OnChange, Rewrite};
+use crate::error::{ErrorKind, Result};
+use crate::load::{Contract, OnChange, Rewrite, frozen};
 use crate::plan::{self, Class, Evolution, ExistingTable, JsonType, TableName};
-use crate::schema::{Column, OnMisfit, Schema, Type};
+use crate::schema::{OnMisfit, Schema, Type};
 
 /// Plans the changes to a table within a contract.
 ///
@@ -52,6 +52,7 @@ pub(super) fn evolve_within(
         };
         match first_forbidden(schema, existing, &evolution, (contract, closed), is_large)? {
             Some((at, Instead::GiveWay)) => give_way(schema, at, contract),
+            Some((at, Instead::Out { null })) => leave_out(schema, at, null),
             Some((at, Instead::Variant)) => variant::add(schema, at),
             None => {
                 variant::connect(&mut evolution.columns);
@@ -63,6 +64,8 @@ pub(super) fn evolve_within(
 
 /// What a column is to do that must not be as the evolution has it.
 enum Instead {
+    /// Not be, since the table has no such column; its values are to be null or not.
+    Out { null: bool },
     /// Be as the table has it, or not at all.
     GiveWay,
     /// Be as the table has it, beside a column of text for what it does not hold.
@@ -75,9 +78,18 @@ fn give_way(schema: &mut Schema, at: usize, contract: &Contract) {
         schema.columns[at].ty = Type::Null;
         return;
     }
-    let column = schema.columns.remove(at);
-    if contract.for_wider_type(&column.path.to_string()) == OnChange::NullValue {
-        schema.set_aside.push(column.path);
+    let null = contract.for_wider_type(&schema.columns[at].path.to_string()) == OnChange::NullValue;
+    leave_out(schema, at, null);
+}
+
+/// Leaves a column out. Its values make their records misfits, or are put aside by themselves where they are to be `null`;
+/// they do not go into a column that fields share.
+fn leave_out(schema: &mut Schema, at: usize, null: bool) {
+    let path = schema.columns.remove(at).path;
+    match null {
+        true => schema.set_aside.push(path),
+        false if path.is_overflow() => {}
+        false => schema.kept_out.push(path),
     }
     schema.overflow = match schema.overflow {
         Some(overflow) if overflow == at => None,
@@ -104,11 +116,8 @@ fn first_forbidden(
         match have {
             None => match contract.for_new_column(&path) {
                 OnChange::Evolve if !closed => {}
-                OnChange::Freeze => return Err(frozen(column, "the table has no such column".into())),
-                OnChange::Evolve | OnChange::Quarantine | OnChange::NullValue => {
-                    schema.columns[at].ty = Type::Null;
-                    return Ok(Some((at, Instead::GiveWay)));
-                }
+                OnChange::Freeze => return Err(frozen(column, "the table has no such column")),
+                action => return Ok(Some((at, Instead::Out { null: action == OnChange::NullValue }))),
             },
             Some(have) if have.ty != fitted.sql => match contract.for_wider_type(&path) {
                 OnChange::Evolve => {
@@ -121,7 +130,7 @@ fn first_forbidden(
                 }
                 OnChange::Freeze => {
                     let (have, need) = (&have.ty, &fitted.sql);
-                    return Err(frozen(column, format!("the table has {have}, and the data needs {need}")));
+                    return Err(frozen(column, &format!("the table has {have}, and the data needs {need}")));
                 }
                 OnChange::Quarantine | OnChange::NullValue => return Ok(Some((at, Instead::GiveWay))),
             },
@@ -136,24 +145,12 @@ fn first_forbidden(
     Ok(None)
 }
 
-fn frozen(column: &Column, why: String) -> Error {
-    let witness = column.why.witness.as_ref();
-    let place = Location {
-        source: witness.map(|witness| witness.source.clone()),
-        line: witness.map(|witness| witness.line),
-        byte: None,
-        column: Some(column.path.to_string()),
-    };
-    Error::new(ErrorKind::Conflict, format!("{why}, which the contract freezes"))
-        .with_location(place)
-        .with_hint("alter the table by hand and commit again, or let the contract evolve or quarantine")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::path::Path;
     use crate::plan::{ExistingColumn, PgType};
+    use crate::schema::Column;
 
     fn table(columns: &[(&str, PgType)]) -> ExistingTable {
         let column = |(name, ty): &(&str, PgType)| ExistingColumn {

@@ -105,7 +105,8 @@ fn values<'a>(field: &Field, array: &'a dyn Array, path: &Path) -> Result<Cell<'
         DataType::Timestamp(TimeUnit::Nanosecond, zone) => stamp::<TimestampNanosecondType>(array, zone.is_some()),
         DataType::Dictionary(_, _) => {
             let dictionary = array.as_any_dictionary();
-            let keys = dictionary.normalized_keys();
+            // Without any value every row is null, and no key is asked for.
+            let keys = if dictionary.values().is_empty() { Vec::new() } else { dictionary.normalized_keys() };
             let values = cell(field, dictionary.values().as_ref(), path)?;
             Box::new(move |row, out| values(keys[row], out))
         }
