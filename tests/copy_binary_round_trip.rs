@@ -74,6 +74,12 @@ fn every_type_comes_back_from_a_server_as_it_was_sent() {
             vec!["1969-12-31 23:59:59.999999", "9999-12-31 23:59:59.999999"],
         ),
         (
+            "timestamp(0)",
+            PgType::Timestamp(Some(0)),
+            Arc::new(Date32Array::from(vec![-719_162, 0, 2_932_896])),
+            vec!["0001-01-01 00:00:00", "1970-01-01 00:00:00", "9999-12-31 00:00:00"],
+        ),
+        (
             "timestamptz",
             PgType::TimestampTz(None),
             Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC")),

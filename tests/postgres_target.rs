@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use arrow_array::{ArrayRef, Int32Array, RecordBatch, RecordBatchOptions};
 use longshore::load::{Begun, Counts, Mode, PostgresOptions, PostgresTarget, Prepared, Target};
-use longshore::{ErrorKind, Schema, Type};
+use longshore::schema::Hint;
+use longshore::{ErrorKind, Loader, Policy, Schema, Source, Type};
 use support::*;
 
 fn counts(read: u64, loaded: u64, quarantined: u64) -> Counts {
@@ -270,6 +271,45 @@ fn an_existing_table_is_widened_in_the_loads_transaction() {
     assert_eq!(client.query_one(type_of_id, &[]).unwrap().get::<_, &str>(0), "integer");
     assert_eq!(count(&mut client, "people WHERE id >= 100000 AND name IS NOT NULL"), 2);
     assert_eq!(count(&mut client, "people"), 3);
+}
+
+#[test]
+fn dates_go_into_a_column_of_timestamps_as_midnight_and_times_do_not_follow_their_hint() {
+    let (url, mut client) = database();
+    let load = |table: &str, input: &str, hint: (&str, &str)| {
+        let hint: Hint = format!("{}={}", hint.0, hint.1).parse().unwrap();
+        Loader::new(&url)
+            .table(table)
+            .policy(Policy::default().with_hint(hint))
+            .load(Source::bytes(input.to_owned()))
+            .unwrap()
+    };
+    client
+        .batch_execute("CREATE TABLE ev (id int, at timestamp(0)); CREATE TABLE due (id int, due timestamp)")
+        .unwrap();
+    let input = "{\"id\":1,\"at\":\"2024-01-05\"}\n{\"id\":2,\"at\":\"2024-01-05T23:59:59.75\"}\n";
+    let report = load("ev", input, ("at", "date"));
+    assert_eq!(report.counts, counts(2, 1, 1));
+    load("due", "id,due\n1,31/12/2024\n2,30/11/2024\n", ("due", "date@day_first"));
+    let ask = |client: &mut postgres::Client, sql: &str| client.query_one(sql, &[]).unwrap().get::<_, String>(0);
+    assert_eq!(ask(&mut client, "SELECT string_agg(at::text, ',') FROM ev"), "2024-01-05 00:00:00");
+    let found = ask(&mut client, "SELECT string_agg(due::text, ',' ORDER BY id) FROM due");
+    assert_eq!(found, "2024-12-31 00:00:00,2024-11-30 00:00:00");
+}
+
+#[test]
+fn a_field_without_any_value_goes_into_a_column_of_any_type() {
+    let (url, mut client) = database();
+    let types =
+        ["numeric", "timestamp(0)", "timestamptz(3)", "time(0)", "real", "bytea", "inet", "text[]", "int4", "text"];
+    for (nth, ty) in types.into_iter().enumerate() {
+        client.batch_execute(&format!("CREATE TABLE t{nth} (id int, a {ty})")).unwrap();
+        for input in ["{\"id\":3,\"a\":null}\n", "id,a\n4,\n5,\n"] {
+            let report = Loader::new(&url).table(format!("t{nth}")).load(Source::bytes(input)).unwrap();
+            assert_eq!(report.counts.quarantined, 0, "{ty}: {input}");
+        }
+        assert_eq!(count(&mut client, &format!("t{nth} WHERE a IS NULL")), 3, "{ty}");
+    }
 }
 
 #[test]

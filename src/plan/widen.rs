@@ -93,7 +93,9 @@ pub(super) fn fit_into(column: &Column, have: &PgType, json: JsonType) -> Fit {
         (P::Date, Type::Timestamp(TimeUnit::Micro)) => widen(P::Timestamp(None), column.ty),
         (P::Bool | P::Uuid | P::Date, _) => into_common(column.ty, have, json),
         (P::Time(p), Type::Time) => precise(*p, P::Time(None), column.ty),
-        (P::Timestamp(_), Type::Date) => holds(Type::Timestamp(TimeUnit::Micro)),
+        (P::Timestamp(None | Some(6..)), Type::Date) => holds(Type::Timestamp(TimeUnit::Micro)),
+        // As midnight, which every precision holds; a time among them would be rounded.
+        (P::Timestamp(_), Type::Date) => holds(Type::Date),
         (P::Timestamp(p), Type::Timestamp(TimeUnit::Micro)) => precise(*p, P::Timestamp(None), column.ty),
         (P::TimestampTz(p), Type::TimestampTz(TimeUnit::Micro)) => precise(*p, P::TimestampTz(None), column.ty),
         (P::Timestamp(_), Type::TimestampTz(_)) => Fit::Refuse("the zone would be lost", OTHER_TABLE),
@@ -128,6 +130,8 @@ fn decode_null(have: &PgType) -> Decode {
         P::Int4 => Type::Int32,
         P::Int8 => Type::Int64,
         P::Numeric(Some(_)) => decimal_in(have, 0, 0).unwrap_or(Type::Null),
+        // What does not fit is a misfit.
+        P::Numeric(None) => Type::Decimal { precision: 38, scale: 10 },
         P::Float8 => Type::Float64,
         P::Text | P::Varchar(_) | P::Char(_) | P::Textual(_) => Type::Text,
         P::Date => Type::Date,
@@ -198,13 +202,11 @@ fn into_integer(data: Type, have: &PgType, json: JsonType) -> Fit {
             let to = numeric(whole.max(whole_digits(have)), i32::from(scale));
             match decimal_in(&to, whole, i32::from(scale)) {
                 Some(ty) => widen(to, ty),
-                None => Fit::Refuse("no exact number type holds both", HINT_TYPE),
+                None => into_common(data, have, json),
             }
         }
         (PgType::Int2 | PgType::Int4, Type::Float64) => widen(PgType::Float8, data),
-        (_, Type::Float64) => {
-            Fit::Refuse("a double does not hold every 64-bit integer", "hint the column to be decimal(p,s) or text")
-        }
+        // A double does not hold every 64-bit integer.
         _ => into_common(data, have, json),
     }
 }
@@ -218,12 +220,7 @@ fn into_numeric(column: &Column, declared: Option<(u16, i16)>, json: JsonType) -
             (seen.map_or(most, |bytes| bytes.min(most)), 0)
         }
         Type::Decimal { precision, scale } => (i32::from(precision - scale), i32::from(scale)),
-        Type::Float64 => {
-            return Fit::Refuse(
-                "a number with an exponent may need any number of digits",
-                "hint the column to be decimal(p,s), so that numbers that do not fit are quarantined",
-            );
-        }
+        // A number with an exponent may need any number of digits.
         other => return into_common(other, &have, json),
     };
     if let Some(ty) = decimal_in(&have, whole, scale) {
@@ -242,22 +239,22 @@ fn into_numeric(column: &Column, declared: Option<(u16, i16)>, json: JsonType) -
     };
     match decimal_in(&to, whole, scale) {
         Some(ty) => Fit::Widen { to, decode: ty.into(), otherwise: otherwise.map(Decode::from) },
-        None => Fit::Refuse("the numbers have more digits than 38", "hint the column to be text"),
+        None => into_common(column.ty, &have, json),
     }
 }
 
+/// A double gives back every number of 15 digits as it was written. Where the data has more, its numbers and the doubles that
+/// are there are only held together by text.
 fn into_float(column: &Column, json: JsonType) -> Fit {
-    let exact = match column.ty {
-        Type::Float64 | Type::Int16 | Type::Int32 => true,
-        Type::Int64 => column.max_bytes.is_some_and(|bytes| bytes <= 15),
-        // A double gives back every number of 15 digits as it was written.
-        Type::Decimal { precision, .. } => precision <= 15,
-        other => return into_common(other, &PgType::Float8, json),
-    };
-    if exact {
-        return holds(Type::Float64);
+    match (column.ty, column.max_bytes) {
+        (Type::Float64 | Type::Int16 | Type::Int32, _)
+        | (Type::Int64, Some(..=15))
+        | (Type::Decimal { precision: ..=15, .. }, _) => holds(Type::Float64),
+        // Of 16 bytes one may be the sign, and most numbers of 16 digits are doubles too: each is looked at when it is decoded.
+        (Type::Int64, Some(16)) => holds(Type::Float64),
+        (Type::Int64, None) => Fit::Refuse("a double holds 15 digits exactly, and the data may have more", HINT_TYPE),
+        (other, _) => into_common(other, &PgType::Float8, json),
     }
-    Fit::Refuse("a double holds 15 digits exactly, and the data has more", HINT_TYPE)
 }
 
 /// The digits before the point that an integer type can have.

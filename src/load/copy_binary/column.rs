@@ -144,7 +144,10 @@ fn typed(layout: Layout, array: &ArrayRef) -> Result<Values<'_>, Refused> {
     };
     let doubles = || array.as_primitive_opt::<Float64Type>();
     let values = match layout {
-        Layout::AllNull => Some(Values::None).filter(|_| *array.data_type() == DataType::Null),
+        Layout::AllNull => {
+            let is_all = *array.data_type() == DataType::Null || array.null_count() == array.len();
+            Some(Values::None).filter(|_| is_all)
+        }
         Layout::Bool => array.as_boolean_opt().map(|a| Values::Bits(Bits(a.values()))),
         Layout::Int2 => array.as_primitive_opt::<Int16Type>().map(|a| Values::Two(a.values())),
         Layout::Int4 => as_i32(array).map(|values| Values::Four(values, 0)),
@@ -165,6 +168,10 @@ fn typed(layout: Layout, array: &ArrayRef) -> Result<Values<'_>, Refused> {
         Layout::Date => {
             array.as_primitive_opt::<Date32Type>().map(|a| Values::Four(Cow::Borrowed(a.values()), -EPOCH_DAYS))
         }
+        Layout::Midnight => match array.as_primitive_opt::<Date32Type>() {
+            Some(days) => Some(Values::Eight(Cow::Owned(midnights(array, days.values())?), 0)),
+            None => None,
+        },
         Layout::Time => {
             array.as_primitive_opt::<Time64MicrosecondType>().map(|a| Values::Eight(Cow::Borrowed(a.values()), 0))
         }
@@ -233,6 +240,21 @@ fn reals(array: &ArrayRef, doubles: &[f64]) -> Result<Vec<i32>, Refused> {
         same.then_some(narrow.to_bits() as i32).ok_or(Refused::Value)
     };
     doubles.iter().enumerate().map(real).collect()
+}
+
+/// The beginnings of days, in microseconds since 2000.
+fn midnights(array: &ArrayRef, days: &[i32]) -> Result<Vec<i64>, Refused> {
+    let midnight = |(row, days): (usize, &i32)| match array.is_null(row) {
+        true => Ok(0),
+        false => midnight(*days).ok_or(Refused::Value),
+    };
+    days.iter().enumerate().map(midnight).collect()
+}
+
+/// The beginning of a day, if it is a number of microseconds that stands for no infinity.
+pub(super) fn midnight(days: i32) -> Option<i64> {
+    let micros = i64::from(days).checked_mul(86_400_000_000)?.checked_sub(EPOCH_MICROS)?;
+    (micros != i64::MIN).then_some(micros)
 }
 
 /// The numbers of a column, widened where they are narrower.

@@ -13,12 +13,18 @@ pub(super) enum Layout {
     Int4,
     Int8,
     IntNumeric,
-    Numeric { scale: u8 },
+    Numeric {
+        scale: u8,
+    },
     Float4,
     Float8,
     Date,
+    /// A date as the beginning of its day.
+    Midnight,
     Time,
-    Timestamp { utc: bool },
+    Timestamp {
+        utc: bool,
+    },
     Uuid,
     Text,
     Jsonb,
@@ -43,6 +49,7 @@ impl Layout {
             (DataType::Float64, PgType::Float8) => Layout::Float8,
             (DataType::Float64, PgType::Float4) => Layout::Float4,
             (DataType::Date32, PgType::Date) => Layout::Date,
+            (DataType::Date32, PgType::Timestamp(_)) => Layout::Midnight,
             (DataType::Time64(TimeUnit::Microsecond), PgType::Time(_)) => Layout::Time,
             (DataType::Timestamp(TimeUnit::Microsecond, None), PgType::Timestamp(_)) => {
                 Layout::Timestamp { utc: false }

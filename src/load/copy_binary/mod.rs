@@ -23,6 +23,7 @@ use self::rows::Append;
 use super::target::{Encode, Prepared};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::plan::{Fitted, PgType};
+use crate::schema::Type;
 use crate::simd::dispatch;
 
 /// The signature, the flags and the length of the (empty) header extension.
@@ -45,7 +46,7 @@ const TRAILER: [u8; 2] = [0xff, 0xff];
 /// | `Int16`, `Int32`, `Int64` | an integer that is as wide or wider, `numeric` |
 /// | `Decimal128(p, s)` | `numeric`, or `numeric(q, t)` with `t ≥ s` |
 /// | `Float64` | `double precision`; `real`, where every value survives |
-/// | `Date32` | `date` |
+/// | `Date32` | `date`; `timestamp`, as the beginning of the day |
 /// | `Time64(Microsecond)` | `time` |
 /// | `Timestamp(Microsecond, None)` | `timestamp` |
 /// | `Timestamp(Microsecond, Some("UTC"))` | `timestamptz` |
@@ -98,7 +99,12 @@ impl CopyEncoder {
     ///
     /// As [`CopyEncoder::new`].
     pub fn of(columns: &[Fitted]) -> Result<Self> {
-        let pairs: Vec<_> = columns.iter().map(|fitted| (fitted.column.ty.arrow(), fitted.sql.clone())).collect();
+        let pair = |Fitted { column, sql }: &Fitted| match column.ty {
+            // Of a field without any value there is nothing to be written, whatever the table has for it.
+            Type::Null if Layout::resolve(&column.ty.arrow(), sql).is_none() => (DataType::Null, sql.clone()),
+            ty => (ty.arrow(), sql.clone()),
+        };
+        let pairs: Vec<_> = columns.iter().map(pair).collect();
         CopyEncoder::new(&pairs).map_err(|error| {
             let index = columns.iter().zip(&pairs).position(|(_, (arrow, sql))| Layout::resolve(arrow, sql).is_none());
             match index {

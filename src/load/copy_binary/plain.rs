@@ -35,6 +35,7 @@ enum Values<'a> {
     Float4(&'a [f64]),
     Float8(&'a [f64]),
     Date(&'a [i32]),
+    Midnight(&'a [i32]),
     Timestamp(&'a [i64]),
     Uuid(&'a [u8]),
     Text(&'a [i32], &'a [u8]),
@@ -58,6 +59,7 @@ impl<'a> Cells<'a> {
             Layout::Float4 => array.as_primitive_opt::<Float64Type>().map(|a| Values::Float4(a.values())),
             Layout::Float8 => array.as_primitive_opt::<Float64Type>().map(|a| Values::Float8(a.values())),
             Layout::Date => array.as_primitive_opt::<Date32Type>().map(|a| Values::Date(a.values())),
+            Layout::Midnight => array.as_primitive_opt::<Date32Type>().map(|a| Values::Midnight(a.values())),
             Layout::Time => {
                 array.as_primitive_opt::<Time64MicrosecondType>().map(|a| Values::Int8(Cow::Borrowed(a.values())))
             }
@@ -93,6 +95,7 @@ impl<'a> Cells<'a> {
             Values::Float4(values) => field(out, real(values[row])?.to_be_bytes()),
             Values::Float8(values) => field(out, values[row].to_be_bytes()),
             Values::Date(values) => field(out, date(values[row])?.to_be_bytes()),
+            Values::Midnight(values) => field(out, timestamp(i64::from(values[row]) * 86_400_000_000)?.to_be_bytes()),
             Values::Timestamp(values) => field(out, timestamp(values[row])?.to_be_bytes()),
             Values::Uuid(bytes) => {
                 let bytes = bytes[16 * row..].first_chunk::<16>()?;

@@ -47,6 +47,16 @@ fn every_type_has_the_bytes_the_protocol_gives_it() {
     assert_eq!(field(StringArray::from(vec![""]), PgType::Text), "00000000");
     assert_eq!(field(BinaryArray::from(vec![&b"\x00\xff"[..]]), PgType::Bytea), "0000000200ff");
     assert_eq!(field(NullArray::new(1), PgType::Text), "ffffffff");
+    assert_eq!(field(Date32Array::from(vec![10_958]), PgType::Timestamp(Some(0))), "00000008000000141dd76000");
+}
+
+#[test]
+fn a_day_that_no_timestamp_holds_is_refused() {
+    let encoder = CopyEncoder::new(&[(DataType::Date32, PgType::Timestamp(None))]).unwrap();
+    for day in [i32::MIN, i32::MAX, -106_741_035, -200_000_000] {
+        let batch = RecordBatch::try_from_iter([("c", Arc::new(Date32Array::from(vec![day])) as ArrayRef)]).unwrap();
+        assert_eq!(encoder.encode(&batch, &mut Vec::new()).unwrap_err().kind(), ErrorKind::Conflict, "{day}");
+    }
 }
 
 #[test]
@@ -147,6 +157,7 @@ fn pairs() -> Vec<(DataType, PgType)> {
         (DataType::Decimal128(38, 7), PgType::Numeric(None)),
         (DataType::Float64, PgType::Float8),
         (DataType::Date32, PgType::Date),
+        (DataType::Date32, PgType::Timestamp(None)),
         (DataType::Time64(TimeUnit::Microsecond), PgType::Time(None)),
         (micros(None), PgType::Timestamp(None)),
         (micros(Some("UTC")), PgType::TimestampTz(None)),
