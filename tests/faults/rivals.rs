@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use longshore::load::PostgresOptions;
-use longshore::{Error, ErrorKind, Loader, Offset, StreamOptions};
+use longshore::load::{Mode, PostgresOptions};
+use longshore::{Error, ErrorKind, Loader, Offset, Source, StreamOptions};
 use postgres::{Client, NoTls};
 
 use crate::kills::random;
@@ -192,4 +192,89 @@ fn a_trigger_that_swallows_rows_is_found_by_the_count_and_nothing_is_loaded() {
     );
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NotConserved);
     assert_eq!(ask(&mut client, "SELECT count(*) FROM t"), "98");
+}
+
+/// Runs what is given beside a transaction of somebody else, which ends once that has begun to wait for a lock.
+fn beside<T: Send>(url: &str, client: &mut Client, sql: &str, work: impl FnOnce() -> T + Send) -> T {
+    let mut watch = Client::connect(url, NoTls).unwrap();
+    client.batch_execute(&format!("BEGIN; {sql}")).unwrap();
+    std::thread::scope(|scope| {
+        let working = scope.spawn(work);
+        let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        while watch.query(waits, &[]).unwrap().is_empty() {
+            assert!(!working.is_finished(), "it waits for nobody, so nothing is tested: {sql}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        client.batch_execute("COMMIT").unwrap();
+        working.join().unwrap()
+    })
+}
+
+#[test]
+fn a_table_that_somebody_exchanges_while_its_lock_is_waited_for_gets_rows_of_its_own_types() {
+    let record = "{\"id\":1,\"v\":4611686018427387904}\n{\"id\":2,\"v\":5}\n";
+    let renamed = "ALTER TABLE x RENAME TO old; CREATE TABLE x (id bigint, v numeric)";
+    let dropped = "DROP TABLE x; CREATE TABLE x (id bigint, v numeric)";
+    for sql in [renamed, dropped, "DROP TABLE x"] {
+        for mode in ["append", "replace", "stream"] {
+            let (url, mut client) = database();
+            client.batch_execute("CREATE TABLE x (id bigint, v bigint)").unwrap();
+            let load =
+                |mode| Loader::new(&url).table("x").mode(mode).load(Source::bytes(record)).map(|done| done.counts);
+            let counts = beside(&url, &mut client, sql, || match mode {
+                "append" => load(Mode::Append),
+                "replace" => load(Mode::Replace),
+                _ => {
+                    let mut loader = Loader::new(&url).table("x").open().unwrap();
+                    loader.write(record, Offset::new("s", 1)).unwrap();
+                    loader.commit().map(|receipt| receipt.counts)
+                }
+            });
+            assert_eq!(counts.unwrap().loaded, 2, "{mode}: {sql}");
+            let rows = ask(&mut client, "SELECT string_agg(concat_ws(' ', id, v), ',' ORDER BY id) FROM x");
+            assert_eq!(rows, "1 4611686018427387904,2 5", "{mode}: {sql}");
+        }
+    }
+}
+
+#[test]
+fn others_who_change_the_catalog_at_the_same_moment_cost_a_try_and_no_more() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (a bigint)").unwrap();
+    let batch = |record: &str, position| {
+        let mut loader = Loader::new(&url).table("t").open().unwrap();
+        loader.write(record, Offset::new("s", position)).unwrap();
+        loader.commit().map(|receipt| receipt.counts.loaded)
+    };
+    // A GRANT changes the row of the catalog that a new column changes too.
+    let granted = beside(&url, &mut client, "GRANT SELECT ON t TO PUBLIC", || batch("{\"a\":1,\"b\":2}", 1));
+    assert_eq!(granted.unwrap(), 1);
+    let made = "DROP TABLE t; DELETE FROM _longshore_loads; DELETE FROM _longshore_offsets";
+    client.batch_execute(made).unwrap();
+    let made = beside(&url, &mut client, "CREATE TABLE t (a text)", || batch("{\"a\":1}", 2));
+    assert_eq!(made.unwrap(), 1);
+    assert_eq!(ask(&mut client, "SELECT a FROM t"), "1");
+}
+
+#[test]
+fn a_schema_that_somebody_exchanges_under_a_load_takes_no_row_away() {
+    let (url, mut client) = database();
+    let slow = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN new; END $$;
+                CREATE SCHEMA live; CREATE SCHEMA standby; CREATE TABLE live.t (n bigint); CREATE TABLE standby.t (n float8);
+                CREATE TRIGGER wait BEFORE INSERT ON live.t FOR EACH ROW EXECUTE FUNCTION wait()";
+    client.batch_execute(slow).unwrap();
+    Loader::new(&url).table("standby.t").load(Source::bytes("{\"n\":100}\n")).unwrap();
+    let input: String = (0..8).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    std::thread::scope(|scope| {
+        let loading = scope.spawn(|| Loader::new(&url).table("live.t").load(Source::bytes(input)).unwrap());
+        let copies = "SELECT FROM pg_stat_activity WHERE query LIKE 'COPY%' AND datname = current_database()";
+        while client.query(copies, &[]).unwrap().is_empty() {
+            assert!(!loading.is_finished(), "it copies nothing, so nothing is tested");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        client.batch_execute("ALTER SCHEMA live RENAME TO old; ALTER SCHEMA standby RENAME TO live").unwrap();
+        assert_eq!(loading.join().unwrap().counts.loaded, 8);
+    });
+    assert_eq!(ask(&mut client, "SELECT count(*) || '/' || sum(n) FROM live.t"), "9/128");
+    assert_eq!(ask(&mut client, "SELECT count(*) FROM old.t"), "0");
 }

@@ -7,8 +7,8 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use super::error::{failed, failed_copy};
-use super::isolate::Isolation;
+use super::error::{failed, failed_copy, refused_row};
+use super::isolate::{Isolation, within_most};
 use super::session::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
@@ -157,12 +157,59 @@ pub(super) fn insert_empty_rows(client: &mut Client, table: &TableName, create: 
     if rows == 0 {
         return Ok(0);
     }
-    for statement in create {
-        client.batch_execute(statement).map_err(|error| failed("creating the table", &error))?;
+    create_before(client, create)?;
+    insert_empty(client, table, rows).map_err(|error| refused_empty(&error))
+}
+
+/// The same, with the rows that the table refuses looked for one by one. Returns how many were added, and those.
+pub(super) fn isolate_empty_rows(
+    client: &mut Client,
+    table: &TableName,
+    create: &[String],
+    rows: u64,
+) -> Result<(u64, Vec<Refused>)> {
+    let set = |client: &mut Client, sql: &str| client.batch_execute(sql).map_err(|error| refused_empty(&error));
+    let (mut loaded, mut refused) = (0, Vec::new());
+    if rows > 0 {
+        create_before(client, create)?;
     }
+    let (mut at, mut step) = (0, rows);
+    while at < rows {
+        let count = step.min(rows - at);
+        set(client, "SAVEPOINT longshore_empty")?;
+        match insert_empty(client, table, count) {
+            Ok(added) => {
+                set(client, "RELEASE SAVEPOINT longshore_empty")?;
+                loaded += added;
+                (at, step) = (at + count, step.saturating_mul(2));
+                continue;
+            }
+            Err(error) => {
+                let Some((_, _, reason)) = refused_row(&error, &[]) else { return Err(refused_empty(&error)) };
+                set(client, "ROLLBACK TO SAVEPOINT longshore_empty; RELEASE SAVEPOINT longshore_empty")?;
+                if count == 1 {
+                    within_most(refused.len() + 1)?;
+                    refused.push(Refused { row: at, column: None, reason });
+                    at += 1;
+                }
+                step = (count / 2).max(1);
+            }
+        }
+    }
+    Ok((loaded, refused))
+}
+
+fn create_before(client: &mut Client, create: &[String]) -> Result<()> {
+    let mut statements = create.iter();
+    statements.try_for_each(|sql| client.batch_execute(sql).map_err(|error| failed("creating the table", &error)))
+}
+
+fn insert_empty(client: &mut Client, table: &TableName, rows: u64) -> Result<u64, ::postgres::Error> {
     let sql = format!("INSERT INTO {} SELECT FROM generate_series(1, $1)", table.quoted());
     let count = i64::try_from(rows).unwrap_or(i64::MAX);
-    client
-        .execute_typed(&sql, &[(&count, ::postgres::types::Type::INT8)])
-        .map_err(|error| failed("adding rows without columns", &error))
+    client.execute_typed(&sql, &[(&count, ::postgres::types::Type::INT8)])
+}
+
+fn refused_empty(error: &::postgres::Error) -> Error {
+    failed("adding rows without columns", error).with_refused_row(refused_row(error, &[]).is_some())
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::error::failed;
 use super::offsets::{CREATE_OFFSETS, OFFSETS};
+use super::open::made_meanwhile;
 use super::session::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
@@ -199,32 +200,37 @@ impl<'a> Ledger<'a> {
         Ok(row.map_err(|error| failed("reading the ledger", &error))?.get(0))
     }
 
-    /// Marks the loads whose rows were dropped with their table. One that had no rows lost none, and what it has in quarantine
-    /// still waits.
-    pub(super) fn mark_dropped(&self, client: &mut Client) -> Result<()> {
+    /// Marks the loads whose rows were dropped with their table, and says whether there were any. One that had no rows lost
+    /// none, and what it has in quarantine still waits.
+    pub(super) fn mark_dropped(&self, client: &mut Client) -> Result<bool> {
         self.mark(client, " AND loaded > 0")
     }
 
     /// Marks the loads whose rows this load replaces.
     pub(super) fn mark_replaced(&self, client: &mut Client) -> Result<()> {
-        self.mark(client, "")
+        self.mark(client, "").map(drop)
     }
 
-    fn mark(&self, client: &mut Client, which: &str) -> Result<()> {
+    fn mark(&self, client: &mut Client, which: &str) -> Result<bool> {
         let ledger = &self.table;
         let sql = format!("UPDATE {ledger} SET replaced_by = $2 WHERE table_name = $1 AND replaced_by IS NULL{which}");
         let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
             [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)];
-        client.execute_typed(&sql, &parameters).map_err(|error| failed("writing the ledger", &error))?;
-        self.forget_kept(client)
+        let marked = client.execute_typed(&sql, &parameters).map_err(|error| failed("writing the ledger", &error))?;
+        self.forget_kept(client)?;
+        Ok(marked > 0)
     }
 
     /// Writes this load's row; returns when, in microseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// A temporary one if the table's name, of which `oid` is the number, has become that of another one.
     pub(super) fn insert(
         &self,
         client: &mut Client,
         request: &LoadRequest,
-        columns: &[Fitted],
+        (columns, oid): (&[Fitted], Option<u32>),
         counts: Counts,
     ) -> Result<i64> {
         fault::point("ledger.write")?;
@@ -239,9 +245,10 @@ impl<'a> Ledger<'a> {
              bytes = excluded.bytes, content_hash = excluded.content_hash, sources = excluded.sources, \
              schema = excluded.schema, longshore_version = excluded.longshore_version, formats = excluded.formats, \
              replaced_by = NULL \
-             WHERE l.replaced_by IS NOT NULL OR l.loaded = 0 RETURNING {WRITTEN_AT}, xmax::text <> '0'",
+             WHERE l.replaced_by IS NOT NULL OR l.loaded = 0 RETURNING {WRITTEN_AT}, xmax::text <> '0', to_regclass($13)::oid",
             self.table
         );
+        let target = self.key.target.quoted();
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let sources: Vec<String> = request.sources.iter().map(|source| printable(source)).collect();
         let (read, loaded) = (number(counts.read), number(counts.loaded));
@@ -271,9 +278,11 @@ impl<'a> Ledger<'a> {
                 (&schema, SqlType::TEXT),
                 (&env!("CARGO_PKG_VERSION"), SqlType::TEXT),
                 (&formats(&request.formats), SqlType::TEXT),
+                (&target, SqlType::TEXT),
             ],
         );
         match written.map_err(|error| failed("writing the ledger", &error))? {
+            Some(row) if oid.is_some() && row.get::<_, Option<u32>>(2) != oid => Err(made_meanwhile(&target)),
             Some(row) => {
                 // What a row has instead of another one, it was locked for.
                 if row.get(1) {
@@ -289,7 +298,8 @@ impl<'a> Ledger<'a> {
     /// Takes away what an earlier load under this id has in quarantine: it would be counted as this one's.
     fn forget_kept(&self, client: &mut Client) -> Result<()> {
         let quarantine = self.key.beside(QUARANTINE).quoted();
-        let sql = format!("DELETE FROM {quarantine} WHERE table_name = $1 AND load_id = $2 AND quarantined_at < now()");
+        let sql =
+            format!("DELETE FROM {quarantine} WHERE table_name = $1 AND load_id = $2 AND quarantined_at <> now()");
         let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 2] =
             [(&self.key.target.name, SqlType::TEXT), (&self.key.load_id, SqlType::TEXT)];
         client.execute_typed(&sql, &parameters).map_err(|error| failed("clearing the quarantine", &error))?;

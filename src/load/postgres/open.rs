@@ -3,6 +3,7 @@
 use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
 
+use super::anew::begin_anew;
 use super::catalog::{self, Refusals};
 use super::error::failed;
 use super::gone;
@@ -10,7 +11,7 @@ use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE, lock, set_lock_timeout};
 use super::merge;
 use super::offsets::OFFSETS;
 use super::session::{Client, Endpoint};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Location, Result};
 use crate::fault;
 use crate::load::{Counts, LoadRequest, Mode};
 use crate::plan::{
@@ -56,6 +57,8 @@ pub(super) struct Ready {
     pub(super) done: Vec<String>,
     /// Whether the table is new.
     pub(super) created: bool,
+    /// The table's number, where it is known.
+    pub(super) oid: Option<u32>,
     /// What was noticed in planning and is no error.
     pub(super) warnings: Vec<String>,
 }
@@ -90,6 +93,7 @@ pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, re
             loop {
                 let evolution = plan::evolve(schema, &existing, &key.target, endpoint.options.json)?;
                 require_keys(&evolution.columns, &request.mode)?;
+                keep_keys(&evolution.columns, &existing, &request.mode)?;
                 if let Some(ready) = adapt(client, oid, &key, evolution, &existing, &mut refusals)? {
                     break ready;
                 }
@@ -112,6 +116,17 @@ fn require_keys(columns: &[Fitted], mode: &Mode) -> Result<()> {
         Mode::Merge(keys) => merge::missing(columns, keys).map_or(Ok(()), |path| Err(merge::missing_field(path))),
         _ => Ok(()),
     }
+}
+
+/// Refuses to make text of a column that rows are merged by.
+fn keep_keys(columns: &[Fitted], existing: &ExistingTable, mode: &Mode) -> Result<()> {
+    let Mode::Merge(keys) = mode else { return Ok(()) };
+    let Some(fitted) = merge::retold(columns, existing, keys) else { return Ok(()) };
+    let message =
+        format!("rows are merged by this field, and as {} its values would be told apart otherwise", fitted.sql);
+    Err(Error::new(ErrorKind::Conflict, message)
+        .with_location(Location { column: Some(fitted.column.path.to_string()), ..Location::default() })
+        .with_hint("hint the field to be of its column's type, so that records with other values are quarantined"))
 }
 
 /// The table of a request, if it is one that can be loaded into.
@@ -225,40 +240,67 @@ pub(super) fn create(client: &mut Client, key: LoadKey, schema: &Schema, json: J
     let warnings = plan.warnings;
     let statements: Vec<String> = plan.statements.into_iter().map(|statement| statement.sql).collect();
     // An earlier table of this name is gone, and its rows with it.
-    Ledger::new(&key).mark_dropped(client)?;
+    if Ledger::new(&key).mark_dropped(client)? {
+        begin_anew(client, &key, &[])?;
+    }
     if schema.columns.is_empty() {
         // An input without any record gives no table; one with records `{}` gives one without columns.
-        return Ok(Ready { key, columns: Vec::new(), deferred: statements, done: Vec::new(), created: true, warnings });
+        let (columns, done, oid) = (Vec::new(), Vec::new(), None);
+        return Ok(Ready { key, columns, deferred: statements, done, created: true, oid, warnings });
     }
     for statement in &statements {
         fault::point("table.create")?;
-        client.batch_execute(statement).map_err(|error| failed("creating the table", &error))?;
+        client.batch_execute(statement).map_err(|error| match error.as_db_error() {
+            Some(refusal) if is_made(refusal) => made_meanwhile(&key.target.quoted()),
+            _ => failed("creating the table", &error),
+        })?;
     }
-    let columns = plan::fitted(schema, json);
-    Ok(Ready { key, columns, deferred: Vec::new(), done: statements, created: true, warnings })
+    let (columns, oid) = (plan::fitted(schema, json), catalog::find(client, &key.target)?);
+    Ok(Ready { key, columns, deferred: Vec::new(), done: statements, created: true, oid, warnings })
+}
+
+/// Whether the server says that a table which was not there a moment ago is there: by its name, or by that of its row type.
+fn is_made(refusal: &::postgres::error::DbError) -> bool {
+    let code = refusal.code();
+    *code == SqlState::DUPLICATE_TABLE || *code == SqlState::UNIQUE_VIOLATION && refusal.schema() == Some("pg_catalog")
 }
 
 /// Locks the table, empties it if the mode says so, and reads what it is.
 ///
 /// From here to the commit nobody else can change the table: binary rows for other types than those read now could be
-/// taken for something else without an error.
+/// taken for something else without an error. Only its schema can still be given another name, and another one that name;
+/// whether that was so is seen when the ledger is written.
 pub(super) fn occupy(client: &mut Client, oid: u32, key: &LoadKey, mode: &Mode) -> Result<ExistingTable> {
     fault::point("table.lock")?;
     let table = key.target.quoted();
-    if *mode == Mode::Replace {
-        let lock = format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
-        client.batch_execute(&lock).map_err(|error| failed("locking the table", &error))?;
-        refuse_children(client, oid, key)?;
-    }
-    let (lock, doing) = match mode {
-        Mode::Replace => (format!("TRUNCATE TABLE {table}"), "emptying the table"),
-        _ => (format!("LOCK TABLE {table} IN ROW EXCLUSIVE MODE"), "locking the table"),
+    let lock = match mode {
+        Mode::Replace => "ACCESS EXCLUSIVE",
+        _ => "ROW EXCLUSIVE",
     };
-    client.batch_execute(&lock).map_err(|error| failed(doing, &error))?;
+    match client.batch_execute(&format!("LOCK TABLE {table} IN {lock} MODE")) {
+        Ok(()) => {}
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Err(made_meanwhile(&table)),
+        Err(error) => return Err(failed("locking the table", &error)),
+    }
+    // Who has waited for a lock may have got that of another table, which was given the name in the meantime.
+    if catalog::find(client, &key.target)? != Some(oid) {
+        return Err(made_meanwhile(&table));
+    }
     if *mode == Mode::Replace {
+        refuse_children(client, oid, key)?;
+        let truncate = format!("TRUNCATE TABLE {table}");
+        client.batch_execute(&truncate).map_err(|error| failed("emptying the table", &error))?;
         Ledger::new(key).mark_replaced(client)?;
     }
     catalog::read(client, oid, &key.target)
+}
+
+/// What is said of a table that somebody else has made, dropped or exchanged between the look at it and its lock.
+pub(super) fn made_meanwhile(table: &str) -> Error {
+    let message = format!("{table} was made, dropped or exchanged by somebody else at the same moment");
+    Error::new(ErrorKind::Database, message)
+        .with_temporary(true)
+        .with_hint("it is tried again, with the table as it is then")
 }
 
 /// Refuses to replace rows that rows of child tables belong to.
@@ -310,5 +352,6 @@ pub(super) fn adapt(
             return Err(failed(error));
         }
     }
-    Ok(Some(Ready { key: key.clone(), columns, deferred: Vec::new(), done, created: false, warnings }))
+    let (deferred, oid) = (Vec::new(), Some(oid));
+    Ok(Some(Ready { key: key.clone(), columns, deferred, done, created: false, oid, warnings }))
 }

@@ -19,6 +19,8 @@ pub(super) struct Load {
     key: LoadKey,
     request: LoadRequest,
     columns: Vec<Fitted>,
+    /// The table's number, where it is known.
+    oid: Option<u32>,
     encoder: CopyEncoder,
     rows: Rows,
     merge: Option<Merge>,
@@ -75,7 +77,7 @@ impl Load {
         names: &[String],
         copied: Option<(u64, u64)>,
     ) -> Result<(Self, Schema)> {
-        let Ready { key, mut columns, deferred, created, .. } = ready;
+        let Ready { key, mut columns, deferred, created, oid, .. } = ready;
         let merge = match &request.mode {
             Mode::Merge(by) if !columns.is_empty() => Some(Merge::begin(&mut client, &key, &mut columns, by, created)?),
             _ => None,
@@ -92,7 +94,7 @@ impl Load {
         };
         let fitted = decoded(&columns, schema);
         let spool = Spool::new(&key, names, &schema_version(&columns));
-        Ok((Load { key, request, columns, encoder, rows, merge, merged: None, sent, spool }, fitted))
+        Ok((Load { key, request, columns, oid, encoder, rows, merge, merged: None, sent, spool }, fitted))
     }
 
     /// What turns batches into rows for this load.
@@ -133,6 +135,11 @@ impl Load {
                 self.rows = Rows::Stored { client: Box::new(client), loaded, refused: refused.len() as u64 };
                 Ok(refused)
             }
+            Rows::Counted { mut client, create } if self.request.isolate_rows => {
+                let (loaded, refused) = copy::isolate_empty_rows(&mut client, &self.key.target, &create, self.sent)?;
+                self.rows = Rows::Stored { client, loaded, refused: refused.len() as u64 };
+                Ok(refused)
+            }
             other => {
                 self.rows = other;
                 Ok(Vec::new())
@@ -159,7 +166,7 @@ impl Load {
         }
         // Refused rows that nobody asked for are missed by the check of conservation.
         self.isolated()?;
-        let Load { key, request, columns, rows, merge, merged, mut sent, mut spool, .. } = self;
+        let Load { key, request, columns, oid, rows, merge, merged, mut sent, mut spool, .. } = self;
         let (mut client, stored) = match rows {
             Rows::Stored { client, loaded, refused } => {
                 sent -= refused;
@@ -192,7 +199,7 @@ impl Load {
                 true => error,
                 false => error.with_hint("a trigger on the table may drop rows"),
             })?;
-            let written_at = Ledger::new(&key).insert(&mut client, &request, &columns, counts)?;
+            let written_at = Ledger::new(&key).insert(&mut client, &request, (&columns, oid), counts)?;
             Ok(Settled { counts, values, lost, written_at })
         })();
         match done {

@@ -23,7 +23,7 @@ pub(in crate::load) fn failed(doing: impl Display, error: &::postgres::Error) ->
     };
     let code = refusal.code().code();
     let failure = Error::new(ErrorKind::Database, format!("{doing}: {} (SQLSTATE {code})", message(refusal)))
-        .with_temporary(may_pass(code) && !is_refusal(refusal));
+        .with_temporary((may_pass(code) || is_race(refusal)) && !is_refusal(refusal));
     let standby = refusal.message().contains("during recovery").then_some("25006");
     match hint(standby.unwrap_or(code)) {
         Some(hint) => failure.with_hint(hint),
@@ -51,10 +51,17 @@ fn hint_without_code(reason: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether somebody else has changed the same row of the catalog at the same moment, by a GRANT for one.
+fn is_race(refusal: &DbError) -> bool {
+    refusal.code().code() == "XX000" && refusal.message().starts_with("tuple concurrently ")
+}
+
 /// Whether what the server refuses for this reason may go through a moment later, in a transaction of its own.
 fn may_pass(code: &str) -> bool {
-    // A disk that is full has room again when the server's log was archived, or somebody has looked after it.
-    const PASSING: [&str; 9] = ["40001", "40P01", "53100", "53300", "55P03", "57P01", "57P02", "57P03", "57P05"];
+    // A disk that is full has room again when the server's log was archived, or somebody has looked after it; memory, when
+    // others have ended.
+    const PASSING: [&str; 10] =
+        ["40001", "40P01", "53100", "53200", "53300", "55P03", "57P01", "57P02", "57P03", "57P05"];
     code.starts_with("08") || PASSING.contains(&code)
 }
 
@@ -163,6 +170,7 @@ fn hint(code: &str) -> Option<&'static str> {
             "grant the user what the server names: CREATE on the schema for new tables, SELECT and INSERT on tables, UPDATE and \
              DELETE to merge, TRUNCATE to replace; only a table's owner can alter it"
         }
+        "53200" => "the server is out of memory: try again later, or lower what its other sessions take",
         "53100" => "free space on the server's disk, then run the same load again",
         "53300" => "the server has no free connection: try again later, or raise max_connections",
         "55P03" => "another session holds the table: try again later, or raise the lock timeout",
@@ -186,7 +194,9 @@ mod tests {
 
     #[test]
     fn what_passes_by_itself_is_told_from_what_does_not() {
-        assert!(["08006", "40001", "40P01", "55P03", "57P01", "57P03", "53300", "53100"].into_iter().all(may_pass));
+        assert!(
+            ["08006", "40001", "40P01", "55P03", "57P01", "57P03", "53300", "53100", "53200"].into_iter().all(may_pass)
+        );
         assert!(!["28P01", "3D000", "42501", "22P02", "23505", "57014"].into_iter().any(may_pass));
     }
 
