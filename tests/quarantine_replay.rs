@@ -365,3 +365,42 @@ fn a_replay_that_leaves_everything_is_no_load() {
     assert_eq!(quarantine.replay(&Selection::default()).unwrap().loaded, 3);
     balance(&mut client, "t");
 }
+
+#[test]
+fn what_batches_without_rows_have_kept_does_not_wait_any_more_when_its_source_begins_anew() {
+    let (url, mut client) = database();
+    let load = |frozen: bool, batches: &[(&str, u64)]| {
+        let contract = if frozen { Contract::default().types(OnChange::Quarantine) } else { Contract::default() };
+        let options = StreamOptions::default().contract(contract);
+        let mut loader = Loader::new(&url).table("t").open_with(options).unwrap();
+        for (records, position) in batches {
+            loader.write(*records, Offset::new("s", *position)).unwrap();
+            loader.commit().unwrap();
+        }
+    };
+    load(true, &[("{\"a\":1}\n", 1), ("{\"a\":\"x\"}\n{\"a\":\"y\"}\n", 3), ("{\"a\":2}\n", 4)]);
+    assert_eq!(waiting(&mut client), 2);
+    client.batch_execute("DROP TABLE t").unwrap();
+    let all = ["{\"a\":1}\n", "{\"a\":\"x\"}\n{\"a\":\"y\"}\n", "{\"a\":2}\n"].concat();
+    load(false, &[(&all, 4)]);
+    assert_eq!(values(&mut client), ["1", "2", "x", "y"]);
+    let report = Quarantine::new(&url, "t").replay(&Selection::default()).unwrap();
+    assert_eq!((report.tried, values(&mut client).len()), (0, 4));
+}
+
+#[test]
+fn a_replay_behind_a_quarantine_that_somebody_has_emptied_is_another_one() {
+    let (url, mut client) = database();
+    for name in ["one", "two"] {
+        let contract = Contract::default().types(OnChange::Quarantine);
+        let mut loader = Loader::new(&url).table("t").open_with(StreamOptions::default().contract(contract)).unwrap();
+        for (position, record) in [(1, "{\"a\":1}\n"), (2, "{\"a\":\"x\"}\n")] {
+            loader.write(record, Offset::new(name, position)).unwrap();
+            loader.commit().unwrap();
+        }
+        client.batch_execute("ALTER TABLE t ALTER a TYPE text").unwrap();
+        assert_eq!(Quarantine::new(&url, "t").replay(&Selection::default()).unwrap().loaded, 1, "{name}");
+        client.batch_execute("ALTER TABLE t ALTER a TYPE int USING nullif(a, 'x')::int").unwrap();
+        client.batch_execute("TRUNCATE _longshore_quarantine RESTART IDENTITY").unwrap();
+    }
+}

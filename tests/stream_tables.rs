@@ -7,7 +7,7 @@ mod support;
 
 use longshore::load::{Counts, MergeKeys, Mode};
 use longshore::records::{FormatOptions, Kind};
-use longshore::{ErrorKind, Loader, Offset, ReadOptions, Route, StreamLoader, StreamOptions, Unrouted};
+use longshore::{ErrorKind, Loader, Offset, ReadOptions, Route, Source, StreamLoader, StreamOptions, Unrouted};
 use proxy::{Fault, Proxy};
 use support::*;
 
@@ -75,6 +75,54 @@ fn rows_beside_a_table_that_was_dropped_are_not_loaded_twice() {
     client.batch_execute("DROP TABLE events_click").unwrap();
     assert_eq!(load().unwrap().counts, counts(2, 2, 0));
     assert_eq!((rows(&mut client, "events"), rows(&mut client, "events_click").len()), (vec!["(9)".to_owned()], 1));
+}
+
+#[test]
+fn rows_beside_a_dropped_table_that_come_with_later_batches_are_not_loaded_twice_either() {
+    let (url, mut client) = database();
+    let own: String = (0..4).map(|i| format!("{{\"id\":{i}}}\n")).collect();
+    let routed: String = (0..4).map(|i| format!("{{\"id\":{i},\"type\":\"click\"}}\n")).collect();
+    let load = |together: bool| {
+        let mut loader = open(&url, by_type());
+        loader.write(own.as_str(), Offset::new("s", 4))?;
+        if !together {
+            loader.commit()?;
+        }
+        loader.write(routed.as_str(), Offset::new("s", 8))?;
+        loader.commit()
+    };
+    load(true).unwrap();
+    // Another stream has read the same source into tables of its own, which nobody has dropped.
+    let mut other = Loader::new(&url).table("others").open_with(by_type()).unwrap();
+    other.write([own.as_str(), &routed].concat(), Offset::new("s", 8)).unwrap();
+    other.commit().unwrap();
+    client.batch_execute("DROP TABLE events").unwrap();
+    let error = load(false).unwrap_err();
+    assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::Conflict, true));
+    assert!(error.message().contains("events_click"), "{error}");
+    assert_eq!(rows(&mut client, "events_click").len(), 4);
+    client.batch_execute("DROP TABLE events_click").unwrap();
+    load(false).unwrap();
+    assert_eq!((count(&mut client, "events"), count(&mut client, "events_click")), (4, 4));
+    balance(&mut client);
+}
+
+#[test]
+fn a_dropped_table_that_something_else_makes_anew_gets_the_streams_rows_again() {
+    let input: String = (0..10).map(|i| format!("{{\"id\":{i}}}\n")).collect();
+    let stream = |url: &str| {
+        let mut loader = open(url, StreamOptions::default());
+        loader.write(input.as_str(), Offset::new("s", 10)).unwrap();
+        loader.commit().unwrap().counts.loaded
+    };
+    let (url, mut client) = database();
+    assert_eq!((stream(&url), stream(&url)), (10, 0));
+    client.batch_execute("DROP TABLE events").unwrap();
+    Loader::new(&url).table("events").load(Source::bytes("{\"id\":100}\n")).unwrap();
+    assert_eq!(Loader::new(&url).table("events").open().unwrap().committed("s").unwrap(), None);
+    assert_eq!((stream(&url), stream(&url)), (10, 0));
+    assert_eq!(count(&mut client, "events"), 11);
+    balance(&mut client);
 }
 
 #[test]

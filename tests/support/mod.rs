@@ -100,10 +100,10 @@ pub(crate) fn count(client: &mut Client, table: &str) -> i64 {
     client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).unwrap().get(0)
 }
 
-/// Every load balances, and says how many rows each of its tables has.
+/// Every load whose rows are there balances, and says how many rows each of its tables has.
 pub(crate) fn balance(client: &mut Client) {
     let sql = "SELECT table_name, sum(loaded)::bigint, bool_and(read = loaded + quarantined + deduplicated) \
-               FROM _longshore_loads GROUP BY table_name";
+               FROM _longshore_loads WHERE replaced_by IS NULL GROUP BY table_name";
     for row in client.query(sql, &[]).unwrap() {
         let (table, loaded, balances): (String, i64, bool) = (row.get(0), row.get(1), row.get(2));
         assert!(balances, "{table}");

@@ -1,6 +1,7 @@
 //! Loading into a Postgres server: table, rows, quarantine and ledger in one transaction.
 
 mod adapt;
+mod anew;
 mod catalog;
 mod commit;
 mod contract;

@@ -5,10 +5,11 @@ use std::ops::{Deref, DerefMut};
 
 use super::catalog;
 use super::gone::{children, id_column};
-use super::ledger::LoadKey;
+use super::ledger::{Ledger, LoadKey};
 use super::open_batch::OpenBatch;
 use super::quarantine::{PostgresQuarantine, all_wait, mark};
-use crate::error::Result;
+use super::session::Client;
+use crate::error::{Error, ErrorKind, Result};
 use crate::load::Contract;
 use crate::plan::TableName;
 
@@ -43,9 +44,23 @@ impl PostgresQuarantine {
     ) -> Result<Option<OpenReplay<'_>>> {
         let PostgresQuarantine { stream, key } = self;
         stream.follow(contract);
-        let batch = stream.begin_if(load_id, others, |client, _| all_wait(key, client, records))?;
+        let batch = stream.begin_if(load_id, others, |client, keys| {
+            refuse_dropped(client, &keys[0])?;
+            all_wait(key, client, records)
+        })?;
         Ok(batch.map(|batch| OpenReplay { batch, key }))
     }
+}
+
+/// Refuses to make a table anew that was dropped: what loads and streams had in it comes again from them, and the records in
+/// quarantine with it.
+fn refuse_dropped(client: &mut Client, own: &LoadKey) -> Result<()> {
+    if catalog::find(client, &own.target)?.is_some() || !Ledger::new(own).counts_on_rows(client)? {
+        return Ok(());
+    }
+    let message = format!("table {} was dropped, and what was loaded into it is to be loaded anew", own.target);
+    Err(Error::new(ErrorKind::Conflict, message)
+        .with_hint("run its loads and streams again first: they take what is in quarantine once more too; or make the table by hand"))
 }
 
 impl<'a> Deref for OpenReplay<'a> {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::anew::{begin_anew, refuse_orphans};
 use super::early::{Copied, EarlyCopies};
 use super::error::failed;
 use super::familiar::{self, Familiar};
@@ -13,7 +14,7 @@ use super::open;
 use super::open_batch::OpenBatch;
 use super::session::{Client, Endpoint};
 use super::{PostgresOptions, catalog};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::load::{Contract, Counts, LoadRequest};
 use crate::plan::{ExistingTable, TableName};
 use crate::schema::Schema;
@@ -293,8 +294,7 @@ impl PostgresStream {
         }
         self.furnish(client, &keys, furnished, true)?;
         if gone {
-            refuse_orphans(client, own, &keys[1..])?;
-            Offsets::new(own).forget(client)?;
+            begin_anew(client, own, &keys[1..])?;
         }
         Ok(Prepare::Ready(keys))
     }
@@ -319,22 +319,6 @@ impl PostgresStream {
             _ => self.endpoint.connect_and(open::refuse_other_servers),
         }
     }
-}
-
-/// The stream's own table was dropped, so that all is loaded anew: refuses to double the rows that went into others with its.
-fn refuse_orphans(client: &mut Client, own: &LoadKey, others: &[LoadKey]) -> Result<()> {
-    for other in others {
-        if catalog::find(client, &other.target)?.is_some()
-            && Ledger::new(other).counts_on_rows_with(client, &Ledger::new(own))?
-        {
-            let (own, other) = (&own.target, &other.target);
-            let message = format!("table {own} was dropped, but not {other}, whose rows came with its own");
-            return Err(Error::new(ErrorKind::Conflict, message).with_hint(
-                "drop that table too: all is loaded anew then, of a stream from the beginning of its sources",
-            ));
-        }
-    }
-    Ok(())
 }
 
 impl std::fmt::Debug for PostgresStream {
