@@ -317,3 +317,17 @@ fn what_child_tables_cannot_do_is_refused() {
     assert_eq!(receipt.counts, counts(130, 100, 30));
     assert_eq!(count(&mut client, "orders"), 100);
 }
+
+#[test]
+fn merging_the_same_records_again_leaves_the_same_elements() {
+    let (url, mut client) = database();
+    let input = "{\"id\":1,\"items\":[{\"n\":1},{\"n\":2}]}\n{\"id\":2,\"items\":[{\"n\":3}]}\n";
+    for _ in 0..3 {
+        let mut loader = merging(&url, MergeKeys::new(["id"]), ChildTables::All);
+        assert_eq!(batch(&mut loader, input, 2).unwrap().counts, counts(2, 2, 0));
+        let rows = "SELECT string_agg(o.id || ' ' || i.n, ', ' ORDER BY i.n) FROM orders o JOIN orders__items i ON i._parent_id = o._row_id";
+        assert_eq!(query(&mut client, rows), ["1 1, 1 2, 2 3"]);
+        assert_eq!(count(&mut client, "orders__items"), 3);
+        client.batch_execute("DELETE FROM _longshore_offsets; DELETE FROM _longshore_loads").unwrap();
+    }
+}

@@ -3,9 +3,9 @@
 
 mod support;
 
-use longshore::load::{Counts, MergeKeys, Mode};
+use longshore::load::{Contract, Counts, MergeKeys, Mode, OnChange, Rewrite};
 use longshore::records::{FormatOptions, Kind};
-use longshore::{ErrorKind, Loader, Offset, ReadOptions, Receipt, Source, StreamLoader};
+use longshore::{ErrorKind, Loader, Offset, ReadOptions, Receipt, Source, StreamLoader, StreamOptions};
 use support::*;
 
 fn by_id() -> MergeKeys {
@@ -91,6 +91,17 @@ fn the_record_is_the_whole_row_and_what_others_added_is_left_alone() {
     batch(&mut open(&url, by_id()), "{\"id\":1,\"v\":2,\"new\":true}\n", 2).unwrap();
     let row = client.query_one("SELECT gone, v::int, note, new FROM t", &[]).unwrap();
     assert_eq!((row.get(0), row.get(1), row.get(2), row.get(3)), (None::<String>, 2, Some("by hand".to_owned()), true));
+}
+
+#[test]
+fn where_a_row_must_have_a_value_the_default_stands_for_a_field_that_is_not_there() {
+    let (url, mut client) = database();
+    let mut loader = open(&url, by_id());
+    batch(&mut loader, "{\"id\":1,\"note\":\"a\",\"x\":1}\n", 1).unwrap();
+    client.batch_execute("ALTER TABLE t ALTER note SET DEFAULT 'none', ALTER note SET NOT NULL").unwrap();
+    let receipt = batch(&mut open(&url, by_id()), "{\"id\":1,\"x\":2}\n{\"id\":2,\"x\":3}\n", 2).unwrap();
+    assert_eq!(receipt.counts, counts(2, 2, 0, 0));
+    assert_eq!(rows(&mut client), ["(1,none,2)", "(2,none,3)"]);
 }
 
 #[test]
@@ -273,4 +284,51 @@ fn keys_are_equal_where_the_tables_collation_has_them_equal() {
     assert_eq!(merge(&url, "k", twice).unwrap(), counts(2, 1, 0, 1));
     assert_eq!(merge(&url, "k", "{\"k\":\"a\",\"v\":3}\n").unwrap(), counts(1, 1, 0, 0));
     assert_eq!(rows(&mut client), ["(a,3)"]);
+}
+
+#[test]
+fn an_ordering_value_that_its_column_does_not_hold_never_counts_as_none() {
+    let (url, mut client) = database();
+    let open = |contract: Contract| {
+        let loader = Loader::new(&url).table("t").mode(Mode::Merge(by_id().order_by("o")));
+        loader.open_with(StreamOptions::default().contract(contract)).unwrap()
+    };
+    let null = || Contract::default().types(OnChange::NullValue);
+    batch(&mut open(null()), "{\"id\":1,\"o\":100,\"v\":\"old\"}\n", 1).unwrap();
+    let receipt =
+        batch(&mut open(null()), "{\"id\":1,\"o\":3000000000,\"v\":\"new\"}\n{\"id\":1,\"o\":5}\n", 2).unwrap();
+    assert_eq!(receipt.counts, counts(2, 0, 1, 1));
+    // Nor where a column of text stands beside that of a large table.
+    let spare = || Contract::default().rewrite(Rewrite::VariantColumn).large_table(1);
+    let receipt = batch(&mut open(spare()), "{\"id\":1,\"o\":3000000000,\"v\":\"new\"}\n", 3).unwrap();
+    assert_eq!(receipt.counts, counts(1, 0, 1, 0));
+    assert_eq!(client.query_one("SELECT v FROM t", &[]).unwrap().get::<_, String>(0), "old");
+}
+
+#[test]
+fn plain_numbers_of_a_table_of_others_stay_numbers_too_where_rows_are_merged_by_them() {
+    let (url, mut client) = database();
+    client
+        .batch_execute("CREATE TABLE t (id numeric PRIMARY KEY, o numeric, v int); INSERT INTO t VALUES (1, 9, 1)")
+        .unwrap();
+    let mut loader = open(&url, by_id().order_by("o"));
+    let records = "{\"id\":1.0,\"o\":10,\"v\":2}\n{\"id\":2,\"o\":\"n/a\",\"v\":3}\n{\"id\":\"x\",\"o\":1,\"v\":4}\n";
+    assert_eq!(batch(&mut loader, records, 1).unwrap().counts, counts(3, 1, 2, 0));
+    let found = "SELECT string_agg(concat_ws(' ', id::float8, o::float8, v), ',') FROM t";
+    assert_eq!(client.query_one(found, &[]).unwrap().get::<_, String>(0), "1 10 2");
+}
+
+#[test]
+fn numbers_that_rows_are_merged_by_stay_numbers() {
+    let (url, mut client) = database();
+    let merge =
+        |records: &str, position| batch(&mut open(&url, by_id().order_by("o")), records, position).unwrap().counts;
+    merge("{\"id\":1.5,\"o\":9,\"v\":1}\n", 1);
+    assert_eq!(merge("{\"id\":2,\"o\":\"n/a\",\"v\":2}\n{\"id\":\"x\",\"o\":1}\n", 2), counts(2, 0, 2, 0));
+    assert_eq!(merge("{\"id\":1.50,\"o\":10,\"v\":3}\n", 3), counts(1, 1, 0, 0));
+    assert_eq!(client.query_one("SELECT count(*) || ' ' || max(v) FROM t", &[]).unwrap().get::<_, String>(0), "1 3");
+    let keys = Mode::Merge(by_id().order_by("o"));
+    let loader = Loader::new(&url).table("t").mode(keys);
+    let error = loader.load(Source::bytes("{\"id\":\"x\",\"o\":1}\n")).unwrap_err();
+    assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::Conflict, true), "{error}");
 }

@@ -131,6 +131,37 @@ fn a_large_table_is_spared_by_a_column_of_text_beside_and_a_view_shows_both_as_o
 }
 
 #[test]
+fn the_view_over_variants_is_let_be_as_long_as_nothing_is_to_be_changed() {
+    let (url, mut client) = database();
+    let spare = || Contract::default().rewrite(Rewrite::VariantColumn).large_table(1);
+    batch(&mut open_under(&url, spare()), "{\"v\":1,\"w\":1}\n", 1).unwrap();
+    batch(&mut open_under(&url, spare()), "{\"v\":\"two\"}\n", 2).unwrap();
+    client.batch_execute("CREATE VIEW mine AS SELECT * FROM t__whole").unwrap();
+    let mut loader = open_under(&url, spare());
+    for (nth, record) in ["{\"v\":3}\n", "{\"v\":\"four\"}\n", "{\"v\":5,\"new\":1}\n"].into_iter().enumerate() {
+        assert_eq!(batch(&mut loader, record, nth as u64 + 3).unwrap().counts, counts(1, 1, 0), "{record}");
+    }
+    assert_eq!(count(&mut client, "mine"), 5);
+}
+
+#[test]
+fn a_promoted_field_is_shown_by_the_view_over_variants_too() {
+    let (url, mut client) = database();
+    let open = || {
+        let contract = Contract::default().rewrite(Rewrite::VariantColumn).large_table(1);
+        let loader = Loader::new(&url).table("t").policy(Policy::default().max_columns(3));
+        loader.open_with(StreamOptions::default().contract(contract)).unwrap()
+    };
+    batch(&mut open(), "{\"a\":1,\"b\":1,\"c\":7,\"d\":1}\n{\"a\":1,\"b\":2}\n", 2).unwrap();
+    batch(&mut open(), "{\"a\":\"x\"}\n", 3).unwrap();
+    let mut loader = open();
+    assert_eq!(loader.promote(None, "c").unwrap().rows, 1);
+    assert_eq!(loader.promote(None, "c").unwrap().rows, 0);
+    let shown = "SELECT string_agg(concat_ws('/', a, b, c, _overflow), ' ' ORDER BY a, b) FROM t__whole";
+    assert_eq!(client.query_one(shown, &[]).unwrap().get::<_, String>(0), "1/1/7/{\"d\": 1} 1/2 x");
+}
+
+#[test]
 fn a_column_with_a_constraint_gives_way_also_where_a_view_shows_another_with_its_variant() {
     let (url, mut client) = database();
     client.batch_execute("CREATE TABLE t (v integer, c integer CHECK (c <> 7))").unwrap();
@@ -172,6 +203,58 @@ fn past_the_column_budget_the_rarest_fields_share_one_column_and_are_counted() {
     let sql = "SELECT count(*) FROM t WHERE _overflow ? 'f'";
     assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, i64>(0), 2);
     assert_eq!(loader.totals().overflowed, 2);
+}
+
+#[test]
+fn the_column_that_fields_share_takes_none_that_the_contract_keeps_out() {
+    let (url, mut client) = database();
+    let options = || StreamOptions::default();
+    let open = |contract: Contract| {
+        let policy = Policy::default().max_columns(3);
+        Loader::new(&url).table("t").policy(policy).open_with(options().contract(contract)).unwrap()
+    };
+    batch(&mut open(Contract::default()), "{\"a\":1,\"b\":1,\"c\":1,\"d\":1}\n{\"a\":1,\"b\":2}\n", 2).unwrap();
+    assert_eq!(rows(&mut client, "t"), ["(1,1,\"{\"\"c\"\": 1, \"\"d\"\": 1}\")", "(1,2,)"]);
+    let frozen = Contract::default().columns(OnChange::Freeze);
+    let error = batch(&mut open(frozen), "{\"a\":2,\"zz\":1}\n", 3).unwrap_err();
+    assert_eq!(error.to_string(), "s:1: column `zz`: the table has no such column, which the contract freezes");
+    let apart = Contract::default().columns(OnChange::Quarantine).column("n", OnChange::NullValue);
+    let apart = apart.column("d", OnChange::Evolve);
+    let receipt = batch(&mut open(apart), "{\"a\":2,\"zz\":1}\n{\"a\":3,\"n\":1}\n{\"a\":4,\"d\":5}\n", 4).unwrap();
+    assert_eq!((receipt.counts, receipt.values_quarantined, receipt.overflowed), (counts(3, 2, 1), 1, 1));
+    assert_eq!(rows(&mut client, "t")[2..], ["(3,,)", "(4,,\"{\"\"d\"\": 5}\")"]);
+    assert_eq!(
+        quarantine(&mut client),
+        [
+            "record s@4 1 zz {\"a\":2,\"zz\":1} a field that no column takes",
+            "value s@4 2 n 1 a field that no column takes"
+        ]
+    );
+}
+
+#[test]
+fn numbers_become_what_they_become_however_a_stream_is_restarted() {
+    let numbers =
+        ["1e300", "9223372036854775807", "1.5", "0.1234567890123456789", "123456789012345678901234567890", "-7"];
+    for one in numbers {
+        for two in numbers.into_iter().filter(|two| *two != one) {
+            for restarts in [false, true] {
+                let (url, mut client) = database();
+                let mut loader = open_under(&url, Contract::default());
+                for (nth, number) in [one, two].into_iter().enumerate() {
+                    if restarts {
+                        loader = open_under(&url, Contract::default());
+                    }
+                    let loaded =
+                        batch(&mut loader, &format!("{{\"v\":{number}}}"), nth as u64 + 1).unwrap().counts.loaded;
+                    assert_eq!(loaded, 1, "{number} after {one}, restarts: {restarts}");
+                }
+                let sql = "SELECT count(*) FROM t WHERE v::text::numeric IN ($1::text::numeric, $2::text::numeric)";
+                let kept: i64 = client.query_one(sql, &[&one, &two]).unwrap().get(0);
+                assert_eq!(kept, 2, "{one} and {two}, restarts: {restarts}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl PostgresStream {
         };
         let nothing = |key, path| {
             let (columns, deferred, done, warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            let ready = Ready { key, columns, deferred, done, created: false, warnings };
+            let ready = Ready { key, columns, deferred, done, created: false, oid: None, warnings };
             Adapted { oid: None, ready, schema: Schema::default(), keyless: Some(path) }
         };
         let found = match familiar {
@@ -80,6 +80,15 @@ impl PostgresStream {
             if let Some(path) = keyless(&evolution.columns) {
                 return Ok(Some(nothing(key, path)));
             }
+            if let Mode::Merge(by) = mode
+                && let Some(fitted) = merge::retold(&evolution.columns, &existing, by)
+            {
+                refusals.keep(&fitted.column.name);
+                if view.is_some() && is_viewed {
+                    client.batch_execute(BACK).map_err(|error| failed("looking behind a view", &error))?;
+                }
+                continue;
+            }
             if stays && !evolution.plan.statements.is_empty() {
                 return Ok(None);
             }
@@ -87,7 +96,7 @@ impl PostgresStream {
             if let Some(ready) = open::adapt(client, oid, &key, evolution, &existing, &mut refusals)? {
                 break (schema, ready, view);
             }
-            if is_viewed {
+            if view.is_some() && is_viewed {
                 client.batch_execute(BACK).map_err(|error| failed("looking behind a view", &error))?;
             }
         };
@@ -112,25 +121,41 @@ impl PostgresStream {
         let is_large =
             self.contract.rewrite != Rewrite::Allow && catalog::size(client, oid)? >= self.contract.large_table;
         let mut existing = existing.clone();
-        let before = View::over(table, &existing);
+        let json = self.endpoint.options.json;
+        let within = (&self.contract, refusals.closed);
+        let (mut before, mut is_shown) = (View::over(table, &existing), false);
         if let Some(view) = &before {
+            // If nothing is to be changed even where everything may be, the view can stay, and its readers are let be.
+            let mut free = existing.clone();
+            free.columns.iter_mut().for_each(|column| column.used_by_view = false);
+            let mut schema = resolve(Some(&free))?;
+            let evolution = evolve_within(&mut schema, &free, table, json, within, is_large);
+            if let Ok(evolution) = evolution
+                && evolution.plan.statements.is_empty()
+            {
+                return Ok((schema, evolution, None));
+            }
             // Only without the view is it known what else uses the columns.
             client.batch_execute(SAVEPOINT).map_err(refused)?;
-            view.drop(client)?;
-            existing = catalog::read(client, oid, table)?;
+            match view.drop(client)? {
+                true => existing = catalog::read(client, oid, table)?,
+                // Somebody's own view shows it: what it shows stays as it is.
+                false => {
+                    client.batch_execute(BACK).map_err(refused)?;
+                    (before, is_shown) = (None, true);
+                }
+            }
         }
         refusals.apply(&mut existing);
         let mut schema = resolve(Some(&existing))?;
-        let json = self.endpoint.options.json;
-        let evolution =
-            evolve_within(&mut schema, &existing, table, json, (&self.contract, refusals.closed), is_large)?;
+        let evolution = evolve_within(&mut schema, &existing, table, json, within, is_large)?;
         let changes = !evolution.plan.statements.is_empty();
         if before.is_some() && !changes {
             client.batch_execute(BACK).map_err(refused)?;
             return Ok((schema, evolution, None));
         }
         let has_variants = evolution.columns.iter().any(|fitted| variant::is_variant(&fitted.column.path));
-        let view = before.or_else(|| has_variants.then(|| View::of(table)));
+        let view = before.or_else(|| (has_variants && !is_shown).then(|| View::of(table)));
         Ok((schema, evolution, view))
     }
 }

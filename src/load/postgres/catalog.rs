@@ -93,6 +93,11 @@ impl Refusals {
         Ok(columns.iter().any(is_new) && !std::mem::replace(&mut self.closed, true))
     }
 
+    /// Notes a column that is to keep its type.
+    pub(super) fn keep(&mut self, name: &str) {
+        self.used.push(name.to_owned());
+    }
+
     /// Has columns be as good as used by a view, so that they are not altered.
     pub(super) fn apply(&self, table: &mut ExistingTable) {
         for have in table.columns.iter_mut().filter(|have| self.used.contains(&have.name)) {

@@ -87,16 +87,14 @@ impl Gone {
         same_key: &str,
     ) -> Result<()> {
         let Gone { table, id, come_with_ids } = self;
-        let (stayed, another) = match come_with_ids {
-            true => (
-                format!("DELETE FROM {table} g USING {stage} s WHERE g.id = s.{id}; "),
-                format!(" AND t.{id} <> s.{id}"),
-            ),
-            false => Default::default(),
+        let stayed = match come_with_ids {
+            true => format!("DELETE FROM {table} g USING {stage} s WHERE g.id = s.{id}; "),
+            false => String::new(),
         };
+        // A record that comes again under the id that it had brings the rows of its elements again too.
         let sql = format!(
             "{stayed}INSERT INTO {table} SELECT t.{id}, false FROM {target} t JOIN {stage} s ON {same_key} \
-             WHERE t.{id} IS NOT NULL{another}"
+             WHERE t.{id} IS NOT NULL"
         );
         client.batch_execute(&sql).map_err(|error| merge::refused(&error))
     }

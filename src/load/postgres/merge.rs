@@ -15,7 +15,8 @@ use super::ledger::LoadKey;
 use super::session::Client;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::load::MergeKeys;
-use crate::plan::{ExistingTable, Fitted, PgType, TableName, identifier, path_of_comment};
+use crate::plan::{ExistingColumn, ExistingTable, Fitted, PgType, TableName, identifier, path_of_comment};
+use crate::schema::OnMisfit;
 
 /// The comment by which the index that a merge made is known again.
 const INDEX_COMMENT: &str = "longshore merge key";
@@ -60,12 +61,32 @@ pub(crate) fn missing_field(path: &str) -> Error {
         .with_hint("name it by its path, as `longshore infer` lists it")
 }
 
-/// Marks the columns of the key as such: a record without a value there is none.
+/// Marks the columns of the key as such: a record without a value there is none. Nor is one whose key or order its column does
+/// not hold: put aside, the value would be missing where rows are compared.
 pub(super) fn mark_keys(columns: &mut [Fitted], by: &MergeKeys) {
     for fitted in columns {
         let path = fitted.column.path.to_string();
         fitted.column.key |= by.keys.contains(&path);
+        if by.paths().any(|of| of == path) {
+            fitted.column.on_misfit = OnMisfit::Record;
+        }
     }
+}
+
+/// The first column of the key or the order that would become text or JSON and by which rows would then be compared otherwise: as
+/// text, `10` comes before `9`, and `1.5` and `1.50` are two keys. Whole numbers, days and booleans are the same keys as text.
+pub(super) fn retold<'a>(columns: &'a [Fitted], table: &ExistingTable, by: &MergeKeys) -> Option<&'a Fitted> {
+    use PgType as P;
+    let is_text =
+        |ty: &P| matches!(ty, P::Text | P::Varchar(_) | P::Char(_) | P::Textual(_)) || matches!(ty, P::Json | P::Jsonb);
+    let is_one_spelled = |ty: &P| matches!(ty, P::Bool | P::Int2 | P::Int4 | P::Int8 | P::Date);
+    columns.iter().filter(|fitted| is_text(&fitted.sql)).find(|fitted| {
+        let path = fitted.column.path.to_string();
+        let orders = by.order_by.as_ref() == Some(&path);
+        let have = table.columns.iter().find(|have| have.name == fitted.column.name);
+        let is_told_otherwise = |ty: &P| !is_text(ty) && (orders || fitted.sql != P::Text || !is_one_spelled(ty));
+        by.paths().any(|of| of == path) && have.is_some_and(|have| is_told_otherwise(&have.ty))
+    })
 }
 
 fn position(columns: &[Fitted], path: &str) -> Option<usize> {
@@ -276,8 +297,7 @@ impl Merge {
         let is_set =
             |column: &&String| self.traits.iter().all(|known| !known.is_always || identifier(&known.name) != **column);
         let present = self.columns.iter().filter(is_set).map(|column| format!("{column} = s.{column}"));
-        let absent = self.absent.iter().map(|column| format!("{column} = NULL"));
-        let set = present.chain(absent).collect::<Vec<_>>().join(", ");
+        let set = present.chain(self.absent.iter().cloned()).collect::<Vec<_>>().join(", ");
         let same = self.same_key();
         format!(
             "WITH updated AS (UPDATE {target} AS t SET {set} FROM {stage} s WHERE {same}{of} RETURNING s.{nth} AS nth) \
@@ -331,12 +351,14 @@ fn existing(client: &mut Client, key: &LoadKey) -> Result<Option<ExistingTable>>
     catalog::find(client, &key.target)?.map(|oid| catalog::read(client, oid, &key.target)).transpose()
 }
 
-/// The table's columns of other fields than these, which a record that takes a row's place does not have.
+/// What becomes of the table's columns of other fields than these, which a record that takes a row's place does not have: no
+/// value, or where there must be one the default, as in a row that is added.
 fn absent(table: &ExistingTable, columns: &[Fitted]) -> Vec<String> {
     let ours = table.columns.iter().filter(|column| {
         let holds_a_field = column.comment.as_deref().and_then(path_of_comment).is_some();
         let is_here = columns.iter().any(|fitted| fitted.column.name == column.name);
         holds_a_field && !is_here && !column.generated
     });
-    ours.map(|column| identifier(&column.name)).collect()
+    let value = |column: &ExistingColumn| if column.not_null && column.has_default { "DEFAULT" } else { "NULL" };
+    ours.map(|column| format!("{} = {}", identifier(&column.name), value(column))).collect()
 }

@@ -6,6 +6,7 @@ use super::error::failed;
 use super::ledger::{LoadKey, lock, set_lock_timeout};
 use super::session::Client;
 use super::stream::PostgresStream;
+use super::variant::View;
 use super::{PostgresOptions, catalog, open};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::load::Mode;
@@ -114,10 +115,24 @@ fn promote(
     if let Some(reason) = decide.misfit() {
         return Err(unfit(field, reason));
     }
+    // The view over variants is to show the new column too.
+    let refused = |error: ::postgres::Error| failed("making the view over variants anew", &error);
+    let mut view = View::over(table, &existing).filter(|_| !statements.is_empty());
+    client.batch_execute("SAVEPOINT longshore_view").map_err(refused)?;
+    if let Some(over) = &view
+        && !over.drop(client)?
+    {
+        // Somebody's own view shows it, so it stays as it is.
+        client.batch_execute("ROLLBACK TO SAVEPOINT longshore_view").map_err(refused)?;
+        view = None;
+    }
     for statement in &statements {
         client.batch_execute(statement).map_err(|error| failed("adding the column", &error))?;
     }
     let rows = move_values(client, table, overflow_name(&existing, overflow), field, (&name, &sql_type))?;
+    if let Some(view) = view {
+        statements.extend(view.create(client, oid)?);
+    }
     Ok(Promoted { name, ty: column.ty, rows, statements })
 }
 

@@ -1,6 +1,7 @@
 //! Columns beside others: text for the values that a column of a large table does not hold, so that the table need not be
 //! rewritten. A view shows both as one.
 
+use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
 
 use super::catalog;
@@ -91,13 +92,17 @@ impl View {
         View { table: table.clone(), view }
     }
 
-    /// Drops the view, if it is ours: while it is there, no column can be altered.
-    pub(super) fn drop(&self, client: &mut Client) -> Result<()> {
-        if self.is_ours(client)? {
-            let sql = format!("DROP VIEW {}", self.view);
-            client.batch_execute(&sql).map_err(|error| failed("dropping the view over variants", &error))?;
+    /// Drops the view, if it is ours: while it is there, no column can be altered. False if something else uses it, and the
+    /// transaction is to go back to before.
+    pub(super) fn drop(&self, client: &mut Client) -> Result<bool> {
+        if !self.is_ours(client)? {
+            return Ok(true);
         }
-        Ok(())
+        match client.batch_execute(&format!("DROP VIEW {}", self.view)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => Ok(false),
+            Err(error) => Err(failed("dropping the view over variants", &error)),
+        }
     }
 
     /// Makes the view of the table as it is now; returns what was run. Where the name is taken by something else, there
