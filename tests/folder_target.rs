@@ -14,7 +14,7 @@ use arrow_array::*;
 use longshore::batch::Misfit;
 use longshore::load::{Begun, Counts, Encode, FolderTarget, LoadRequest, Mode, Target};
 use longshore::schema::TimeUnit;
-use longshore::{Column, ErrorKind, Path, Schema, Type};
+use longshore::{Column, ErrorKind, Loader, Path, ReadOptions, Sample, Schema, Source, Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Type as Physical;
 
@@ -164,7 +164,7 @@ fn every_type_reads_back_from_the_parts_as_it_was_written() {
     let script = fs::read_to_string(folder.join("load.redshift.sql")).unwrap();
     for part in [
         "FROM 's3://lake/raw/s.all_types/one/manifest.redshift.json' IAM_ROLE default FORMAT AS PARQUET MANIFEST;",
-        "\"j\" VARCHAR(65535)",
+        "\"j\" VARCHAR(3)",
         "JSON_PARSE(\"j\")",
         "CAST(\"t\" AS TIME)",
         "count(*) = 2 ",
@@ -310,6 +310,21 @@ fn records_without_any_field_are_counted() {
     target.write(encoder.encode(&batch).unwrap()).unwrap();
     assert_eq!(target.commit(3).unwrap().loaded, 3);
     assert_eq!(json(root.path().join("t/a/manifest.json"))["loaded"], 3);
+}
+
+#[test]
+fn the_scripts_have_room_for_texts_that_a_sample_did_not_show() {
+    let root = tempfile::tempdir().unwrap();
+    let short = "{\"s\":\"abc\"}\n".repeat(200);
+    let input = format!("{short}{{\"s\":\"{}\"}}\n", "x".repeat(9000));
+    let loader = Loader::new(format!("dir:{}", root.path().display())).table("t").load_id("a");
+    let loader = loader.read(ReadOptions::default().sample(Sample::Rows(100)));
+    assert_eq!(loader.load(Source::bytes(input)).unwrap().counts.loaded, 201);
+    let read = |name: &str| fs::read_to_string(root.path().join("t/a").join(name)).unwrap();
+    let create = read("create.redshift.sql");
+    let width: u32 = create.split("VARCHAR(").nth(1).and_then(|rest| rest.split(')').next()?.parse().ok()).unwrap();
+    assert!(width >= 9000, "{create}");
+    assert!(read("load.redshift.sql").contains(">= 9000"), "the guard knows the longest text");
 }
 
 #[test]

@@ -233,7 +233,7 @@ impl Loader {
         let (table, load_id) = (request.table.clone(), request.load_id.clone());
         let _span = tracing::info_span!("load", table, load_id).entered();
         let mut pauses = Pauses::new(PAUSES.0, PAUSES.1).within(self.retry_for);
-        let mut left_out = LeftOut::default();
+        let (mut left_out, mut noticed) = (LeftOut::default(), Vec::new());
         let loaded = loop {
             // A target takes one load.
             let mut refused = Vec::new();
@@ -242,6 +242,12 @@ impl Loader {
                 let what = Attempt { source, inference, schema: &schema, request, left_out, beside };
                 let loaded = self.attempt(target.as_mut(), &what);
                 refused = target.refused().to_vec();
+                // What an attempt has changed outside of its transaction the next one finds changed.
+                for warning in target.warnings() {
+                    if !noticed.contains(warning) {
+                        noticed.push(warning.clone());
+                    }
+                }
                 loaded
             });
             match attempt {
@@ -258,11 +264,11 @@ impl Loader {
                 Err(error) => left_out.add(&refused, error)?,
             }
         };
-        let Loaded { counts, schema, already_loaded, first_quarantined, warnings } = loaded;
+        let Loaded { counts, schema, already_loaded, first_quarantined } = loaded;
         let Counts { read, loaded, quarantined, deduplicated } = counts;
         let bytes = inference.stored_bytes;
         tracing::info!(table, load_id, read, loaded, quarantined, deduplicated, bytes, already_loaded, "loaded");
-        let mut warnings = inference.warnings;
+        let mut warnings = [inference.warnings, noticed].concat();
         if already_loaded && self.mode == Mode::Replace {
             warnings.push(NOTHING_REPLACED.to_owned());
         }
@@ -276,7 +282,7 @@ impl Loader {
             schema,
             sketch: inference.sketch,
             first_quarantined,
-            warnings: inference.warnings.into_iter().chain(warnings).collect(),
+            warnings,
         })
     }
 
@@ -303,8 +309,7 @@ impl Loader {
                 (target.commit(read)?, Arc::unwrap_or_clone(schema), false)
             }
         };
-        let warnings = target.warnings().to_vec();
-        Ok(Loaded { counts, schema, already_loaded, first_quarantined, warnings })
+        Ok(Loaded { counts, schema, already_loaded, first_quarantined })
     }
 
     fn target(&self) -> Result<Box<dyn Target>> {
@@ -355,5 +360,4 @@ struct Loaded {
     schema: Schema,
     already_loaded: bool,
     first_quarantined: Vec<Quarantined>,
-    warnings: Vec<String>,
 }

@@ -14,6 +14,9 @@ pub(super) use self::place::{folder_name, table_folder};
 pub(super) use self::quarantine::line as quarantine_line;
 use std::path::PathBuf;
 
+use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+
 pub(crate) use self::kept::{Again, FolderQuarantine};
 use self::manifest::Manifest;
 use self::parts::Parts;
@@ -72,6 +75,8 @@ struct Load {
     schema: Schema,
     shape: Shape,
     parts: Parts,
+    /// The longest text of each column so far, in bytes: the evidence may be that of a sample.
+    longest: Vec<u64>,
     quarantine: Quarantine,
     place: Place,
 }
@@ -146,7 +151,8 @@ impl Target for FolderTarget {
         let quarantine = Quarantine::new(place.unfinished(), &request.sources);
         let encoder = Box::new(FolderEncoder::new(&shape));
         let request = request.clone();
-        let load = Load { request, schema: schema.clone(), shape, parts, quarantine, place };
+        let longest = vec![0; schema.columns.len()];
+        let load = Load { request, schema: schema.clone(), shape, parts, longest, quarantine, place };
         self.state = State::Open(Box::new(load));
         Ok(Begun::Open { schema, encoder })
     }
@@ -157,7 +163,11 @@ impl Target for FolderTarget {
         };
         self.state.during(|load| {
             fault::point("folder.rows")?;
-            load.parts.write(&load.shape.convert(&batch)?)
+            let batch = load.shape.convert(&batch)?;
+            for (longest, array) in load.longest.iter_mut().zip(batch.columns()) {
+                *longest = (*longest).max(longest_of(array));
+            }
+            load.parts.write(&batch)
         })
     }
 
@@ -172,9 +182,18 @@ impl Target for FolderTarget {
     }
 }
 
+/// The longest text of a column, in bytes; 0 if it holds others.
+fn longest_of(array: &ArrayRef) -> u64 {
+    let Some(texts) = array.as_string_opt::<i32>() else { return 0 };
+    texts.value_offsets().windows(2).map(|ends| ends[1].abs_diff(ends[0]).into()).max().unwrap_or(0)
+}
+
 impl Load {
     fn commit(self, read: u64, url_prefix: &str) -> Result<Counts> {
-        let Load { request, schema, parts, quarantine, mut place, .. } = self;
+        let Load { request, mut schema, parts, longest, quarantine, mut place, .. } = self;
+        for (column, longest) in schema.columns.iter_mut().zip(&longest) {
+            column.max_bytes = column.max_bytes.map(|seen| seen.max(*longest));
+        }
         let sent = parts.sent();
         fault::point("folder.parts")?;
         let parts = parts.finish()?;
@@ -186,7 +205,7 @@ impl Load {
         let manifest = Manifest::new(&table, &request, &schema, counts, parts);
         let url = format!("{url_prefix}/{}", place.relative());
         place.write("manifest.redshift.json", &manifest.for_redshift(&url)?)?;
-        for (name, text) in scripts::all(&table, &request, &schema, &manifest, &url) {
+        for (name, text) in scripts::all(&table, &request, (&schema, &longest), &manifest, &url) {
             place.write(name, text.as_bytes())?;
         }
         place.write("manifest.json", &manifest.to_json()?)?;

@@ -8,14 +8,14 @@ use crate::load::redshift_ledger::{
     LOADS, LOADS_COLUMNS, NOW, SETTLE_JSON, check_columns, check_names, copied_type, folded, is_loaded, text,
 };
 use crate::load::{LoadRequest, Mode};
-use crate::plan::{Dialect, Plan, RedshiftEvolve, RedshiftTable, TableName, evolve_redshift, fit, identifier, literal};
+use crate::plan::{Dialect, Plan, TableName, fit, identifier, literal};
 use crate::schema::{Column, Schema, Type};
 
 /// The scripts, with their files' names.
 pub(super) fn all(
     table: &TableName,
     request: &LoadRequest,
-    schema: &Schema,
+    (schema, longest): (&Schema, &[u64]),
     manifest: &Manifest,
     url: &str,
 ) -> Vec<(&'static str, String)> {
@@ -28,7 +28,10 @@ pub(super) fn all(
         check_names(table, &request.load_id).and_then(|()| Plan::create(schema, Dialect::Redshift, &table.quoted()));
     let scripts = [
         ("load.postgres.sql", postgres.as_ref().map(|_| for_postgres(table, request, schema, manifest))),
-        ("load.redshift.sql", redshift.as_ref().map(|_| for_redshift(table, request, schema, manifest, url))),
+        (
+            "load.redshift.sql",
+            redshift.as_ref().map(|_| for_redshift(table, request, (schema, longest), manifest, url)),
+        ),
         ("create.postgres.sql", postgres.as_ref().map(|plan| format!("{plan:#}"))),
         ("create.redshift.sql", redshift.as_ref().map(|plan| format!("{plan:#}"))),
     ];
@@ -54,7 +57,13 @@ fn check_count(count: u64, table: &str) -> String {
 
 /// A script for Redshift. It may be run again: rows are added only if the ledger does not have the load, replaced or
 /// not.
-fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manifest: &Manifest, url: &str) -> String {
+fn for_redshift(
+    table: &TableName,
+    request: &LoadRequest,
+    (schema, longest): (&Schema, &[u64]),
+    manifest: &Manifest,
+    url: &str,
+) -> String {
     let columns = fit(schema, Dialect::Redshift).columns;
     let (target, ledger) = (table.quoted(), ledger(table));
     let parses = columns.iter().any(|column| column.ty == Type::Json);
@@ -90,8 +99,8 @@ fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manif
         let staging = identifier(&format!("_longshore_{}", &blake3::hash(request.load_id.as_bytes()).to_hex()[..16]));
         let definitions = columns
             .iter()
-            .zip(widths_of(schema, table))
-            .map(|(column, width)| format!("{} {}", identifier(&column.name), copied_type(column, width)));
+            .zip(longest)
+            .map(|(column, longest)| format!("{} {}", identifier(&column.name), copied_type(column, Some(*longest))));
         let names: Vec<String> = columns.iter().map(|column| identifier(&column.name)).collect();
         let names = names.join(", ");
         let values = columns.iter().map(|column| {
@@ -146,13 +155,6 @@ fn for_redshift(table: &TableName, request: &LoadRequest, schema: &Schema, manif
         text(env!("CARGO_PKG_VERSION")),
     );
     sql
-}
-
-/// The widths that create.redshift.sql gives the columns of text.
-fn widths_of(schema: &Schema, table: &TableName) -> Vec<Option<u64>> {
-    let new = evolve_redshift(schema, &RedshiftTable::default(), table, &RedshiftEvolve::default());
-    let widths = new.map(|new| new.columns.iter().map(|fitted| fitted.max_bytes.map(u64::from)).collect());
-    widths.unwrap_or_else(|_| vec![None; schema.columns.len()])
 }
 
 /// Postgres cannot read Parquet, so this is a script for DuckDB, which can, and writes to Postgres.

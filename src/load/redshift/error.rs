@@ -98,7 +98,8 @@ fn blames_rows(code: &str, message: &str) -> bool {
         "access denied",
         "manifest file",
         "manifest parameter",
-        "incompatible parquet schema",
+        // The message is often cut off here (5.4).
+        "incompatible parquet s",
         "unmatched number of columns",
     ];
     let message = message.to_lowercase();
@@ -142,7 +143,10 @@ fn about_files(detail: &str) -> Option<String> {
         Some(line[name.len()..].trim_start_matches([' ', ':']).trim().to_owned())
     };
     let code = line("code")?;
-    let context: String = line("context")?.chars().take(400).collect();
+    // The file's address may be long, and what is said of it is cut off behind.
+    let context = line("context")?;
+    let said = context.split_once(' ').filter(|(file, _)| file.contains("://")).map_or(&*context, |(_, said)| said);
+    let context: String = said.chars().take(400).collect();
     (code.len() == 5 && code.starts_with("150")).then(|| format!("{} (code {code})", one_line(&context)))
 }
 

@@ -74,14 +74,14 @@ impl Script<'_> {
         let table = comment(&self.sql.target);
         let mut script = format!(
             "-- Changes {table} for a load: to be run once, before load.redshift.sql.\n\
-             -- An error says that the table is no longer as it was listed. Nothing is lost then: list its columns anew, and\n\
-             -- stage the load again under another load id.\n",
+             -- Run it in one session, and stop at the first error: it says that the table is no longer as it was listed.\n\
+             -- Nothing is lost then: list its columns anew, and stage the load again under another load id.\n",
         );
         let (inside, before): (Vec<_>, Vec<_>) =
             self.plan.statements.iter().partition(|planned| planned.in_transaction);
         // Of columns that are changed outside of a transaction only this can be said, and not for how long.
         let made = |change: &&Change| before.iter().any(|planned| change.is_made_by(planned));
-        self.as_listed(&mut script, self.plan.changes.iter().filter(made));
+        self.as_listed(&mut script, self.plan.changes.iter());
         before.iter().for_each(|planned| statement(&mut script, &planned.sql));
         if !inside.is_empty() {
             statement(&mut script, "BEGIN");

@@ -203,6 +203,10 @@ impl LoadSql {
         let ty = match column.ty {
             Type::Time if self.format == StageFormat::Csv => "TIME".to_owned(),
             Type::Json if self.format == StageFormat::Csv => "SUPER".to_owned(),
+            // Whether the text that stands for null is told before its length is looked at, is not said anywhere.
+            _ if self.format == StageFormat::Csv => {
+                copied_type(column, longest.map(|longest| longest.max(NULL_MARKER.len() as u64)))
+            }
             _ => copied_type(column, longest),
         };
         format!("{} {ty}", identifier(&column.name))
