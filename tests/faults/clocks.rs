@@ -1,6 +1,7 @@
 //! Neither the clock nor the settings of a session's country change a value or an id.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use longshore::{Loader, Source};
 
@@ -44,35 +45,75 @@ fn odd_settings_of_the_server_change_no_value() {
     assert!(found.iter().all(|one| *one == found[0]), "{found:#?}");
 }
 
-#[test]
-fn a_clock_that_steps_changes_no_id_and_no_row() {
-    let has = Command::new("faketime").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !has {
-        println!("left out: there is no faketime on this machine");
-        return;
+/// What makes a process see another clock than the machine's, if it is on this one.
+fn faked(time: (&str, &str), plain: &Command) -> Option<Command> {
+    let found = Command::new("faketime").args(["-f", "+0", "sh", "-c", "echo $LD_PRELOAD"]).output().ok()?;
+    let library = String::from_utf8(found.stdout).ok().filter(|_| found.status.success())?;
+    let mut command = Command::new(plain.get_program());
+    command.args(plain.get_args()).stdout(Stdio::null());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
+    // A clock that is set does not change how long anything takes.
+    command.env("LD_PRELOAD", library.trim()).env(time.0, time.1).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    command.env("FAKETIME_NO_CACHE", "1").stderr(Stdio::piped());
+    Some(command)
+}
+
+#[test]
+fn clocks_that_are_off_change_no_id_and_no_row() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), known::lines(0..2_000)).unwrap();
     let file = file.path().display().to_string();
-    let run = |time: &str, work: Work, url: &str, input: &str| {
-        let plain = child(work, url, input);
-        let mut faked = Command::new("faketime");
-        faked.args(["-f", time]).arg(plain.get_program()).args(plain.get_args());
-        for (name, value) in plain.get_envs() {
-            match value {
-                Some(value) => faked.env(name, value),
-                None => faked.env_remove(name),
+    let (url, mut client) = database();
+    let mut ids = Vec::new();
+    for (nth, time) in ["-1d", "+30d", "@2001-01-01 00:00:00", "@2035-06-01 12:00:00", "-1h"].into_iter().enumerate() {
+        let (fresh, mut loaded) = database();
+        let upto = 1500 * (nth as i64 + 1);
+        for work in [child(Work::Load, &fresh, &file), child(Work::Stream, &url, &upto.to_string())] {
+            let Some(mut work) = faked(("FAKETIME", time), &work) else {
+                println!("left out: there is no faketime on this machine");
+                return;
             };
+            let output = work.output().unwrap();
+            assert!(output.status.success(), "{time}: {}", String::from_utf8_lossy(&output.stderr));
         }
-        let output = faked.output().unwrap();
-        assert!(output.status.success(), "{time}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    // By clocks that are off by a day, a month and years: the same file and the same stream, again and again.
-    let ((loads, mut loaded), (streams, mut streamed)) = (database(), database());
-    for time in ["-1d", "+30d", "@2001-01-01 00:00:00", "@2035-06-01 12:00:00", "-1h"] {
-        run(time, Work::Load, &loads, &file);
-        run(time, Work::Stream, &streams, "2000");
+        // The same file in a database of its own, and the same stream as it goes on.
         known::check(&mut loaded, 2_000);
-        known::check(&mut streamed, 2_000);
+        known::check(&mut client, upto);
+        ids.push(loaded.query_one("SELECT load_id FROM _longshore_loads", &[]).unwrap().get::<_, String>(0));
     }
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[test]
+fn a_clock_that_steps_while_a_stream_runs_loses_and_doubles_nothing() {
+    let (url, mut client) = database();
+    let (mut upto, mut steps) = (0, 0);
+    let clock = tempfile::NamedTempFile::new().unwrap();
+    let path = clock.path().display().to_string();
+    // How often it is set while a process runs is the machine's to say, so there are as many as it takes.
+    while steps < 20 {
+        upto += 20_000;
+        std::fs::write(&path, "+0").unwrap();
+        let work = child(Work::Stream, &url, &upto.to_string());
+        let Some(mut work) = faked(("FAKETIME_TIMESTAMP_FILE", &path), &work) else {
+            println!("left out: there is no faketime on this machine");
+            return;
+        };
+        let mut running = work.spawn().unwrap();
+        while running.try_wait().unwrap().is_none() {
+            let next = tempfile::NamedTempFile::new_in(clock.path().parent().unwrap()).unwrap();
+            std::fs::write(next.path(), ["-1d", "+30d", "-1h", "+0", "-10y"][steps % 5]).unwrap();
+            next.persist(&path).unwrap();
+            steps += 1;
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let output = running.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    known::check(&mut client, upto);
 }
