@@ -64,7 +64,7 @@ pub(super) fn copied_type(column: &Column, longest: Option<u64>) -> String {
 }
 
 /// The longest text of a column, in bytes.
-const WIDEST_VARCHAR: u64 = 65_535;
+pub(super) const WIDEST_VARCHAR: u64 = 65_535;
 
 /// The attributes of one table; of one whose schema is not known, where it would be created.
 pub(super) fn of_table(table: &TableName) -> String {

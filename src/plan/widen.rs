@@ -248,10 +248,9 @@ fn into_numeric(column: &Column, declared: Option<(u16, i16)>, json: JsonType) -
 fn into_float(column: &Column, json: JsonType) -> Fit {
     match (column.ty, column.max_bytes) {
         (Type::Float64 | Type::Int16 | Type::Int32, _)
-        | (Type::Int64, Some(..=15))
-        | (Type::Decimal { precision: ..=15, .. }, _) => holds(Type::Float64),
         // Of 16 bytes one may be the sign, and most numbers of 16 digits are doubles too: each is looked at when it is decoded.
-        (Type::Int64, Some(16)) => holds(Type::Float64),
+        | (Type::Int64, Some(..=16))
+        | (Type::Decimal { precision: ..=15, .. }, _) => holds(Type::Float64),
         (Type::Int64, None) => Fit::Refuse("a double holds 15 digits exactly, and the data may have more", HINT_TYPE),
         (other, _) => into_common(other, &PgType::Float8, json),
     }

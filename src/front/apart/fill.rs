@@ -30,9 +30,6 @@ pub(super) struct Filling<'a> {
     pub(super) schemas: BTreeMap<Keys, Arc<Schema>>,
 }
 
-/// How one table is filled.
-type Table = ChunkDecoder;
-
 /// What a worker made of one piece.
 #[derive(Default)]
 struct Sent {
@@ -62,9 +59,9 @@ impl Filling<'_> {
         let table = |schema: &Arc<Schema>| ChunkDecoder::new(schema.clone(), self.options.limits);
         let worker = || {
             let tables = self.schemas.iter().map(|(keys, schema)| (keys.clone(), table(schema)));
-            (Reader::new(self.options.limits), tables.collect::<BTreeMap<Keys, Table>>())
+            (Reader::new(self.options.limits), tables.collect::<BTreeMap<Keys, ChunkDecoder>>())
         };
-        let work = |(reader, tables): &mut (Reader, BTreeMap<Keys, Table>), part: Part, buffers: &Buffers| {
+        let work = |(reader, tables): &mut (Reader, BTreeMap<Keys, ChunkDecoder>), part: Part, buffers: &Buffers| {
             let mut chunk = match part.piece {
                 Piece::Gap(gap) => return Ok(Sent { misfits: vec![misfit(gap)], read: 1, ..Sent::default() }),
                 Piece::Records(chunk) => chunk,
@@ -117,7 +114,7 @@ impl Filling<'_> {
             let table = ChunkDecoder::new(schema.clone(), self.options.limits);
             (Reader::new(self.options.limits), table)
         };
-        let work = |(reader, table): &mut (Reader, Table), part: Part, buffers: &Buffers| {
+        let work = |(reader, table): &mut (Reader, ChunkDecoder), part: Part, buffers: &Buffers| {
             fault::point("decode.chunk")?;
             let Some(lines) = self.lines(reader, part, (keys, without), Some(buffers)) else {
                 return Ok(Sent::default());
@@ -225,7 +222,7 @@ impl Filling<'_> {
 }
 
 /// Decodes the rows of one table; the misfits have their places in the lines.
-fn decode(table: &mut Table, lines: &Lines) -> Result<(arrow_array::RecordBatch, Vec<Misfit>)> {
+fn decode(table: &mut ChunkDecoder, lines: &Lines) -> Result<(arrow_array::RecordBatch, Vec<Misfit>)> {
     let decoded = table.decode(&Format::Ndjson, &mut lines.chunk())?;
     Ok((decoded.batch, decoded.misfits))
 }

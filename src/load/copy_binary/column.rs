@@ -252,7 +252,7 @@ fn midnights(array: &ArrayRef, days: &[i32]) -> Result<Vec<i64>, Refused> {
 }
 
 /// The beginning of a day, if it is a number of microseconds that stands for no infinity.
-pub(super) fn midnight(days: i32) -> Option<i64> {
+fn midnight(days: i32) -> Option<i64> {
     let micros = i64::from(days).checked_mul(86_400_000_000)?.checked_sub(EPOCH_MICROS)?;
     (micros != i64::MIN).then_some(micros)
 }

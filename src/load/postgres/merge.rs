@@ -77,8 +77,7 @@ pub(super) fn mark_keys(columns: &mut [Fitted], by: &MergeKeys) {
 /// text, `10` comes before `9`, and `1.5` and `1.50` are two keys. Whole numbers, days and booleans are the same keys as text.
 pub(super) fn retold<'a>(columns: &'a [Fitted], table: &ExistingTable, by: &MergeKeys) -> Option<&'a Fitted> {
     use PgType as P;
-    let is_text =
-        |ty: &P| matches!(ty, P::Text | P::Varchar(_) | P::Char(_) | P::Textual(_)) || matches!(ty, P::Json | P::Jsonb);
+    let is_text = |ty: &P| matches!(ty, P::Text | P::Varchar(_) | P::Char(_) | P::Textual(_) | P::Json | P::Jsonb);
     let is_one_spelled = |ty: &P| matches!(ty, P::Bool | P::Int2 | P::Int4 | P::Int8 | P::Date);
     columns.iter().filter(|fitted| is_text(&fitted.sql)).find(|fitted| {
         let path = fitted.column.path.to_string();

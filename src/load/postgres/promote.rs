@@ -118,13 +118,13 @@ fn promote(
     // The view over variants is to show the new column too.
     let refused = |error: ::postgres::Error| failed("making the view over variants anew", &error);
     let mut view = View::over(table, &existing).filter(|_| !statements.is_empty());
-    client.batch_execute("SAVEPOINT longshore_view").map_err(refused)?;
-    if let Some(over) = &view
-        && !over.drop(client)?
-    {
-        // Somebody's own view shows it, so it stays as it is.
-        client.batch_execute("ROLLBACK TO SAVEPOINT longshore_view").map_err(refused)?;
-        view = None;
+    if let Some(over) = &view {
+        client.batch_execute("SAVEPOINT longshore_view").map_err(refused)?;
+        if !over.drop(client)? {
+            // Somebody's own view shows it, so it stays as it is.
+            client.batch_execute("ROLLBACK TO SAVEPOINT longshore_view").map_err(refused)?;
+            view = None;
+        }
     }
     for statement in &statements {
         client.batch_execute(statement).map_err(|error| failed("adding the column", &error))?;

@@ -2,10 +2,8 @@
 
 use super::{StageFormat, StageOptions};
 use crate::error::{Error, Result};
+use crate::load::redshift_ledger::WIDEST_VARCHAR;
 use crate::schema::{Column, Schema, Type};
-
-/// The longest text of a staging table's column, in bytes.
-pub(super) const WIDEST_VARCHAR: u64 = 65_535;
 
 /// The format that is wanted; of one's own choice Parquet, unless a JSON value is too long for the text column of a
 /// staging table, or the bucket is in another region.

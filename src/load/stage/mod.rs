@@ -38,6 +38,7 @@ use crate::batch::Misfit;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::conserve::within_limit;
 use crate::load::folder::{Shape, folder_name, table_folder};
+use crate::load::redshift_ledger::WIDEST_VARCHAR;
 use crate::load::target::{Prepared, Refused};
 use crate::plan::TableName;
 use crate::schema::{Schema, Type};
@@ -128,7 +129,7 @@ impl Stager {
         if format != StageFormat::Csv {
             // In Parquet, JSON is text on its way through a staging table.
             let json = request.schema.columns.iter().zip(&mut text_bytes).filter(|(column, _)| column.ty == Type::Json);
-            json.for_each(|(_, bytes)| *bytes = Some(format::WIDEST_VARCHAR as u32));
+            json.for_each(|(_, bytes)| *bytes = Some(WIDEST_VARCHAR as u32));
         }
         let is_json = |column: &crate::schema::Column| column.ty == Type::Json;
         let limits = RowLimits {
