@@ -70,12 +70,27 @@ fn a_batch_on_its_way_that_fails_is_told_once_is_kept_and_goes_first() {
     assert!(write(&mut loader, 4..=4).is_err(), "what goes first does not go");
     assert!(loader.commit().is_err());
     assert_eq!((loader.totals().commits, count(&mut client, "t")), (0, 0));
+    assert!(loader.tick().is_err(), "a tick tries again what has failed, and says so");
     client.batch_execute("DROP EVENT TRIGGER forbid").unwrap();
     // Taken in before the error: skipped.
     write(&mut loader, 4..=5).unwrap();
     loader.commit().unwrap();
     assert_eq!(rows(&mut client), [1, 2, 3, 4, 5]);
     assert_eq!((loader.totals().counts.read, loader.totals().skipped), (5, 1));
+}
+
+#[test]
+fn a_batch_that_has_failed_is_tried_again_while_no_more_records_come() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (a smallint)").unwrap();
+    let refuse = StreamOptions::default().contract(Contract::default().columns(OnChange::Freeze));
+    let mut loader = by_twos(&url, refuse);
+    (1..=2).try_for_each(|at| loader.write(format!("{{\"b\":{at}}}"), Offset::new("s", at))).unwrap();
+    assert_eq!(loader.committed("s").unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(loader.tick().unwrap_err().kind(), ErrorKind::Conflict);
+    client.batch_execute("DROP TABLE t; CREATE TABLE t (b smallint)").unwrap();
+    loader.tick().unwrap();
+    assert_eq!((loader.committed("s").unwrap(), count(&mut client, "t")), (Some(2), 2));
 }
 
 #[test]

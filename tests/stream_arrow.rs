@@ -121,8 +121,30 @@ fn a_row_that_does_not_fit_is_quarantined_as_a_line_of_json() {
     let sql =
         "SELECT concat_ws(' ', source, line, path, convert_from(raw, 'UTF8')) FROM _longshore_quarantine ORDER BY line";
     let found: Vec<String> = client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect();
-    assert_eq!(found[0], "s@9 2 n {\"n\":\"NaN\",\"at\":\"2024-01-01T00:00:00Z\"}");
+    assert_eq!(found[0], "s@9 2 {\"n\":no value of Float64: NaN,\"at\":\"2024-01-01T00:00:00Z\"}");
     assert_eq!(found[1], "s@9 3 at {\"n\":2.0,\"at\":\"soon\"}");
+}
+
+#[test]
+fn what_json_or_the_calendar_lacks_is_quarantined_wherever_it_stands_and_with_its_value() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (at text, tm text, f text)").unwrap();
+    let numbers = vec![Some(vec![Some(1.5), Some(f64::NAN)]), None, None, None, Some(vec![Some(1.5)])];
+    let columns = vec![
+        ("xs", array(ListArray::from_iter_primitive::<types::Float64Type, _, _>(numbers))),
+        ("at", array(TimestampSecondArray::from(vec![None, Some(i64::MAX), None, None, Some(0)]))),
+        ("tm", array(Time32SecondArray::from(vec![None, None, Some(90_000), None, Some(1)]))),
+        ("f", array(Float64Array::from(vec![None, None, None, Some(f64::INFINITY), Some(2.5)]))),
+    ];
+    let mut loader = open(&url);
+    loader.write(batch(columns), Offset::new("s", 5)).unwrap();
+    assert_eq!(loader.commit().unwrap().counts, counts(5, 1, 4));
+    assert_eq!(rows(&mut client), ["(1970-01-01T00:00:00,00:00:01,2.5,[1.5])"]);
+    let sql = "SELECT convert_from(raw, 'UTF8') FROM _longshore_quarantine ORDER BY line";
+    let raws: Vec<String> = client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+    for (raw, value) in raws.iter().zip(["Float64: NaN", "Timestamp(s): 9223372036854775807", "Time32(s): 90000", "inf"]) {
+        assert!(raw.contains(value), "{raw} has no {value}");
+    }
 }
 
 #[test]

@@ -286,6 +286,21 @@ mod kafka;
 
 #[cfg(feature = "kafka")]
 #[test]
+fn a_stop_while_brokers_are_waited_for_ends_at_once_and_well() {
+    let (url, _client) = database();
+    // A port that is free, and stays so as long as nobody is given it.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let child = start(&["stream", "--kafka", &free, "--topic", "t", "--to", &url, "--json"]);
+    std::thread::sleep(Duration::from_millis(1_500));
+    let (output, took) = stop(child);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["read"], &report["stopped"]), (&json!(0), &json!(true)));
+}
+
+#[cfg(feature = "kafka")]
+#[test]
 fn a_topic_goes_into_its_table_until_a_signal_comes() {
     let broker = kafka::Broker::start();
     broker.create_topic("shop.orders", 2);

@@ -19,7 +19,9 @@ pub(super) fn run(args: &Stream, metrics: &Arc<Metrics>, stop: &Stop) -> Result<
     let kafka = options(&args.kafka)?;
     let first = args.kafka.topic.first().map(|topic| topic.replace('.', "_")).unwrap_or_default();
     let loader = super::loader(args, &first)?;
-    let mut stream = loader.consume(kafka, args.options().observer(metrics.clone()))?;
+    let observed = args.options().observer(metrics.clone());
+    // Brokers and topics are waited for, which can take half a minute.
+    let mut stream = stop.while_opening(|| loader.consume(kafka, observed))?;
     let show = |stream: &KafkaStream| {
         metrics.lag(|| stream.lag());
         metrics.publish(false);

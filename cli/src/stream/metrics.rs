@@ -178,15 +178,20 @@ impl Metrics {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}.tmp", std::process::id()));
         let unfinished = PathBuf::from(name);
-        std::fs::write(&unfinished, self.text()).and_then(|()| std::fs::rename(&unfinished, path)).inspect_err(|_| {
+        std::fs::write(&unfinished, classic(&self.text())).and_then(|()| std::fs::rename(&unfinished, path)).inspect_err(|_| {
             let _ = std::fs::remove_file(&unfinished);
         })
     }
 
     fn serve(&self, listener: &TcpListener) {
-        for client in listener.incoming().flatten() {
-            if let Err(error) = self.answer(client) {
+        for client in listener.incoming() {
+            let is_there = client.is_ok();
+            if let Err(error) = client.and_then(|client| self.answer(client)) {
                 tracing::debug!(%error, "a request for metrics was not answered");
+            }
+            // Without a free file handle it fails again at once, for as long as somebody asks.
+            if !is_there {
+                std::thread::sleep(PATIENCE);
             }
         }
     }
@@ -216,6 +221,21 @@ impl Metrics {
         client.write_all(head.as_bytes())?;
         client.write_all(body.as_bytes())
     }
+}
+
+/// OpenMetrics as the older text format has it, which is what node_exporter reads in files: there a counter's description
+/// has the name that its samples have, and units and an end are unknown.
+fn classic(text: &str) -> String {
+    let name_of = |line: &str, what: &str| Some(line.strip_prefix(what)?.split(' ').next()?.to_owned());
+    let is_counter = |line: &&str| line.starts_with("# TYPE ") && line.ends_with(" counter");
+    let counters: Vec<String> = text.lines().filter(is_counter).filter_map(|line| name_of(line, "# TYPE ")).collect();
+    let known = text.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF");
+    let renamed = known.map(|line| {
+        let name = name_of(line, "# TYPE ").or_else(|| name_of(line, "# HELP "));
+        let counter = name.filter(|name| counters.contains(name));
+        counter.map_or_else(|| format!("{line}\n"), |name| format!("{}\n", line.replacen(&name, &format!("{name}_total"), 1)))
+    });
+    renamed.collect()
 }
 
 impl StreamObserver for Metrics {
@@ -281,9 +301,15 @@ mod tests {
             "longshore_table_changes_total 1",
             "longshore_commit_seconds_bucket{le=\"0.02\"} 0",
             "longshore_commit_seconds_bucket{le=\"0.05\"} 1",
+            // As node_exporter reads it: by the names of the samples, without what it does not know.
+            "# TYPE longshore_records_read_total counter",
+            "# HELP longshore_read_bytes_total Bytes of the records of committed batches.",
+            "# TYPE longshore_commit_seconds histogram",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
+        assert!(!text.contains("# EOF") && !text.contains("# UNIT"), "{text}");
+        assert!(metrics.text().contains("# TYPE longshore_records_read counter") && metrics.text().ends_with("# EOF\n"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished is left");
     }
 }

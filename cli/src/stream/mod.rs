@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Stream) -> Result<Done, Failure> {
             .into());
     }
     let metrics = Metrics::open(args.metrics.as_deref())?;
-    let stop = Stop::on_signals(args.output.json)?;
+    let stop = Stop::on_signals(args.output.json, report(args, StreamTotals::default(), true).text)?;
     let totals = match args.kafka.kafka {
         Some(_) => from_kafka(args, &metrics, &stop)?,
         None => files::run(args, &metrics, &stop)?,

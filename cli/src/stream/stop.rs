@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::held::Held;
-use crate::exit::{Failure, WAREHOUSE};
+use crate::exit::{Failure, OK, WAREHOUSE};
 
 /// How long the last batch may take.
 const GRACE: Duration = Duration::from_secs(9);
@@ -19,34 +19,41 @@ const GRACE: Duration = Duration::from_secs(9);
 pub(super) struct Stop {
     asked: Arc<AtomicBool>,
     done: Arc<AtomicBool>,
+    /// Nothing has been read yet, so that nothing is to be waited for.
+    opening: Arc<AtomicBool>,
     held: Held,
 }
 
 impl Stop {
     /// SIGTERM and SIGINT ask for the end; a second one ends the process at once, with 128 and its number. What is to be
-    /// said if the end takes too long is an object too with `as_json`.
-    pub(super) fn on_signals(as_json: bool) -> Result<Stop, Failure> {
-        let (asked, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    /// said if the end takes too long is an object too with `as_json`; `nothing` is said if nothing was read.
+    pub(super) fn on_signals(as_json: bool, nothing: String) -> Result<Stop, Failure> {
+        let [asked, done, opening] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
         for signal in [SIGTERM, SIGINT] {
             // In this order: the first signal must not see its own mark.
             flag::register_conditional_shutdown(signal, 128 + signal, asked.clone())
                 .and_then(|_| flag::register(signal, asked.clone()))
                 .map_err(|cause| Error::io("setting up signals", cause))?;
         }
-        let stop = Stop { asked, done, held: Held::default() };
-        stop.watch(as_json);
+        let stop = Stop { asked, done, opening, held: Held::default() };
+        stop.watch(as_json, nothing);
         Ok(stop)
     }
 
     /// The connection ends with the process, and with it a transaction that is open: the server rolls it back.
-    fn watch(&self, as_json: bool) {
+    fn watch(&self, as_json: bool, nothing: String) {
         let (asked, done, held) = (self.asked.clone(), self.done.clone(), self.held.clone());
+        let opening = self.opening.clone();
         std::thread::spawn(move || {
             let mut since = None;
             loop {
                 std::thread::sleep(Duration::from_millis(50));
                 if done.load(Ordering::Relaxed) {
                     return;
+                }
+                if asked.load(Ordering::Relaxed) && opening.load(Ordering::Relaxed) {
+                    print!("{nothing}");
+                    exit(i32::from(OK));
                 }
                 if asked.load(Ordering::Relaxed) && since.get_or_insert_with(Instant::now).elapsed() > GRACE {
                     too_late(&held).print(as_json);
@@ -59,6 +66,15 @@ impl Stop {
     /// The files of the stream, of which something is to be said if the end takes too long.
     pub(super) fn held(&self) -> &Held {
         &self.held
+    }
+
+    /// Does what comes before anything is read: a stop ends the process at once meanwhile.
+    #[cfg(feature = "kafka")]
+    pub(super) fn while_opening<T>(&self, open: impl FnOnce() -> T) -> T {
+        self.opening.store(true, Ordering::Relaxed);
+        let opened = open();
+        self.opening.store(false, Ordering::Relaxed);
+        opened
     }
 
     /// Whether a signal has come.

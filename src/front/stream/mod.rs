@@ -188,7 +188,8 @@ impl StreamLoader {
         front + self.buffer.forget(source)
     }
 
-    /// Commits the batch if its first write is as old as [`StreamOptions::max_age`], and says what was done.
+    /// Commits the batch if its first write is as old as [`StreamOptions::max_age`], and says what was done. A batch that
+    /// has failed before is tried again, and what was gathered behind it goes along.
     ///
     /// To be called now and then while no records come, since nothing runs in between; a write does the same.
     ///
@@ -197,7 +198,7 @@ impl StreamLoader {
     /// As [`commit`](StreamLoader::commit).
     pub fn tick(&mut self) -> Result<Option<Receipt>> {
         self.look()?;
-        if self.is_old() { self.commit().map(Some) } else { Ok(None) }
+        if self.is_old() || self.front.is_some() { self.commit().map(Some) } else { Ok(None) }
     }
 
     /// Whether a write at this offset is to be taken in; makes room for it first.
@@ -313,12 +314,16 @@ impl StreamLoader {
         matches!(self.shared.format, Format::Csv(_))
     }
 
-    /// How far a source is, what is buffered included; asks the table where it is not known here.
+    /// How far a source is, what is buffered included; asks the table where it is not known here, and knows it then.
     #[cfg(feature = "kafka")]
     pub(crate) fn reached(&mut self, source: &str) -> Result<Option<u64>> {
         match self.buffer.position(source) {
             Some(position) => Ok(position),
-            None => self.committed(source),
+            None => {
+                let committed = self.committed(source)?;
+                self.buffer.add_source(source, committed);
+                Ok(committed)
+            }
         }
     }
 

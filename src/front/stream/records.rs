@@ -9,9 +9,10 @@ use arrow_array::RecordBatch;
 /// Made by `into()` of a `RecordBatch`, a `String`, a `Vec<u8>`, or a reference to anything that lends its bytes.
 ///
 /// The columns of a record batch become columns of the same type: integers by their width (`UInt64` as `decimal(20,0)`),
-/// `Float32` as `float64`, decimals of up to 38 digits, text, dates, times, timestamps (a zone makes them instants; those
+/// `Float32` as `float64`, decimals of up to 38 digits and no negative scale, text, dates, times, timestamps (a zone makes them instants; those
 /// finer than microseconds are kept as text), `arrow.uuid` and `arrow.json`. Dictionaries count as their values, structs
-/// are taken apart by path, lists are JSON. Other types are refused. A row with a NaN or an infinity is quarantined.
+/// are taken apart by path, lists are JSON. Other types are refused. A row with a NaN, an infinity, or a time that
+/// no calendar has is quarantined, wherever in it the value stands.
 ///
 /// ```
 /// use longshore::StreamRecords;

@@ -5,10 +5,10 @@ use std::io::Write;
 use arrow_array::cast::AsArray;
 use arrow_array::temporal_conversions::{as_datetime, as_time};
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Date64Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type,
-    Int32Type, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Float32Type, Float64Type,
+    Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
+    Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, GenericListArray, OffsetSizeTrait, StructArray};
 use arrow_schema::{DataType, Field, TimeUnit};
@@ -55,10 +55,9 @@ fn values<'a>(field: &Field, array: &'a dyn Array, path: &Path) -> Result<Cell<'
             let array = array.as_primitive::<Float64Type>();
             Box::new(|row, out| double(array.value(row), out))
         }
-        DataType::Decimal128(_, scale @ 0..) => {
-            let (array, scale) = (array.as_primitive::<Decimal128Type>(), *scale as usize);
-            Box::new(move |row, out| out.extend(decimal_text(array.value(row), scale).bytes()))
-        }
+        DataType::Decimal32(_, scale @ 0..) => decimal::<Decimal32Type>(array, *scale as usize),
+        DataType::Decimal64(_, scale @ 0..) => decimal::<Decimal64Type>(array, *scale as usize),
+        DataType::Decimal128(_, scale @ 0..) => decimal::<Decimal128Type>(array, *scale as usize),
         DataType::Utf8 if is_json(field) => {
             let array = array.as_string::<i32>();
             Box::new(|row, out| json(array.value(row), out))
@@ -142,10 +141,20 @@ fn number<'a, T: ArrowPrimitiveType<Native: std::fmt::Display>>(array: &'a dyn A
     Box::new(|row, out| put(out, format_args!("{}", array.value(row))))
 }
 
-/// The shortest text that gives the double back. What JSON has no number for is written as text, so that its row is
-/// quarantined.
+fn decimal<'a, T: ArrowPrimitiveType<Native: Into<i128>>>(array: &'a dyn Array, scale: usize) -> Cell<'a> {
+    let array = array.as_primitive::<T>();
+    Box::new(move |row, out| out.extend(decimal_text(array.value(row).into(), scale).bytes()))
+}
+
+/// The shortest text that gives the double back.
 fn double(value: f64, out: &mut Vec<u8>) {
-    if value.is_finite() { put(out, format_args!("{value:?}")) } else { put(out, format_args!("\"{value}\"")) }
+    if value.is_finite() { put(out, format_args!("{value:?}")) } else { no_value(out, format_args!("Float64: {value}")) }
+}
+
+/// What neither JSON nor a calendar has: it makes the record none, so that it is quarantined with the value in it, into
+/// whatever column it was to go. As a string it would be a value where a column or a list takes strings.
+fn no_value(out: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
+    put(out, format_args!("no value of {what}"));
 }
 
 /// A text as a JSON string.
@@ -174,7 +183,7 @@ fn time<'a, T: ArrowPrimitiveType<Native: Into<i64>>>(array: &'a dyn Array) -> C
     let array = array.as_primitive::<T>();
     Box::new(|row, out| match as_time::<T>(array.value(row).into()) {
         Some(time) => put(out, format_args!("\"{}\"", time.format("%H:%M:%S%.f"))),
-        None => text("a time past the day", out),
+        None => no_value(out, format_args!("{}: {}", T::DATA_TYPE, array.value(row).into())),
     })
 }
 
@@ -184,11 +193,11 @@ fn stamp<'a, T: ArrowPrimitiveType<Native = i64>>(array: &'a dyn Array, zoned: b
     Box::new(move |row, out| moment::<T>(array.value(row), format, out))
 }
 
-/// A moment as text; one that no calendar has is text that no time column takes.
+/// A moment as text, if a calendar has it.
 fn moment<T: ArrowPrimitiveType>(value: i64, format: &str, out: &mut Vec<u8>) {
     match as_datetime::<T>(value) {
         Some(moment) => put(out, format_args!("\"{}\"", moment.format(format))),
-        None => text("a time past the calendar", out),
+        None => no_value(out, format_args!("{}: {value}", T::DATA_TYPE)),
     }
 }
 
@@ -274,9 +283,12 @@ mod tests {
     fn numbers_are_written_so_that_they_come_back() {
         assert_eq!(plain(&UInt64Array::from(vec![u64::MAX])), ["18446744073709551615"]);
         assert_eq!(plain(&Float32Array::from(vec![0.1])), ["0.10000000149011612"]);
-        assert_eq!(plain(&Float64Array::from(vec![-0.0, 1e300, f64::INFINITY])), ["-0.0", "1e300", "\"inf\""]);
+        let infinite = "no value of Float64: inf";
+        assert_eq!(plain(&Float64Array::from(vec![-0.0, 1e300, f64::INFINITY])), ["-0.0", "1e300", infinite]);
         let decimals = Decimal128Array::from(vec![-5, 12_345]).with_precision_and_scale(10, 3).unwrap();
         assert_eq!(plain(&decimals), ["-0.005", "12.345"]);
+        let narrow = Decimal32Array::from(vec![-5]).with_precision_and_scale(9, 2).unwrap();
+        assert_eq!(plain(&narrow), ["-0.05"]);
     }
 
     #[test]
@@ -286,7 +298,8 @@ mod tests {
         let zoned = TimestampSecondArray::from(vec![0]).with_timezone("+02:00");
         assert_eq!(plain(&zoned), ["\"1970-01-01T00:00:00Z\""]);
         assert_eq!(plain(&Date32Array::from(vec![-1])), ["\"1969-12-31\""]);
-        assert_eq!(plain(&Time32SecondArray::from(vec![3_661, 90_000])), ["\"01:01:01\"", "\"a time past the day\""]);
+        let past = "no value of Time32(s): 90000";
+        assert_eq!(plain(&Time32SecondArray::from(vec![3_661, 90_000])), ["\"01:01:01\"", past]);
     }
 
     #[test]

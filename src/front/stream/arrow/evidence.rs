@@ -48,7 +48,9 @@ fn measure(field: &Field, array: &dyn Array, evidence: &mut Evidence) -> Class {
             (evidence.int_digits, evidence.scale) = DOUBLE_DIGITS;
             Class::Frac
         }
-        DataType::Decimal128(precision, scale) => {
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale) => {
             let scale = u32::from(scale.unsigned_abs());
             (evidence.int_digits, evidence.scale) = (u32::from(*precision).saturating_sub(scale), scale);
             Class::Exact
