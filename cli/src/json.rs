@@ -27,12 +27,15 @@ struct DialectJson {
     escape: Escape,
     line_end: LineEnd,
     header: bool,
+    /// Titles and blank lines in front of it, which are no records.
+    lines_before: u64,
 }
 
 fn dialect(format: Option<&Format>) -> Option<DialectJson> {
     let Some(Format::Csv(layout)) = format else { return None };
     let Separators { delimiter, quote, escape, line_end, header } = layout.dialect;
-    Some(DialectJson { delimiter: delimiter.into(), quote: quote.map(char::from), escape, line_end, header })
+    let quote = quote.map(char::from);
+    Some(DialectJson { delimiter: delimiter.into(), quote, escape, line_end, header, lines_before: layout.preamble })
 }
 
 #[derive(Serialize)]

@@ -25,7 +25,7 @@ fn infer_gives_format_dialect_records_columns_quarantined_and_undecided() {
     assert_eq!((&found["format"], &found["records"]), (&json!("csv"), &json!(299)));
     assert_eq!(
         found["dialect"],
-        json!({"delimiter": ",", "quote": "\"", "escape": "doubled", "line_end": "newline", "header": true})
+        json!({"delimiter": ",", "quote": "\"", "escape": "doubled", "line_end": "newline", "header": true, "lines_before": 0})
     );
     let first = &found["columns"][0];
     has(first, &["path", "name", "type", "nullable", "why"]);

@@ -271,8 +271,24 @@ fn found(kind: FieldKind, text: &[u8]) -> Found {
         _ => match value::number(text).map(|number| number.shape) {
             Some(Shape::Int) => "a whole number",
             Some(_) => "a number with a point or an exponent",
-            None => "a text",
+            None => found_in_text(text),
         },
+    }
+}
+
+/// What a text says that is no number by itself.
+fn found_in_text(text: &[u8]) -> Found {
+    let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    if value::date(text).is_some() {
+        "a date"
+    } else if value::timestamp(text).is_some() {
+        "a date with a time"
+    } else if value::day_first(text).is_some() || value::month_first(text).is_some() {
+        "a date in another order"
+    } else if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) {
+        "digits with a zero or a sign in front"
+    } else {
+        "a text"
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Undecided {
 /// Seconds of the years 2000 to 2050, as a whole number that may be an epoch.
 const EPOCH_SECONDS: std::ops::RangeInclusive<i128> = 946_684_800..=2_524_608_000;
 
+/// So many decimal digits a double holds, whatever they are.
+const DOUBLE_DIGITS: u64 = 15;
+
 /// What is open about a column.
 pub(super) fn undecided(column: &Column, evidence: &Evidence) -> Vec<Undecided> {
     let path = column.path.to_string();
@@ -48,13 +51,16 @@ pub(super) fn undecided(column: &Column, evidence: &Evidence) -> Vec<Undecided> 
         Type::Text if within(&[Class::SlashDate, Class::MonthFirst]) => {
             open("a date, month first", text(), "date@month_first");
         }
-        Type::Text if within(&[Class::BooleanWord]) => open("yes and no as words", text(), "boolean@words"),
+        Type::Text if classes.has(Class::BooleanWord) && within(&[Class::BooleanWord, Class::Boolean]) => {
+            open("yes and no as words", text(), "boolean@words")
+        }
         Type::Text if mixes_zones(classes) => {
             open("times with and without a zone", text(), "timestamptz@assume_utc");
         }
         Type::Text if classes.has(Class::Padded) && within(&padded_numbers()) => {
-            let wide = classes.meets(ClassSet::of(&[Class::Int64, Class::IntWide, Class::Exact]));
-            // Of the numbers with blanks it is not known how many digits they have.
+            // Of the numbers with blanks it is not known how many digits they have, only how long they are.
+            let is_long = evidence.bytes().is_some_and(|bytes| bytes.max > DOUBLE_DIGITS);
+            let wide = is_long || classes.meets(ClassSet::of(&[Class::Int64, Class::IntWide, Class::Exact]));
             let exact = format!("decimal(38,{})@trim", evidence.digits().1.min(38));
             open("numbers with blanks around them", text(), if wide { &exact } else { "float64@trim" });
         }

@@ -8,6 +8,9 @@ const DOMINANT: f64 = 0.8;
 /// How many rows with a wrong number of cells may stand before an unmistakable header.
 const RAGGED_TITLES: usize = 5;
 
+/// How many rows of one word may stand in front of the table, of which nothing else says that they are titles.
+const FEW_TITLES: usize = 5;
+
 /// The rows of one reading, and how many cells most of them have.
 pub(super) struct Table<'a> {
     pub(super) head: &'a [u8],
@@ -47,22 +50,28 @@ impl Table<'_> {
     /// have no names, so it is skipped only when a row of names follows, and these name typed columns or the title is of more
     /// than one word.
     ///
-    /// Where the user says that there is no header, the first row is the first record.
+    /// Where the user says that there is no header, the first row is the first record; where he says that there is one, the
+    /// first row that is no comment is the header.
     fn behind_titles(&self, forced: Option<bool>) -> usize {
         if self.width < 2 || forced == Some(false) {
             return 0;
         }
+        if forced == Some(true) {
+            return (0..self.len()).find(|&row| !self.is_comment(row) && !self.is_empty(row)).unwrap_or(0);
+        }
         let is_narrow = |row: usize| self.cells(row).len() != self.width;
-        let plain = (0..self.len()).find(|&row| !(is_narrow(row) && self.is_title(row))).unwrap_or(0);
+        let plain =
+            (0..self.len()).find(|&row| !(is_narrow(row) && self.is_title(row) || self.is_comment(row))).unwrap_or(0);
         let padded = (0..self.len()).find(|&row| !self.is_title(row)).unwrap_or(0);
-        let sure = || self.names_typed_column(padded) || (plain..padded).all(|title| self.is_phrase(title));
+        let sure = || self.names_typed_column(padded) || (plain..padded).all(|title| self.is_sentence(title));
         let is_headed = padded > plain && self.are_names(padded) && sure();
         let mut row = if is_headed { padded } else { plain };
         // A title that happens to hold the delimiter is given away by what follows it: names over typed columns.
         let names = (row..self.len()).take(RAGGED_TITLES).find(|&row| !is_narrow(row));
         if let Some(names) = names
             && names > row
-            && (row..names).all(|title| self.classes(title).all(|class| !class.is_typed()))
+            && (row..names)
+                .all(|title| self.classes(title).all(|class| !class.is_typed()) && !self.could_be_names(title))
             && self.are_names(names)
             && self.names_typed_column(names)
         {
@@ -75,7 +84,7 @@ impl Table<'_> {
     /// own width.
     fn is_title(&self, row: usize) -> bool {
         let cells = self.cells(row);
-        if cells.len() != self.width && cells[0].trimmed(self.head).starts_with(b"#") {
+        if self.is_comment(row) {
             return true;
         }
         let mut filled = cells.iter().map(|cell| cell.trimmed(self.head)).filter(|cell| !cell.is_empty());
@@ -87,9 +96,59 @@ impl Table<'_> {
         }
     }
 
+    /// Whether the rows of one cell in front of the usual ones are titles, rather than a name and the first values of a column
+    /// whose values hold the delimiter now and then.
+    ///
+    /// `is_usual` says that what they would be instead is worse: a column of which all those values are bad rows.
+    pub(super) fn has_titles(&self, titles: usize, is_usual: bool) -> bool {
+        let words = (0..titles).filter(|&row| !self.is_comment(row) && !self.is_phrase(row)).count();
+        let names = (titles..self.len()).find(|&row| self.cells(row).len() == self.width);
+        if words <= FEW_TITLES && names.is_some_and(|row| self.are_names(row) && self.names_typed_column(row)) {
+            return true;
+        }
+        !self.is_prose(titles) && (words == 0 || self.is_set_off(titles) || words <= FEW_TITLES && is_usual)
+    }
+
+    /// Whether a blank line stands before a row.
+    fn is_set_off(&self, row: usize) -> bool {
+        let rows = self.rows.all();
+        rows[row - 1].end < rows[row].start
+    }
+
+    /// Whether a blank follows every delimiter, as in sentences.
+    fn is_prose(&self, from: usize) -> bool {
+        let behind = |row: usize| self.cells(row).iter().skip(1);
+        (from..self.len()).all(|row| behind(row).all(|cell| cell.raw(self.head).starts_with(b" ")))
+    }
+
+    /// Whether a row of another width than the usual is a comment, or the first one says what the delimiter is.
+    fn is_comment(&self, row: usize) -> bool {
+        let (first, rest) = (self.cells(row)[0].trimmed(self.head), &self.cells(row)[1..]);
+        // Spreadsheets know a first line of `sep=;`, which has a cell more under that delimiter.
+        let is_empty = |cell: &Cell| cell.trimmed(self.head).is_empty();
+        let names_delimiter = row == 0 && first.starts_with(b"sep=") && first.len() <= 5 && rest.iter().all(is_empty);
+        names_delimiter || self.cells(row).len() != self.width && first.starts_with(b"#")
+    }
+
+    fn is_empty(&self, row: usize) -> bool {
+        self.cells(row).iter().all(|cell| cell.trimmed(self.head).is_empty())
+    }
+
     /// Whether what a row holds has a blank in it.
     fn is_phrase(&self, row: usize) -> bool {
         self.cells(row).iter().map(|cell| cell.trimmed(self.head)).all(|cell| cell.is_empty() || cell.contains(&b' '))
+    }
+
+    /// Whether it is more than a name of two words: of three, or with a number.
+    fn is_sentence(&self, row: usize) -> bool {
+        let is_long = |cell: &[u8]| memchr::memchr_iter(b' ', cell).count() >= 2 || cell.iter().any(u8::is_ascii_digit);
+        let mut filled = self.cells(row).iter().map(|cell| cell.trimmed(self.head)).filter(|cell| !cell.is_empty());
+        self.is_phrase(row) && filled.all(is_long)
+    }
+
+    /// Whether it holds names of one word each, at least two.
+    fn could_be_names(&self, row: usize) -> bool {
+        self.are_names(row) && self.cells(row).iter().all(|cell| !cell.trimmed(self.head).contains(&b' '))
     }
 
     /// Whether a row with rows below it holds at least two words and nothing else.

@@ -66,6 +66,8 @@ struct Reading {
     rows: Rows,
     /// The usual number of cells.
     width: usize,
+    /// Whether every row has so many, the first included.
+    whole: bool,
     /// How well the dialect fits, from 0 (or one column) to 1.
     score: f64,
     /// Rows with a quote that never closes, and cells with text behind the closing quote.
@@ -130,7 +132,7 @@ impl Search<'_> {
         let usable = |&(byte, _): &(u8, f64)| Some(byte) != base.quote && memchr(byte, self.head).is_some();
         for (delimiter, weight) in DELIMITERS.into_iter().filter(usable).filter(|(byte, _)| *byte != none) {
             let reading = self.read(Dialect { delimiter, ..base }, weight);
-            if reading.score > best.score {
+            if reading.is_better_than(&best) {
                 best = reading;
             }
         }
@@ -182,11 +184,21 @@ impl Search<'_> {
 
     fn read(&self, dialect: Dialect, weight: f64) -> Reading {
         let rows = split::split(self.head, self.complete, &dialect, ROWS);
-        let mut reading =
-            Reading { dialect, rows, width: 1, score: 0.0, flaws: 0, quoted: 0, quoted_rows: 0, typed: 0.0 };
-        let mut regularity = reading.measure_width();
+        let mut reading = Reading {
+            dialect,
+            rows,
+            width: 1,
+            whole: false,
+            score: 0.0,
+            flaws: 0,
+            quoted: 0,
+            quoted_rows: 0,
+            typed: 0.0,
+        };
+        let is_usual = dialect.delimiter == self.named.unwrap_or(b',') || self.options.delimiter.is_some();
+        let mut regularity = reading.measure_width(self.head, is_usual);
         if reading.is_number_column(self.head) {
-            (reading.width, regularity) = (1, 1.0);
+            (reading.width, reading.whole, regularity) = (1, false, 1.0);
         }
         let quality = reading.measure_cells(self.head);
         if reading.width > 1 {
@@ -198,10 +210,26 @@ impl Search<'_> {
 }
 
 impl Reading {
+    /// Whether this is the one to go by. What splits every row alike is not given up for what leaves the first row out: cells
+    /// may hold lists, and their names no delimiter of lists.
+    fn is_better_than(&self, best: &Reading) -> bool {
+        let is_sound = |reading: &Reading| reading.whole && reading.flaws == 0;
+        match (is_sound(self), is_sound(best)) {
+            (true, false) if best.score > 0.0 && best.leaves_first_row_out() => true,
+            (false, true) if self.leaves_first_row_out() => false,
+            _ => self.score > best.score,
+        }
+    }
+
+    fn leaves_first_row_out(&self) -> bool {
+        self.rows.all().first().is_some_and(|first| self.rows.cells(first).len() == 1)
+    }
+
     /// Sets the usual width and returns how regular the rows are, from 0 to 1.
     ///
-    /// Rows of one cell in front are taken for titles; the more of them, the less the rest counts.
-    fn measure_width(&mut self) -> f64 {
+    /// Rows of one cell in front are taken for titles, if they look like some; the more of them, the less the rest counts.
+    /// `is_usual` says that rows of more than one cell would be bad ones if the input had one column.
+    fn measure_width(&mut self, head: &[u8], is_usual: bool) -> f64 {
         let widths: Vec<usize> = self.rows.all().iter().map(|row| self.rows.cells(row).len()).collect();
         let titles = widths.iter().take_while(|width| **width == 1).count();
         let table = &widths[titles..];
@@ -215,7 +243,12 @@ impl Reading {
         if width == 1 || too_few {
             return 1.0;
         }
+        let front = Table { head, rows: &self.rows, width };
+        if titles > 0 && !front.has_titles(titles, is_usual) {
+            return 1.0;
+        }
         self.width = width;
+        self.whole = table.len() == matches && titles == 0 && matches > 1;
         let alike = matches as f64 / table.len() as f64;
         let in_table = table.len() as f64 / (table.len() as f64 + 0.5 * titles as f64);
         let first_row = if titles == 0 && first == width { 1.0 } else { 0.85 };

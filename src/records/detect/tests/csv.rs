@@ -107,6 +107,76 @@ fn titles_and_blank_lines_in_front_are_skipped_and_counted() {
 }
 
 #[test]
+fn titles_of_one_word_are_skipped_where_something_else_says_so() {
+    for (text, names) in [
+        ("Report\nid,name\n1,a\n2,b\n", ["id", "name"]),
+        ("Customers\nname,city\nBob,Rome\nAl,Oslo\n", ["name", "city"]),
+        ("Customers\n\nname;city\nBob;Rome\nAl;Oslo\n", ["name", "city"]),
+        ("All our customers\nname;city\nBob;Rome\nAl;Oslo\n", ["name", "city"]),
+        ("sep=;\nname;city\nBob;Rome\nAl;Oslo\n", ["name", "city"]),
+        ("sep=,\nid,name\n1,a\n2,b\n", ["id", "name"]),
+    ] {
+        assert_eq!(layout(text).columns, names, "{text:?}");
+    }
+}
+
+#[test]
+fn a_column_whose_values_hold_a_delimiter_now_and_then_keeps_its_name_and_all_values() {
+    let late = format!("tags\n{}{}", "red\n".repeat(40), "red|blue\n".repeat(500));
+    let places = format!("place\n{}{}", "Rome\n".repeat(30), "Paris, France\n".repeat(40));
+    for (text, name) in [
+        ("name\nsmith; john\ndoe; jane\n", "name"),
+        ("full name\nsmith; john\ndoe; jane\n", "full name"),
+        ("tags\nred|blue\ngreen|teal\n", "tags"),
+        ("email\nu@x;v@y\nw@x;z@y\n", "email"),
+        ("note\nhello, world\nbye, moon\n", "note"),
+        ("note\na\tb\nc\td\n", "note"),
+        (&late, "tags"),
+        (&places, "place"),
+    ] {
+        let found = layout(text);
+        assert_eq!((found.columns, found.preamble), (vec![name.to_owned()], 0), "{text:?}");
+    }
+}
+
+#[test]
+fn lists_in_the_cells_of_a_regular_table_do_not_take_its_header_away() {
+    for sign in [';', '|', '\t'] {
+        let list = |n: usize| vec!["teal"; n].join(&sign.to_string());
+        for (rows, cells) in [(10, 8), (200, 5), (200, 6)] {
+            let body: String = (0..rows).map(|row| format!("{row},{}\n", list(cells))).collect();
+            let found = layout(&format!("id,vec\n{body}"));
+            assert_eq!(
+                (found.dialect.delimiter, found.columns),
+                (b',', vec!["id".into(), "vec".into()]),
+                "{sign}{cells}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_row_that_can_be_the_header_is_not_taken_for_a_title() {
+    assert_eq!(layout("Full Name,\nBob,Rome\nAl,Oslo\n").columns, ["Full Name", ""]);
+    assert_eq!(layout("name,val\nunknown,missing,\n1,2,\n3,4,\n5,6,\n").columns, ["name", "val"]);
+    assert_eq!(layout("id,score\nn,u,foo\n1,2,3\n4,5,6\n7,8,9\n").columns, ["id", "score"]);
+}
+
+#[test]
+fn where_a_header_is_stated_the_first_row_is_it_whatever_it_looks_like() {
+    let options = FormatOptions { kind: Some(Kind::Csv), header: Some(true), ..FormatOptions::default() };
+    for (text, first) in [
+        ("Sales 2024\nid,name\n1,a\n2,b\n", "Sales 2024"),
+        ("Sales 2024,,\nid,name,x\n1,a,2\n2,b,3\n", "Sales 2024"),
+        ("# made by hand\nid,name\n1,a\n2,b\n", "id"),
+        ("\n\nid,name\n1,a\n2,b\n", "id"),
+    ] {
+        let Ok(Format::Csv(found)) = detect(text.as_bytes(), true, "a.csv", &options) else { panic!("{text}") };
+        assert_eq!(found.columns[0], first, "{text:?}");
+    }
+}
+
+#[test]
 fn where_there_is_no_header_the_first_row_is_a_record_whatever_it_looks_like() {
     let options = FormatOptions { kind: Some(Kind::Csv), header: Some(false), ..FormatOptions::default() };
     for text in ["42\na,1,2\nb,3,4\nc,5,6\n", "Sales\na,1,2\nb,3,4\n", "# x\na,1,2\nb,3,4\n", "a,,\nb,c,d\nb,c,d\n"] {
