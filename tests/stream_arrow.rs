@@ -142,7 +142,9 @@ fn what_json_or_the_calendar_lacks_is_quarantined_wherever_it_stands_and_with_it
     assert_eq!(rows(&mut client), ["(1970-01-01T00:00:00,00:00:01,2.5,[1.5])"]);
     let sql = "SELECT convert_from(raw, 'UTF8') FROM _longshore_quarantine ORDER BY line";
     let raws: Vec<String> = client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect();
-    for (raw, value) in raws.iter().zip(["Float64: NaN", "Timestamp(s): 9223372036854775807", "Time32(s): 90000", "inf"]) {
+    for (raw, value) in
+        raws.iter().zip(["Float64: NaN", "Timestamp(s): 9223372036854775807", "Time32(s): 90000", "inf"])
+    {
         assert!(raw.contains(value), "{raw} has no {value}");
     }
 }

@@ -145,6 +145,62 @@ fn the_view_over_variants_is_let_be_as_long_as_nothing_is_to_be_changed() {
 }
 
 #[test]
+fn a_view_of_another_table_is_let_be_whatever_its_name_and_comment() {
+    let (url, mut client) = database();
+    let ours = "CREATE TABLE other (x integer); CREATE VIEW t__whole AS SELECT x FROM other; \
+                COMMENT ON VIEW t__whole IS 'longshore view: each column with its variant'";
+    client.batch_execute(ours).unwrap();
+    let spare = || Contract::default().rewrite(Rewrite::VariantColumn).large_table(1);
+    batch(&mut open_under(&url, spare()), "{\"v\":1}\n", 1).unwrap();
+    for (nth, record) in ["{\"v\":\"two\"}\n", "{\"v\":3,\"new\":1}\n"].into_iter().enumerate() {
+        let receipt = batch(&mut open_under(&url, spare()), record, nth as u64 + 2).unwrap();
+        assert!(!receipt.altered.iter().any(|sql| sql.contains("VIEW")), "{:?}", receipt.altered);
+    }
+    let shown = "SELECT pg_get_viewdef('t__whole'::regclass) LIKE '%other%'";
+    assert!(client.query_one(shown, &[]).unwrap().get::<_, bool>(0));
+    assert_eq!(count(&mut client, "t"), 3);
+}
+
+#[test]
+fn a_text_column_that_is_widened_keeps_its_collation_and_its_index() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (k varchar(5) COLLATE \"C\" UNIQUE)").unwrap();
+    let of = "SELECT format_type(a.atttypid, a.atttypmod), c.collname::text, pg_relation_filenode('t_k_key') \
+              FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation WHERE attrelid = 't'::regclass AND attnum = 1";
+    let before: u32 = client.query_one(of, &[]).unwrap().get(2);
+    batch(&mut open_under(&url, Contract::default()), "{\"k\":\"much longer\"}\n", 1).unwrap();
+    let row = client.query_one(of, &[]).unwrap();
+    assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), ("text", "C"));
+    assert_eq!(row.get::<_, u32>(2), before, "the index was built anew");
+}
+
+#[test]
+fn a_large_table_is_not_read_for_a_check_where_it_is_not_to_be_rewritten() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (v varchar(3) CHECK (length(v) < 100)); INSERT INTO t VALUES ('a')").unwrap();
+    let spare = Contract::default().rewrite(Rewrite::Quarantine).large_table(1);
+    let receipt = batch(&mut open_under(&url, spare), "{\"v\":\"b\"}\n{\"v\":\"longer\"}\n", 2).unwrap();
+    assert_eq!((receipt.counts, receipt.altered), (counts(2, 1, 1), Vec::new()));
+}
+
+#[test]
+fn a_double_that_becomes_text_or_json_is_the_number_that_was_read() {
+    let (url, mut client) = database();
+    let mut loader = open_under(&url, Contract::default());
+    let numbers = "{\"a\":1e23,\"b\":99E20}\n{\"a\":0.1,\"b\":5e-324}\n{\"a\":-2.5e300,\"b\":1.5}\n";
+    batch(&mut loader, numbers, 3).unwrap();
+    client.batch_execute("INSERT INTO t VALUES ('NaN', 0.25), ('-Infinity', 0.5)").unwrap();
+    batch(&mut loader, "{\"a\":\"x\",\"b\":[1]}\n", 4).unwrap();
+    // As numbers: texts of one number differ.
+    let sql = "SELECT count(*) FROM t WHERE a <> 'x' AND a::float8 IN (1e23, 0.1, -2.5e300, 'NaN', '-Infinity') \
+               AND (a IN ('NaN', '-Infinity') OR a::numeric IN (1e23, 0.1, -2.5e300))";
+    assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, i64>(0), 5);
+    let sql =
+        "SELECT count(*) FROM t WHERE jsonb_typeof(b) = 'number' AND b::numeric IN (99e20, 5e-324, 1.5, 0.25, 0.5)";
+    assert_eq!(client.query_one(sql, &[]).unwrap().get::<_, i64>(0), 5);
+}
+
+#[test]
 fn a_promoted_field_is_shown_by_the_view_over_variants_too() {
     let (url, mut client) = database();
     let open = || {

@@ -95,6 +95,19 @@ fn check_required(table: &ExistingTable, matched: &[Option<usize>]) -> Result<()
     Ok(())
 }
 
+/// A double as something else. The server's shortest text of a double can be another number than the one that was read: `1e23` is
+/// `9.999999999999999e+22` to it. With up to 15 digits it is the one that was read, if that gives the double back.
+fn double_as(name: &str, of: impl Fn(&str) -> String) -> String {
+    let exact = format!("{name}::numeric");
+    format!(
+        " USING CASE WHEN abs({name}) < 'Infinity' THEN CASE WHEN {exact}::float8 = {name} AND {exact} <> \
+         {name}::text::numeric THEN {} ELSE {} END ELSE {} END",
+        of(&exact),
+        of(name),
+        of(name),
+    )
+}
+
 /// The parts of `ALTER TABLE` found so far.
 #[derive(Debug, Default)]
 struct Changes {
@@ -159,17 +172,24 @@ impl Changes {
     fn widen(&mut self, column: &Column, existing: &ExistingColumn, to: &PgType) {
         let name = identifier(&existing.name);
         let using = match (&existing.ty, to) {
-            (PgType::Text | PgType::Varchar(_), _) => String::new(),
+            // Without its collation keys would be equal that were not, and indexes be built anew.
+            (PgType::Text | PgType::Varchar(_), _) => {
+                existing.collation.as_ref().map_or_else(String::new, |collation| format!(" COLLATE {collation}"))
+            }
+            (PgType::Float8, PgType::Text) => double_as(&name, |number| format!("{number}::text")),
+            (PgType::Float8, PgType::Jsonb) => double_as(&name, |number| format!("to_jsonb({number})")),
+            (PgType::Float8, PgType::Json) => double_as(&name, |number| format!("to_json({number})")),
             (_, PgType::Text) => format!(" USING {name}::text"),
             (_, PgType::Jsonb) => format!(" USING to_jsonb({name})"),
             (_, PgType::Json) => format!(" USING to_json({name})"),
             _ => String::new(),
         };
-        self.parts.push(Part {
-            class: class_of(&existing.ty, to),
-            sql: format!("ALTER COLUMN {name} TYPE {to}{using}"),
-            why: format!("`{}` is {}, and `{}` is {}", existing.name, existing.ty, column.path, data_type(column)),
-        });
+        let why = format!("`{}` is {}, and `{}` is {}", existing.name, existing.ty, column.path, data_type(column));
+        let (class, why) = match class_of(&existing.ty, to) {
+            Class::MetadataOnly if existing.checked => (Class::Rewrite, format!("{why}; a CHECK reads all rows again")),
+            class => (class, why),
+        };
+        self.parts.push(Part { class, sql: format!("ALTER COLUMN {name} TYPE {to}{using}"), why });
     }
 
     /// A column of the data that the table does not have.

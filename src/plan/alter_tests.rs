@@ -11,6 +11,8 @@ fn existing(name: &str, ty: PgType) -> ExistingColumn {
         generated: false,
         comment: None,
         used_by_view: false,
+        collation: None,
+        checked: false,
     }
 }
 

@@ -66,6 +66,10 @@ pub struct ExistingColumn {
     /// Whether something depends on it so that its type cannot be changed: a view, a rule, a constraint for which there is
     /// no other type.
     pub used_by_view: bool,
+    /// A collation other than that of its type, quoted. Another type has it too.
+    pub collation: Option<String>,
+    /// Whether a CHECK names it: with another type every row is checked again.
+    pub checked: bool,
 }
 
 /// A table that is there already.

@@ -160,6 +160,8 @@ fn evolved() -> Plan {
         generated: false,
         comment: None,
         used_by_view: false,
+        collation: None,
+        checked: false,
     };
     let columns = vec![
         existing("_id", PgType::Text),

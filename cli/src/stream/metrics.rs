@@ -178,9 +178,11 @@ impl Metrics {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}.tmp", std::process::id()));
         let unfinished = PathBuf::from(name);
-        std::fs::write(&unfinished, classic(&self.text())).and_then(|()| std::fs::rename(&unfinished, path)).inspect_err(|_| {
-            let _ = std::fs::remove_file(&unfinished);
-        })
+        std::fs::write(&unfinished, classic(&self.text()))
+            .and_then(|()| std::fs::rename(&unfinished, path))
+            .inspect_err(|_| {
+                let _ = std::fs::remove_file(&unfinished);
+            })
     }
 
     fn serve(&self, listener: &TcpListener) {
@@ -233,7 +235,10 @@ fn classic(text: &str) -> String {
     let renamed = known.map(|line| {
         let name = name_of(line, "# TYPE ").or_else(|| name_of(line, "# HELP "));
         let counter = name.filter(|name| counters.contains(name));
-        counter.map_or_else(|| format!("{line}\n"), |name| format!("{}\n", line.replacen(&name, &format!("{name}_total"), 1)))
+        counter.map_or_else(
+            || format!("{line}\n"),
+            |name| format!("{}\n", line.replacen(&name, &format!("{name}_total"), 1)),
+        )
     });
     renamed.collect()
 }
@@ -309,7 +314,9 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
         assert!(!text.contains("# EOF") && !text.contains("# UNIT"), "{text}");
-        assert!(metrics.text().contains("# TYPE longshore_records_read counter") && metrics.text().ends_with("# EOF\n"));
+        assert!(
+            metrics.text().contains("# TYPE longshore_records_read counter") && metrics.text().ends_with("# EOF\n")
+        );
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing unfinished is left");
     }
 }

@@ -105,6 +105,8 @@ mod tests {
             generated: false,
             comment: Some(comment_of(&if *name == "_overflow" { Path::overflow() } else { Path::new([*name]) })),
             used_by_view: false,
+            collation: None,
+            checked: false,
         };
         ExistingTable { columns: names.iter().map(column).collect(), slots: names.len(), has_rows: true }
     }

@@ -143,6 +143,8 @@ mod tests {
             generated: false,
             comment: Some(comment_of(&Path::new(["rare"]))),
             used_by_view: false,
+            collation: None,
+            checked: false,
         };
         let table = ExistingTable { columns: vec![column], slots: 1, has_rows: true };
         let input = "{\"rare\":{\"z\":1}}\n";

@@ -39,6 +39,8 @@ mod tests {
             generated: false,
             comment: None,
             used_by_view: false,
+            collation: None,
+            checked: false,
         };
         let columns: Vec<_> = there.iter().map(existing).collect();
         let table = ExistingTable { slots: columns.len(), columns, has_rows: true };

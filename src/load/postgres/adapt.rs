@@ -137,7 +137,7 @@ impl PostgresStream {
             }
             // Only without the view is it known what else uses the columns.
             client.batch_execute(SAVEPOINT).map_err(refused)?;
-            match view.drop(client)? {
+            match view.drop(client, oid)? {
                 true => existing = catalog::read(client, oid, table)?,
                 // Somebody's own view shows it: what it shows stays as it is.
                 false => {

@@ -25,10 +25,14 @@ SELECT a.attname::text, b.oid, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a
                     AND EXISTS (SELECT FROM pg_attrdef e WHERE e.oid = d.objid AND e.adnum <> a.attnum))
     ) OR EXISTS (
         SELECT FROM pg_partitioned_table p WHERE p.partrelid = a.attrelid AND a.attnum = ANY (p.partattrs)
-    ) OR t.typtype = 'd'
+    ) OR t.typtype = 'd',
+    CASE WHEN a.attcollation <> b.typcollation THEN quote_ident(n.nspname) || '.' || quote_ident(l.collname) END,
+    EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'c' AND a.attnum = ANY (k.conkey))
 FROM pg_attribute a
     JOIN pg_type t ON t.oid = a.atttypid
     JOIN pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+    LEFT JOIN pg_collation l ON l.oid = a.attcollation
+    LEFT JOIN pg_namespace n ON n.oid = l.collnamespace
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum";
 
@@ -154,6 +158,8 @@ pub(super) fn table_of(columns: &[Row], rest: &Row) -> ExistingTable {
         generated: row.get(7),
         comment: row.get(8),
         used_by_view: row.get(9),
+        collation: row.get(10),
+        checked: row.get(11),
     });
     let slots = usize::try_from(rest.get::<_, i16>(0)).unwrap_or_default();
     ExistingTable { columns: columns.collect(), slots, has_rows: rest.get(1) }

@@ -161,6 +161,8 @@ mod tests {
             generated: false,
             comment: None,
             used_by_view: false,
+            collation: None,
+            checked: false,
         };
         ExistingTable { columns: columns.iter().map(column).collect(), slots: columns.len(), has_rows: true }
     }

@@ -120,7 +120,7 @@ fn promote(
     let mut view = View::over(table, &existing).filter(|_| !statements.is_empty());
     if let Some(over) = &view {
         client.batch_execute("SAVEPOINT longshore_view").map_err(refused)?;
-        if !over.drop(client)? {
+        if !over.drop(client, oid)? {
             // Somebody's own view shows it, so it stays as it is.
             client.batch_execute("ROLLBACK TO SAVEPOINT longshore_view").map_err(refused)?;
             view = None;

@@ -88,14 +88,19 @@ impl View {
 
     /// The view over a table.
     pub(super) fn of(table: &TableName) -> View {
-        let view = table.beside(with_end(&table.name, VIEW_ENDS));
-        View { table: table.clone(), view }
+        let name = &table.name;
+        let mut view = with_end(name, VIEW_ENDS);
+        // Tables whose long names begin alike have a view each.
+        if !view.starts_with(&**name) {
+            view = with_end(name, &format!("_{}{VIEW_ENDS}", &blake3::hash(name.as_bytes()).to_hex()[..8]));
+        }
+        View { table: table.clone(), view: table.beside(view) }
     }
 
     /// Drops the view, if it is ours: while it is there, no column can be altered. False if something else uses it, and the
     /// transaction is to go back to before.
-    pub(super) fn drop(&self, client: &mut Client) -> Result<bool> {
-        if !self.is_ours(client)? {
+    pub(super) fn drop(&self, client: &mut Client, oid: u32) -> Result<bool> {
+        if !self.is_ours(client, oid)? {
             return Ok(true);
         }
         match client.batch_execute(&format!("DROP VIEW {}", self.view)) {
@@ -151,13 +156,21 @@ impl View {
         format!("CREATE VIEW {} AS SELECT {} FROM {}", self.view, shown.join(", "), self.table)
     }
 
-    fn is_ours(&self, client: &mut Client) -> Result<bool> {
+    /// Whether the view is ours, and shows the table with this number.
+    fn is_ours(&self, client: &mut Client, oid: u32) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                   JOIN pg_rewrite r ON r.ev_class = c.oid \
+                   JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid \
                    WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'v' \
-                   AND obj_description(c.oid, 'pg_class') = $3)";
+                   AND obj_description(c.oid, 'pg_class') = $3 \
+                   AND d.refclassid = 'pg_class'::regclass AND d.refobjid = $4)";
         let schema = self.view.schema.as_deref().unwrap_or_default();
-        let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 3] =
-            [(&schema, SqlType::TEXT), (&self.view.name, SqlType::TEXT), (&VIEW_COMMENT, SqlType::TEXT)];
+        let parameters: [(&(dyn ::postgres::types::ToSql + Sync), SqlType); 4] = [
+            (&schema, SqlType::TEXT),
+            (&self.view.name, SqlType::TEXT),
+            (&VIEW_COMMENT, SqlType::TEXT),
+            (&oid, SqlType::OID),
+        ];
         let row = client.query_typed_one(sql, &parameters);
         Ok(row.map_err(|error| failed("reading the catalog", &error))?.get(0))
     }
@@ -166,6 +179,14 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_whose_long_names_begin_alike_have_a_view_each_and_its_name_fits() {
+        let of = |name: String| View::of(&TableName { schema: None, name }).view.name;
+        let (one, other) = (of("x".repeat(60) + "1"), of("x".repeat(60) + "2"));
+        assert!(one != other && one.len() <= NAME_LIMIT && one.ends_with(VIEW_ENDS), "{one} {other}");
+        assert_eq!(of("t".into()), "t__whole");
+    }
 
     #[test]
     fn a_variant_is_no_field_and_its_name_fits() {

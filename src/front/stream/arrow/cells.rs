@@ -148,7 +148,11 @@ fn decimal<'a, T: ArrowPrimitiveType<Native: Into<i128>>>(array: &'a dyn Array, 
 
 /// The shortest text that gives the double back.
 fn double(value: f64, out: &mut Vec<u8>) {
-    if value.is_finite() { put(out, format_args!("{value:?}")) } else { no_value(out, format_args!("Float64: {value}")) }
+    if value.is_finite() {
+        put(out, format_args!("{value:?}"))
+    } else {
+        no_value(out, format_args!("Float64: {value}"))
+    }
 }
 
 /// What neither JSON nor a calendar has: it makes the record none, so that it is quarantined with the value in it, into
