@@ -189,7 +189,10 @@ fn evolved_redshift() -> RedshiftEvolution {
         RedshiftColumn::new("total", RedshiftType::Bigint),
         RedshiftColumn::new("gift", RedshiftType::Boolean),
         RedshiftColumn::new("items", RedshiftType::Double),
-        RedshiftColumn::new("_longshore_old_0123456789abcdef", RedshiftType::Integer),
+        RedshiftColumn {
+            comment: Some("longshore: replaced".to_owned()),
+            ..RedshiftColumn::new("_longshore_old_0123456789abcdef", RedshiftType::Integer)
+        },
     ];
     let options = RedshiftEvolve::default().with_impossible(Impossible::Variant);
     let table = RedshiftTable { columns };

@@ -160,6 +160,9 @@ fn hint(code: &str, refusal: &DbError) -> Option<&'static str> {
         "28P01" | "28000" => "check user and password; without one in the URL, PGPASSWORD is used",
         "3D000" => "create the database first, or check its name in the URL",
         "3F000" => "create the schema first, or check its name",
+        "2BP01" => {
+            "a column that is to become of another type is used by something: drop that (a view), load, and make it anew"
+        }
         "42501" => "grant the user CREATE on the schema, and SELECT, INSERT, UPDATE and DELETE on the table",
         _ if text.contains("S3ServiceException") || text.contains("not authorized") => {
             "let the cluster's role read the staging prefix, and check that the bucket is in the cluster's region"

@@ -90,7 +90,10 @@ impl Script<'_> {
             inside.iter().for_each(|planned| statement(&mut script, &planned.sql));
             statement(&mut script, "COMMIT");
         }
-        self.plan.cleanup.iter().for_each(|planned| statement(&mut script, &planned.sql));
+        if !self.plan.cleanup.is_empty() {
+            script.push_str("-- All is changed. What an earlier version left is dropped, unless a view uses it.\n");
+            self.plan.cleanup.iter().for_each(|planned| statement(&mut script, &planned.sql));
+        }
         Some(script)
     }
 

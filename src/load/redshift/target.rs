@@ -163,7 +163,7 @@ impl Target for RedshiftTarget {
         load.sql = load.sql.with_longest(&staged.longest);
         let counts = self.copy(&mut load, &staged, read)?;
         for statement in &load.plan.cleanup {
-            // A column that was replaced is in nobody's way; the next load plans its removal again.
+            // What an earlier version left is in nobody's way; the next load plans its removal again.
             if let Err(failure) = load.session.run("dropping a column that was replaced", &statement.sql) {
                 tracing::info!(error = %failure.error, "a column that was replaced stays for now");
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::catalog::{RedshiftColumn, RedshiftTable, RedshiftType};
 use super::fit::{Decode, Fit, fit_into, natural};
-use super::steps::{Step, leftover_of, statements, swapped};
+use super::steps::{Step, drop_leftover, is_leftover, statements, swapped};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::plan::create::check_length;
 use crate::plan::dialect::MAX_COLUMNS;
@@ -91,8 +91,8 @@ pub struct RedshiftFitted {
 pub struct RedshiftEvolution {
     /// The changes. First those that may not run in a transaction, each by itself; the others belong into the load's.
     pub plan: Plan,
-    /// What is left behind by columns that were replaced, by this plan or one before it: to be run after the commit,
-    /// each by itself. A failure harms nothing, and the next plan has it again.
+    /// Drops what an earlier version has left of columns that it replaced: to be run after the commit, each by itself. A
+    /// failure harms nothing, and the next plan has it again.
     pub cleanup: Plan,
     /// How each column of the schema is decoded and written once the plan has run, in the schema's order.
     pub columns: Vec<RedshiftFitted>,
@@ -102,8 +102,8 @@ pub struct RedshiftEvolution {
 ///
 /// A column is known again as in Postgres: by the source path in its comment, else by its name. A `VARCHAR` is widened in
 /// place, outside of the transaction; a column that the table lacks is added, one a statement. Any other widening adds
-/// a column, copies into it, and gives it the name of the old one, all in the load's transaction: a crash leaves the
-/// table as it was. The old column, then named `_longshore_old_…`, is dropped after the commit.
+/// a column, copies into it, drops the old one and gives its name to the new one, all in the load's transaction: a crash
+/// leaves the table as it was, and so does a view that uses the old column.
 ///
 /// ```
 /// use longshore::plan::{RedshiftColumn, RedshiftEvolve, RedshiftTable, RedshiftType, TableName, evolve_redshift};
@@ -131,8 +131,7 @@ pub fn evolve_redshift(
     options: &RedshiftEvolve,
 ) -> Result<RedshiftEvolution> {
     // What an earlier plan left behind is nobody's column.
-    let live: Vec<&RedshiftColumn> =
-        table.columns.iter().filter(|column| leftover_of(&column.name).is_none()).collect();
+    let (leftovers, live): (Vec<_>, Vec<_>) = table.columns.iter().partition(|column| is_leftover(column));
     let known: Vec<Known<'_>> = live.iter().map(|c| Known { name: &c.name, comment: c.comment.as_deref() }).collect();
     let matched = match_columns(schema, &known);
     check_required(&live, &matched)?;
@@ -144,11 +143,10 @@ pub fn evolve_redshift(
             None => changes.add(column, &column.name.to_ascii_lowercase().replace('\\', "_")),
         });
     }
-    let leftovers = table.columns.iter().filter(|column| leftover_of(&column.name).is_some());
-    let leftovers: Vec<&str> = leftovers.map(|column| column.name.as_str()).collect();
     check_count(table.columns.len(), &changes.steps)?;
     changes.warn_of_width(table, &columns);
-    let (plan, cleanup) = statements(&changes.steps, &leftovers, name);
+    let plan = statements(&changes.steps, table, name);
+    let cleanup = leftovers.iter().map(|column| drop_leftover(name, &column.name)).collect();
     check_length(&plan, Dialect::Redshift)?;
     Ok(RedshiftEvolution {
         plan: Plan { statements: plan, warnings: changes.warnings },

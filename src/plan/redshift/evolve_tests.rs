@@ -59,36 +59,35 @@ fn a_varchar_that_cannot_grow_in_place_is_replaced_or_keeps_its_limit() {
 #[test]
 fn any_other_widening_adds_copies_and_swaps_in_the_loads_transaction() {
     let evolution = one(RedshiftType::Integer, data("c", Type::Int64, 19), &RedshiftEvolve::default()).unwrap();
-    let tag = &sql(&evolution)[2].split("_longshore_old_").nth(1).unwrap()[..16];
+    let tag = &sql(&evolution)[0].split("_longshore_new_").nth(1).unwrap()[..16];
     let expected = [
         format!("ALTER TABLE \"t\" ADD COLUMN \"_longshore_new_{tag}\" BIGINT"),
         format!("UPDATE \"t\" SET \"_longshore_new_{tag}\" = CAST(\"c\" AS BIGINT)"),
-        format!("ALTER TABLE \"t\" RENAME COLUMN \"c\" TO \"_longshore_old_{tag}\""),
+        "ALTER TABLE \"t\" DROP COLUMN \"c\"".to_owned(),
         format!("ALTER TABLE \"t\" RENAME COLUMN \"_longshore_new_{tag}\" TO \"c\""),
-        format!("COMMENT ON COLUMN \"t\".\"_longshore_old_{tag}\" IS 'longshore: replaced'"),
         "COMMENT ON COLUMN \"t\".\"c\" IS 'longshore path: [\"c\"]'".to_owned(),
     ];
     assert_eq!(sql(&evolution), expected);
     assert!(evolution.plan.statements.iter().all(|statement| statement.in_transaction));
     assert!(evolution.plan.statements[..4].iter().all(|statement| statement.class == Class::AddCopySwap));
-    let drop = &evolution.cleanup.statements[0];
-    assert_eq!(drop.sql, format!("ALTER TABLE \"t\" DROP COLUMN \"_longshore_old_{tag}\""));
-    assert!(!drop.in_transaction);
+    assert!(evolution.cleanup.is_empty(), "nothing is left behind");
     assert_eq!(evolution.columns[0].column.ty, Type::Int64);
 }
 
+fn commented(name: &str, comment: &str) -> RedshiftColumn {
+    RedshiftColumn { comment: Some(comment.to_owned()), ..RedshiftColumn::new(name, RedshiftType::Integer) }
+}
+
 #[test]
-fn what_an_earlier_plan_left_behind_is_found_by_its_name() {
+fn what_an_earlier_version_left_behind_is_found_by_its_name_and_its_comment() {
     let options = RedshiftEvolve::default();
-    let first = one(RedshiftType::Integer, data("c", Type::Int64, 19), &options).unwrap();
-    let old = first.cleanup.statements[0].sql.split('"').nth(3).unwrap().to_owned();
-    let table = |ty| vec![RedshiftColumn::new(old.clone(), RedshiftType::Integer), RedshiftColumn::new("c", ty)];
-    let again = of(table(RedshiftType::Bigint), vec![data("c", Type::Int64, 19)], &options).unwrap();
-    assert!(again.plan.is_empty(), "done already: {:?}", sql(&again));
-    assert_eq!(again.cleanup, first.cleanup, "dropped once more, since it is still there");
-    let further = of(table(RedshiftType::Bigint), vec![data("c", Type::Text, 30)], &options).unwrap();
-    assert_eq!(sql(&further)[0], format!("ALTER TABLE \"t\" DROP COLUMN \"{old}\""), "the name is needed again");
-    assert_eq!(further.cleanup.statements.len(), 1);
+    let old = commented("_longshore_old_0123456789abcdef", "longshore: replaced");
+    let drop = "ALTER TABLE \"t\" DROP COLUMN \"_longshore_old_0123456789abcdef\"";
+    for ty in [Type::Int16, Type::Int64] {
+        let found = of(vec![old.clone(), commented("c", "mine")], vec![data("c", ty, 19)], &options).unwrap();
+        let dropped: Vec<_> = found.cleanup.statements.iter().map(|drop| (&*drop.sql, drop.in_transaction)).collect();
+        assert_eq!(dropped, [(drop, false)], "whatever else the plan does");
+    }
 }
 
 #[test]

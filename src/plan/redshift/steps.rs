@@ -1,15 +1,18 @@
 //! Changes of a Redshift table as statements, in an order that a crash cannot harm.
 
-use super::catalog::{RedshiftColumn, RedshiftType};
+use super::catalog::{RedshiftColumn, RedshiftTable, RedshiftType};
 use crate::plan::create::comment_on;
 use crate::plan::statement::{Class, Lock, Statement};
 use crate::plan::{Dialect, TableName, identifier};
 
-/// What a column that was replaced is called until it is dropped.
+/// What earlier versions called a column that they had replaced, until it was dropped behind the commit.
 const OLD: &str = "_longshore_old_";
 
-/// What its replacement is called before it has the name.
+/// What a replacement is called before it has the name.
 const NEW: &str = "_longshore_new_";
+
+/// Hexadecimal digits behind it.
+const TAG: usize = 16;
 
 /// One change of one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,16 +36,23 @@ pub(super) fn swapped(existing: &RedshiftColumn, to: &RedshiftType, why: String)
     }
 }
 
-/// The number behind the name of a replaced column, if this is the name of one.
-///
-/// The name alone tells it from all others, so that a plan made after a crash, or by another loader, finds it.
-pub(super) fn leftover_of(name: &str) -> Option<&str> {
-    name.strip_prefix(OLD)
+/// Whether a column is what an earlier version left of one that it replaced, by its name.
+pub(super) fn is_leftover(column: &RedshiftColumn) -> bool {
+    column.name.starts_with(OLD)
 }
 
-/// The same few bytes for the same name, however long it is.
-fn tag(name: &str) -> String {
-    blake3::hash(name.as_bytes()).to_hex()[..16].to_owned()
+/// What the replacement of a column is called meanwhile: the same for the same column, and as no other one of the table.
+fn interim(name: &str, table: &RedshiftTable) -> String {
+    let mut seed = name.to_owned();
+    loop {
+        let hash = blake3::hash(seed.as_bytes()).to_hex();
+        let interim = format!("{NEW}{}", &hash[..TAG]);
+        if table.columns.iter().all(|column| column.name != interim) {
+            return interim;
+        }
+        // No name holds it, so that this is never another column's.
+        seed.push('\0');
+    }
 }
 
 /// An old value as the new type has it, equal to what it was.
@@ -61,10 +71,9 @@ fn copied(existing: &RedshiftColumn, to: &RedshiftType) -> String {
     }
 }
 
-/// The statements: outside of a transaction first, then those for the load's; and what is dropped afterwards.
-pub(super) fn statements(steps: &[Step], leftovers: &[&str], table: &TableName) -> (Vec<Statement>, Vec<Statement>) {
+/// The statements: outside of a transaction first, then those for the load's.
+pub(super) fn statements(steps: &[Step], before: &RedshiftTable, table: &TableName) -> Vec<Statement> {
     let (mut outside, mut inside) = (Vec::new(), Vec::new());
-    let mut cleanup: Vec<Statement> = leftovers.iter().map(|name| drop_column(table, name)).collect();
     for step in steps {
         match step {
             Step::Widen { name, to, why } => outside.push(Statement {
@@ -76,55 +85,44 @@ pub(super) fn statements(steps: &[Step], leftovers: &[&str], table: &TableName) 
                 inside.push(comment_on_column(table, name, comment));
             }
             Step::Swap { name, to, value, comment, why } => {
-                let old = format!("{OLD}{}", tag(name));
-                // An earlier replacement of the same column may still wait to be dropped.
-                if leftovers.contains(&old.as_str()) {
-                    inside.push(Statement { in_transaction: true, ..drop_column(table, &old) });
-                    cleanup.retain(|statement| !statement.sql.contains(&identifier(&old)));
-                }
-                swap(&mut inside, table, name, &old, to, value, comment.as_deref(), why);
-                cleanup.push(drop_column(table, &old));
+                inside.extend(swap(table, (name, &interim(name, before)), (to, value), why));
+                inside.extend(comment.as_ref().map(|comment| comment_on_column(table, name, comment)));
             }
         }
     }
     outside.append(&mut inside);
-    (outside, cleanup)
+    outside
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts of one step")]
-fn swap(
-    statements: &mut Vec<Statement>,
-    table: &TableName,
-    name: &str,
-    old: &str,
-    to: &RedshiftType,
-    value: &str,
-    comment: Option<&str>,
-    why: &str,
-) {
-    let new = format!("{NEW}{}", tag(name));
-    let (quoted, old_name, new_name) = (identifier(name), identifier(old), identifier(&new));
+/// The drop of what an earlier version left of a column that it replaced.
+///
+/// By itself: a view that uses the column must not undo the load.
+pub(super) fn drop_leftover(table: &TableName, name: &str) -> Statement {
+    let change = format!("DROP COLUMN {}", identifier(name));
+    let why = "an earlier version replaced this column";
+    Statement { in_transaction: false, ..alter(table, &change, Class::MetadataOnly, why) }
+}
+
+/// A column that gives way to a copy of itself, which has the name `new` until the old one is gone.
+///
+/// The old one goes in the same transaction. What uses it, a view or a key, is bound to its number and not to its name: it
+/// would go on with the old column, which gets no more values. The server refuses the drop then, and all is as it was.
+fn swap(table: &TableName, (name, new): (&str, &str), (to, value): (&RedshiftType, &str), why: &str) -> [Statement; 4] {
+    let (quoted, new) = (identifier(name), identifier(new));
     let class = Class::AddCopySwap;
-    statements.push(alter(table, &format!("ADD COLUMN {new_name} {to}"), class, why));
-    statements.push(Statement {
-        sql: format!("UPDATE {table} SET {new_name} = {value}"),
+    let copy = Statement {
+        sql: format!("UPDATE {table} SET {new} = {value}"),
         class,
         lock: Some(Lock::AccessExclusive),
         in_transaction: true,
         why: format!("every row's `{name}` is copied"),
-    });
-    statements.push(alter(table, &format!("RENAME COLUMN {quoted} TO {old_name}"), class, "the old column makes room"));
-    statements.push(alter(
-        table,
-        &format!("RENAME COLUMN {new_name} TO {quoted}"),
-        class,
-        "the new one takes its place",
-    ));
-    if let Some(comment) = comment {
-        // The path must not lead to the old column any more.
-        statements.push(comment_on_column(table, old, "longshore: replaced"));
-        statements.push(comment_on_column(table, name, comment));
-    }
+    };
+    [
+        alter(table, &format!("ADD COLUMN {new} {to}"), class, why),
+        copy,
+        alter(table, &format!("DROP COLUMN {quoted}"), class, "the old column makes room"),
+        alter(table, &format!("RENAME COLUMN {new} TO {quoted}"), class, "the new one takes its place"),
+    ]
 }
 
 fn alter(table: &TableName, change: &str, class: Class, why: &str) -> Statement {
@@ -140,10 +138,4 @@ fn alter(table: &TableName, change: &str, class: Class, why: &str) -> Statement 
 fn comment_on_column(table: &TableName, name: &str, comment: &str) -> Statement {
     let on = format!("COLUMN {table}.{}", identifier(name));
     comment_on(on, comment, Dialect::Redshift, format!("keeps the source path of `{name}`"))
-}
-
-/// Dropped after the commit and by itself: a view that uses the old column must not undo the load.
-fn drop_column(table: &TableName, name: &str) -> Statement {
-    let change = format!("DROP COLUMN {}", identifier(name));
-    Statement { in_transaction: false, ..alter(table, &change, Class::MetadataOnly, "a column that was replaced") }
 }

@@ -56,10 +56,15 @@ fn a_script_makes_no_text_column_narrower_than_another_one_has_made_it() {
 
 /// A load over a connection that has begun, of one column of text.
 fn begun(warehouse: &Warehouse, id: &str, longest: u64) -> RedshiftTarget {
-    let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
-    let mut target = RedshiftTarget::connect(&url, options(warehouse)).unwrap();
     let mut column = Column::new(Path::new(["s"]), "s", Type::Text);
     column.max_bytes = Some(longest);
+    begun_with(warehouse, id, column)
+}
+
+/// A load over a connection that has begun, of one column.
+pub(crate) fn begun_with(warehouse: &Warehouse, id: &str, column: Column) -> RedshiftTarget {
+    let url = format!("{}?sslmode=disable", warehouse.double.url(&warehouse.database));
+    let mut target = RedshiftTarget::connect(&url, options(warehouse)).unwrap();
     let schema = Schema { columns: vec![column], ..Schema::default() };
     let request = LoadRequest {
         table: "events".into(),

@@ -15,6 +15,7 @@ mod refused;
 mod session;
 mod store;
 mod support;
+mod swaps;
 mod target;
 mod tls;
 #[path = "../../../support/tls_front.rs"]

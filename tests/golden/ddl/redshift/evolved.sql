@@ -17,7 +17,7 @@ ALTER TABLE "analytics"."orders" ADD COLUMN "_longshore_new_99e283419aa915a8" IN
 -- adds, copies, swaps: every row's `customer_id` is copied (locks ACCESS EXCLUSIVE)
 UPDATE "analytics"."orders" SET "_longshore_new_99e283419aa915a8" = CAST("customer_id" AS INTEGER);
 -- adds, copies, swaps: the old column makes room (locks ACCESS EXCLUSIVE)
-ALTER TABLE "analytics"."orders" RENAME COLUMN "customer_id" TO "_longshore_old_99e283419aa915a8";
+ALTER TABLE "analytics"."orders" DROP COLUMN "customer_id";
 -- adds, copies, swaps: the new one takes its place (locks ACCESS EXCLUSIVE)
 ALTER TABLE "analytics"."orders" RENAME COLUMN "_longshore_new_99e283419aa915a8" TO "customer_id";
 -- metadata only: `customer.address.ZIP` is new (locks ACCESS EXCLUSIVE)
@@ -41,7 +41,7 @@ ALTER TABLE "analytics"."orders" ADD COLUMN "_longshore_new_4738f3f4d6e4339e" DE
 -- adds, copies, swaps: every row's `total` is copied (locks ACCESS EXCLUSIVE)
 UPDATE "analytics"."orders" SET "_longshore_new_4738f3f4d6e4339e" = CAST("total" AS DECIMAL(21,2));
 -- adds, copies, swaps: the old column makes room (locks ACCESS EXCLUSIVE)
-ALTER TABLE "analytics"."orders" RENAME COLUMN "total" TO "_longshore_old_4738f3f4d6e4339e";
+ALTER TABLE "analytics"."orders" DROP COLUMN "total";
 -- adds, copies, swaps: the new one takes its place (locks ACCESS EXCLUSIVE)
 ALTER TABLE "analytics"."orders" RENAME COLUMN "_longshore_new_4738f3f4d6e4339e" TO "total";
 -- metadata only: `rate` is new (locks ACCESS EXCLUSIVE)

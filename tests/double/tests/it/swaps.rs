@@ -1,0 +1,81 @@
+//! Columns that give way to wider copies of themselves: what uses them is never left with half of the values.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use longshore::load::{Mode, Prepared, Target};
+use longshore::{Column, ErrorKind, Path, Source, Type};
+
+use crate::changes::begun_with;
+use crate::support::Warehouse;
+use crate::target::{load, loader, numbers, run, script, staged_for_live};
+
+const VALUES: &str = "SELECT n FROM events ORDER BY n";
+const SEEN: &str = "SELECT n FROM seen ORDER BY n";
+
+/// The type of the column `n`.
+fn of_type(warehouse: &Warehouse) -> String {
+    let sql = "SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE \
+               c.relname = 'events' AND a.attname = 'n'";
+    numbers(warehouse, sql).remove(0)
+}
+
+#[test]
+fn a_script_that_replaces_a_column_under_a_view_changes_nothing() {
+    let warehouse = Warehouse::start();
+    run(&mut warehouse.session(), &script(&warehouse, "zero", Mode::Append, "{\"n\":7}\n")).unwrap();
+    warehouse.session().run("CREATE VIEW seen AS SELECT n FROM events");
+    let (changes, load) = staged_for_live(&warehouse, "one", "{\"n\":5000000000,\"new\":1}\n");
+    let changes = changes.expect("n becomes a bigint");
+    let error = run(&mut warehouse.session(), &changes).expect_err("the view would go on with the old column");
+    assert!(error.starts_with("2BP01"), "{error}");
+    assert_eq!((of_type(&warehouse), numbers(&warehouse, SEEN)), ("smallint".to_owned(), vec!["7".to_owned()]));
+    assert_eq!(numbers(&warehouse, "SELECT * FROM events"), ["7"], "no column was added either");
+    run(&mut warehouse.session(), &load).expect_err("the changes were not made");
+
+    warehouse.session().run("DROP VIEW seen");
+    run(&mut warehouse.session(), &changes).unwrap();
+    run(&mut warehouse.session(), &load).unwrap();
+    assert_eq!(numbers(&warehouse, "SELECT * FROM events ORDER BY n"), ["7 -", "5000000000 1"]);
+}
+
+#[test]
+fn a_script_that_replaces_the_column_of_a_key_changes_nothing() {
+    let warehouse = Warehouse::start();
+    warehouse.session().run("CREATE TABLE events (n SMALLINT, other SMALLINT) DISTKEY (n)");
+    warehouse.session().run("INSERT INTO events VALUES (7, 8)");
+    let (changes, _) = staged_for_live(&warehouse, "one", "{\"n\":5000000000}\n");
+    run(&mut warehouse.session(), &changes.unwrap()).expect_err("a DISTKEY cannot be dropped");
+    assert_eq!((of_type(&warehouse), numbers(&warehouse, VALUES)), ("smallint".to_owned(), vec!["7".to_owned()]));
+}
+
+#[test]
+fn a_load_that_replaces_a_column_under_a_view_of_since_loads_nothing_and_says_what_to_do() {
+    let warehouse = Warehouse::start();
+    load(&warehouse, "zero", "{\"n\":7}\n");
+    let mut target = begun_with(&warehouse, "one", Column::new(Path::new(["n"]), "n", Type::Int64));
+    let wide: ArrayRef = Arc::new(Int64Array::from(vec![5_000_000_000]));
+    target.write(Prepared::Batch(RecordBatch::try_from_iter_with_nullable([("n", wide, true)]).unwrap())).unwrap();
+    warehouse.session().run("CREATE VIEW seen AS SELECT n FROM events");
+    let error = target.commit(1).expect_err("the view would go on with the old column");
+    assert_eq!(error.kind(), ErrorKind::Database);
+    assert!(error.hint().unwrap().contains("a view"), "{error:?}");
+    assert_eq!((of_type(&warehouse), numbers(&warehouse, SEEN)), ("smallint".to_owned(), vec!["7".to_owned()]));
+
+    let planned = loader(&warehouse).load_id("one").load(Source::bytes("{\"n\":5000000000}\n")).unwrap_err();
+    assert_eq!(planned.kind(), ErrorKind::Conflict, "a view that is there is seen in time: {planned}");
+    warehouse.session().run("DROP VIEW seen");
+    load(&warehouse, "one", "{\"n\":5000000000}\n");
+    assert_eq!(numbers(&warehouse, VALUES), ["7", "5000000000"]);
+}
+
+#[test]
+fn what_an_earlier_version_left_of_a_column_is_dropped() {
+    let warehouse = Warehouse::start();
+    warehouse.session().run("CREATE TABLE events (n SMALLINT, _longshore_old_0123456789abcdef SMALLINT)");
+    let comment = "'longshore: replaced'";
+    warehouse.session().run(&format!("COMMENT ON COLUMN events._longshore_old_0123456789abcdef IS {comment}"));
+    load(&warehouse, "one", "{\"n\":1}\n");
+    assert_eq!(numbers(&warehouse, "SELECT * FROM events"), ["1"]);
+}
+
