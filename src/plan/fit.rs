@@ -1,6 +1,7 @@
 //! What a warehouse can hold of a schema.
 
 use super::Dialect;
+use super::redshift::RESERVED;
 use crate::schema::names::Names;
 use crate::schema::{Column, Reading, Schema, TimeUnit, Type};
 
@@ -12,10 +13,12 @@ use crate::schema::{Column, Reading, Schema, TimeUnit, Type};
 ///
 /// Names stay as they are wherever the dialect can take them, so that a column has one name in every warehouse. The
 /// others are made again: too long, empty or taken ones, the servers' own (`ctid`, …), and on Redshift, which folds
-/// even quoted names to lower case, also those with ASCII capitals or a backslash (replaced by `_`).
+/// even quoted names to lower case, also those with ASCII capitals or a backslash (replaced by `_`) and those that begin
+/// as longshore's names for columns that it replaces do (`_longshore_old_`, `_longshore_new_`), without the `_` in front.
 pub fn fit(schema: &Schema, dialect: Dialect) -> Schema {
     // Postgres keeps `Id` and `id` apart; if a schema has both, they were wanted.
-    let mut names = Names::new(dialect.name_limit(), dialect == Dialect::Redshift);
+    let reserved = if dialect == Dialect::Redshift { RESERVED } else { &[] };
+    let mut names = Names::new(dialect.name_limit(), dialect == Dialect::Redshift).without(reserved);
     let columns = schema.columns.iter().map(|column| {
         let wanted = match dialect {
             Dialect::Postgres => column.name.clone(),
@@ -118,5 +121,22 @@ mod tests {
             ("userid", &["a_b", "ctid_", "select"].map(String::from)[..])
         );
         assert!(redshift[1].starts_with("userid_") && redshift[1].len() == 15, "{redshift:?}");
+    }
+
+    #[test]
+    fn on_redshift_no_field_is_called_as_a_column_that_is_being_replaced() {
+        let names = |dialect| {
+            let wanted = ["_longshore_old_price", "longshore_old_price", "_Longshore_New_x", "_longshore_older"];
+            let columns = wanted.iter().map(|name| Column::new(Path::new([*name]), *name, Type::Text)).collect();
+            let fitted = fit(&Schema { columns, ..Schema::default() }, dialect).columns;
+            fitted.into_iter().map(|column| column.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Dialect::Postgres)[0], "_longshore_old_price");
+        let redshift = names(Dialect::Redshift);
+        assert_eq!(
+            (&*redshift[0], &redshift[2..]),
+            ("longshore_old_price", &["longshore_new_x", "_longshore_older"].map(String::from)[..])
+        );
+        assert!(redshift[1].starts_with("longshore_old_price_"), "{redshift:?}");
     }
 }

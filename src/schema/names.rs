@@ -83,11 +83,18 @@ pub(crate) struct Names {
     limit: usize,
     fold: bool,
     taken: FxHashSet<String>,
+    /// Beginnings that no claimed name has; each begins with `_`.
+    reserved: &'static [&'static str],
 }
 
 impl Names {
     pub(crate) fn new(limit: usize, fold: bool) -> Self {
-        Names { limit: limit.max(LEAST_LIMIT), fold, taken: FxHashSet::default() }
+        Names { limit: limit.max(LEAST_LIMIT), fold, taken: FxHashSet::default(), reserved: &[] }
+    }
+
+    /// The same without names that begin with one of these: they lose the `_` in front.
+    pub(crate) fn without(self, reserved: &'static [&'static str]) -> Self {
+        Names { reserved, ..self }
     }
 
     /// Keeps others from claiming a name that is there already.
@@ -104,6 +111,10 @@ impl Names {
         }
         if SYSTEM.contains(&self.key(&name).as_str()) {
             name.push('_');
+        }
+        let key = self.key(&name);
+        if self.reserved.iter().any(|reserved| key.starts_with(reserved)) {
+            name.remove(0);
         }
         if altered || name.len() > self.limit || self.taken.contains(&self.key(&name)) {
             let plain = stem(&name, self.limit - SUFFIX).to_owned();

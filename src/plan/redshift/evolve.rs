@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::catalog::{RedshiftColumn, RedshiftTable, RedshiftType};
 use super::fit::{Decode, Fit, fit_into, natural};
-use super::steps::{Step, drop_leftover, is_leftover, statements, swapped};
+use super::steps::{RESERVED, Step, drop_leftover, is_leftover, statements, swapped};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::plan::create::check_length;
 use crate::plan::dialect::MAX_COLUMNS;
@@ -156,7 +156,7 @@ pub fn evolve_redshift(
 }
 
 fn names(table: &RedshiftTable) -> Names {
-    let mut names = Names::new(Dialect::Redshift.name_limit(), true);
+    let mut names = Names::new(Dialect::Redshift.name_limit(), true).without(RESERVED);
     table.columns.iter().for_each(|column| names.reserve(&column.name));
     names
 }

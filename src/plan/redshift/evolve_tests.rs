@@ -91,6 +91,36 @@ fn what_an_earlier_version_left_behind_is_found_by_its_name_and_its_comment() {
 }
 
 #[test]
+fn a_column_that_is_called_as_what_was_left_behind_is_its_owners() {
+    let options = RedshiftEvolve::default();
+    for (name, comment) in [
+        ("_longshore_old_price", comment_of(&Path::new(["_longshore_old_price"]))),
+        ("_longshore_old_price", "longshore: replaced".to_owned()),
+        ("_longshore_old_0123456789abcdef", comment_of(&Path::new(["_longshore_old_0123456789abcdef"]))),
+        ("_longshore_old_0123456789abcdef", String::new()),
+        ("_longshore_old_0123456789ABCDEF", "longshore: replaced".to_owned()),
+        ("_longshore_old_0123456789abcdef0", "longshore: replaced".to_owned()),
+    ] {
+        let table = vec![commented("id", ""), commented(name, &comment)];
+        let found = of(table, vec![data("id", Type::Int16, 1), data(name, Type::Int16, 1)], &options).unwrap();
+        assert!(found.plan.is_empty() && found.cleanup.is_empty(), "{name} {comment}: {:?}", sql(&found));
+        assert_eq!(found.columns[1].column.name, name, "{comment}");
+    }
+}
+
+#[test]
+fn no_new_column_is_called_as_what_stands_in_for_another_one() {
+    let options = RedshiftEvolve::default();
+    let first = one(RedshiftType::Integer, data("c", Type::Int64, 19), &options).unwrap();
+    let taken = sql(&first)[0].split('"').nth(3).unwrap().to_owned();
+    let new = vec![data("c", Type::Int64, 19), data("_longshore_new_x", Type::Int64, 19)];
+    let table = vec![commented("c", ""), commented(&taken, "")];
+    let found = of(table, new, &options).unwrap();
+    assert!(sql(&found)[0].contains("ADD COLUMN \"_longshore_new_") && !sql(&found)[0].contains(&taken));
+    assert_eq!(found.columns[1].column.name, "longshore_new_x");
+}
+
+#[test]
 fn every_widening_keeps_every_old_value() {
     use RedshiftType as R;
     let decimal = |precision, scale| Type::Decimal { precision, scale };

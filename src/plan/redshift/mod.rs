@@ -7,3 +7,4 @@ mod steps;
 
 pub use catalog::{RedshiftColumn, RedshiftTable, RedshiftType};
 pub use evolve::{Impossible, RedshiftEvolution, RedshiftEvolve, RedshiftFitted, evolve_redshift};
+pub(in crate::plan) use steps::RESERVED;

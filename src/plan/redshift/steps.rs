@@ -11,7 +11,13 @@ const OLD: &str = "_longshore_old_";
 /// What a replacement is called before it has the name.
 const NEW: &str = "_longshore_new_";
 
-/// Hexadecimal digits behind it.
+/// What earlier versions left as the comment of a column that they had replaced, so that no path led to it.
+const REPLACED: &str = "longshore: replaced";
+
+/// Beginnings of names that no column for a field gets.
+pub(in crate::plan) const RESERVED: &[&str] = &[OLD, NEW];
+
+/// Hexadecimal digits behind them.
 const TAG: usize = 16;
 
 /// One change of one column.
@@ -36,9 +42,13 @@ pub(super) fn swapped(existing: &RedshiftColumn, to: &RedshiftType, why: String)
     }
 }
 
-/// Whether a column is what an earlier version left of one that it replaced, by its name.
+/// Whether a column is what an earlier version left of one that it replaced.
+///
+/// The name alone does not tell: a field may be called so, and what is taken for a leftover is dropped. So the comment has to
+/// be ours too. A leftover without one, of a column that had none, stays until somebody drops it.
 pub(super) fn is_leftover(column: &RedshiftColumn) -> bool {
-    column.name.starts_with(OLD)
+    let is_tag = |tag: &str| tag.len() == TAG && tag.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    column.name.strip_prefix(OLD).is_some_and(is_tag) && column.comment.as_deref() == Some(REPLACED)
 }
 
 /// What the replacement of a column is called meanwhile: the same for the same column, and as no other one of the table.

@@ -1,4 +1,5 @@
-//! Columns that give way to wider copies of themselves: what uses them is never left with half of the values.
+//! Columns that give way to wider copies of themselves: what uses them is never left with half of the values, and what is
+//! only called like them is never dropped.
 
 use std::sync::Arc;
 
@@ -67,6 +68,31 @@ fn a_load_that_replaces_a_column_under_a_view_of_since_loads_nothing_and_says_wh
     warehouse.session().run("DROP VIEW seen");
     load(&warehouse, "one", "{\"n\":5000000000}\n");
     assert_eq!(numbers(&warehouse, VALUES), ["7", "5000000000"]);
+}
+
+#[test]
+fn a_field_that_is_called_as_a_replaced_column_keeps_its_values() {
+    let records = |id: u8| format!("{{\"id\":{id},\"_longshore_old_price\":5}}\n");
+    let warehouse = Warehouse::start();
+    run(&mut warehouse.session(), &script(&warehouse, "one", Mode::Append, &records(1))).unwrap();
+    let (changes, second) = staged_for_live(&warehouse, "two", &records(2));
+    assert_eq!(changes, None);
+    run(&mut warehouse.session(), &second).unwrap();
+    load(&warehouse, "three", &records(3));
+    let rows = numbers(&warehouse, "SELECT id, longshore_old_price FROM events ORDER BY id");
+    assert_eq!(rows, ["1 5", "2 5", "3 5"]);
+
+    // A table that an earlier version made.
+    let warehouse = Warehouse::start();
+    warehouse.session().run("CREATE TABLE events (id SMALLINT, _longshore_old_price SMALLINT)");
+    let comment = "'longshore path: [\"_longshore_old_price\"]'";
+    warehouse.session().run(&format!("COMMENT ON COLUMN events._longshore_old_price IS {comment}"));
+    load(&warehouse, "one", &records(1));
+    let (changes, second) = staged_for_live(&warehouse, "two", "{\"id\":70000,\"_longshore_old_price\":5}\n");
+    run(&mut warehouse.session(), &changes.expect("id is to be widened")).unwrap();
+    run(&mut warehouse.session(), &second).unwrap();
+    let rows = numbers(&warehouse, "SELECT id, _longshore_old_price FROM events ORDER BY id");
+    assert_eq!(rows, ["1 5", "70000 5"]);
 }
 
 #[test]
