@@ -118,7 +118,7 @@ fn an_independent_grammar_reads_the_script_that_loads_a_folder() {
 fn an_independent_grammar_reads_the_scripts_that_load_staged_files() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/stage");
     let mut statements = Vec::new();
-    for mode in ["append", "replace", "merge"] {
+    for mode in ["append", "replace", "merge", "changes"] {
         let script = std::fs::read_to_string(folder.join(format!("{mode}.redshift.sql"))).unwrap();
         let lines: Vec<&str> = script.lines().filter(|line| !line.starts_with("--")).collect();
         statements.extend(lines.join("\n").split(";\n").map(|sql| sql.trim_end_matches(';').to_owned()));

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use longshore::load::{CopyAuthorization, MergeKeys, Mode, ScriptOptions, StageOptions, StageTarget};
+use longshore::plan::{RedshiftColumn, RedshiftTable, RedshiftType};
 use longshore::{ErrorKind, Loader, Policy, Source, Type};
 
 const RECORDS: &str =
@@ -49,6 +50,29 @@ fn a_script_holds_all_that_a_load_is() {
         assert_eq!((report.counts.read, report.counts.loaded, report.counts.quarantined), (3, 3 - kept, kept));
         golden(&format!("{name}.redshift.sql"), &script(root.path(), "shop.orders", name));
     }
+}
+
+#[test]
+fn a_script_of_changes_says_what_a_table_lacks_and_undoes_a_swap_that_something_forbids() {
+    let root = tempfile::tempdir().unwrap();
+    let live = vec![
+        RedshiftColumn::new("id", RedshiftType::Smallint),
+        RedshiftColumn::new("name", RedshiftType::Varchar(2)),
+        RedshiftColumn {
+            comment: Some("longshore: replaced".to_owned()),
+            ..RedshiftColumn::new("_longshore_old_0123456789abcdef", RedshiftType::Integer)
+        },
+    ];
+    let options = options(root.path()).with_live(RedshiftTable { columns: live });
+    let records = "{\"id\":70000,\"name\":\"a longer name\",\"new\":true}\n";
+    Loader::stage(options.clone()).table("shop.orders").load_id("one").load(Source::bytes(records)).unwrap();
+    let found = StageTarget::find(&options, "shop.orders", "one").unwrap().unwrap();
+    let changes = std::fs::read_to_string(local(&found.changes.expect("the table lacks something"))).unwrap();
+    golden("changes.redshift.sql", &changes);
+    let at = |what: &str| changes.find(what).unwrap_or_else(|| panic!("{what}: {changes}"));
+    assert!(at("\nCOMMIT;") < at(" TYPE VARCHAR"), "a runner's own transaction is ended before");
+    let committed = changes.rfind("\nCOMMIT;").unwrap();
+    assert!(at("DROP COLUMN \"id\"") < committed && committed < at("DROP COLUMN \"_longshore_old_"));
 }
 
 #[test]

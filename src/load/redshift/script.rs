@@ -82,6 +82,10 @@ impl Script<'_> {
         // Of columns that are changed outside of a transaction only this can be said, and not for how long.
         let made = |change: &&Change| before.iter().any(|planned| change.is_made_by(planned));
         self.as_listed(&mut script, self.plan.changes.iter());
+        // A runner may have opened a transaction by itself. A type is changed in none, and in one that has read by now, what
+        // is read behind the lock would be what was there then.
+        script.push_str("-- Outside of any transaction.\n");
+        statement(&mut script, "COMMIT");
         before.iter().for_each(|planned| statement(&mut script, &planned.sql));
         if !inside.is_empty() {
             statement(&mut script, "BEGIN");

@@ -71,6 +71,29 @@ fn a_load_that_replaces_a_column_under_a_view_of_since_loads_nothing_and_says_wh
 }
 
 #[test]
+fn a_script_of_changes_runs_inside_of_a_transaction_that_its_runner_opened() {
+    let warehouse = Warehouse::start();
+    run(&mut warehouse.session(), &script(&warehouse, "zero", Mode::Append, "{\"n\":7,\"s\":\"a\"}\n")).unwrap();
+    let wide = "x".repeat(400);
+    for (id, records, rows) in [
+        ("one", format!("{{\"n\":8,\"s\":\"{wide}\"}}\n"), vec!["7 1", "8 400"]),
+        (
+            "two",
+            format!("{{\"n\":5000000000,\"s\":\"{wide}{wide}{wide}\"}}\n"),
+            vec!["7 1", "8 400", "5000000000 1200"],
+        ),
+    ] {
+        let (changes, load) = staged_for_live(&warehouse, id, &records);
+        let mut session = warehouse.session();
+        session.run("BEGIN");
+        run(&mut session, &changes.expect("s is to be widened")).unwrap();
+        session.run("COMMIT");
+        run(&mut session, &load).unwrap();
+        assert_eq!(numbers(&warehouse, "SELECT n, octet_length(s) FROM events ORDER BY n"), rows);
+    }
+}
+
+#[test]
 fn a_field_that_is_called_as_a_replaced_column_keeps_its_values() {
     let records = |id: u8| format!("{{\"id\":{id},\"_longshore_old_price\":5}}\n");
     let warehouse = Warehouse::start();
