@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use longshore::load::{CopyAuthorization, MergeKeys, Mode, ScriptOptions, StageOptions, StageTarget};
-use longshore::plan::{RedshiftColumn, RedshiftTable, RedshiftType};
-use longshore::{ErrorKind, Loader, Policy, Source, Type};
+use longshore::plan::{CreateOptions, LongText, RedshiftColumn, RedshiftTable, RedshiftType};
+use longshore::{Dialect, ErrorKind, Loader, Policy, Source, Type};
 
 const RECORDS: &str =
     "{\"id\":1,\"name\":\"a\",\"tags\":[1,2],\"at\":\"12:30:00\"}\nno record\n{\"id\":2,\"name\":null}\n";
@@ -73,6 +73,25 @@ fn a_script_of_changes_says_what_a_table_lacks_and_undoes_a_swap_that_something_
     assert!(at("\nCOMMIT;") < at(" TYPE VARCHAR"), "a runner's own transaction is ended before");
     let committed = changes.rfind("\nCOMMIT;").unwrap();
     assert!(at("DROP COLUMN \"id\"") < committed && committed < at("DROP COLUMN \"_longshore_old_"));
+}
+
+#[test]
+fn long_texts_of_a_new_super_column_are_staged_as_json() {
+    let root = tempfile::tempdir().unwrap();
+    let create = CreateOptions::new(Dialect::Redshift).with_long_text(LongText::Super);
+    let options = options(root.path()).with_create(create).with_large_strings(true);
+    let long = "x".repeat(70_000);
+    let records = format!("{{\"id\":1,\"s\":\"{long}\"}}\n{{\"id\":2,\"s\":\"say \\\"a\\\"\"}}\n{{\"id\":3}}\n");
+    let report = Loader::stage(options.clone()).table("t").load_id("one").load(Source::bytes(records)).unwrap();
+    assert_eq!((report.counts.loaded, report.counts.quarantined), (3, 0), "{:?}", report.first_quarantined);
+    let found = StageTarget::find(&options, "t", "one").unwrap().unwrap();
+    let file = std::fs::File::open(local(&found.files[0].0)).unwrap();
+    let text = std::io::read_to_string(flate2::read::GzDecoder::new(file)).unwrap();
+    let quoted = "\"\"say \\\"\"a\\\"\"\"\"";
+    assert_eq!(text, format!("1,\"\"\"{long}\"\"\"\n2,\"{quoted}\"\n3,@longshore.null@\n"));
+    let script = std::fs::read_to_string(local(&found.script)).unwrap();
+    assert!(script.contains("\"s\" SUPER"), "{script}");
+    assert!(script.contains("(a.attname IN ('s') AND format_type(a.atttypid, a.atttypmod) = 'super')"), "{script}");
 }
 
 #[test]

@@ -65,7 +65,8 @@ pub enum LongText {
     /// `VARCHAR(65535)` with a warning: the longer values are refused, never cut.
     #[default]
     Varchar,
-    /// `SUPER`, which holds strings of up to 16,000,000 bytes on clusters with `enable_large_strings_opt_in`.
+    /// `SUPER`, which holds strings of up to 16,000,000 bytes on clusters with `enable_large_strings_opt_in`. Of CSV, only
+    /// cells that are JSON go into such a column; records with others are quarantined.
     Super,
 }
 

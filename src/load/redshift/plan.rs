@@ -3,8 +3,8 @@
 use crate::error::{Error, Location, Result};
 use crate::load::Mode;
 use crate::plan::{
-    CreateOptions, Dialect, MAX_COLUMNS, Plan, RedshiftColumn, RedshiftEvolution, RedshiftEvolve, RedshiftFitted,
-    RedshiftTable, RedshiftType, Statement, TableName, evolve_redshift, fit, identifier,
+    CreateOptions, MAX_COLUMNS, Plan, RedshiftColumn, RedshiftEvolution, RedshiftEvolve, RedshiftFitted, RedshiftTable,
+    RedshiftType, Statement, TableName, evolve_redshift, identifier,
 };
 use crate::schema::{Schema, Type};
 
@@ -158,11 +158,12 @@ pub(super) fn merge_columns(mode: &Mode, schema: &mut Schema) -> Result<Option<M
 /// Plans a new table.
 pub(super) fn create(schema: &Schema, table: &TableName, options: &CreateOptions) -> Result<TablePlan> {
     let plan = Plan::create_with(schema, &table.quoted(), options)?;
-    // To a table without columns, all of them are added: that tells how wide each one is.
+    // To a table without columns, all of them are added: that tells of which type each one is, and how wide.
     let evolve = RedshiftEvolve { create: options.clone(), ..RedshiftEvolve::default() };
-    let widths = evolve_redshift(schema, &RedshiftTable::default(), table, &evolve)?.columns;
-    let text_bytes = widths.iter().map(|fitted| fitted.max_bytes).collect();
-    let schema = fit(schema, Dialect::Redshift);
+    let columns = evolve_redshift(schema, &RedshiftTable::default(), table, &evolve)?.columns;
+    let text_bytes = columns.iter().map(|fitted| fitted.max_bytes).collect();
+    let columns = columns.into_iter().map(|fitted| fitted.column).collect();
+    let schema = Schema { columns, ..schema.clone() };
     let (statements, warnings) = (plan.statements, plan.warnings);
     let (cleanup, before, changes) = (Vec::new(), Vec::new(), Vec::new());
     Ok(TablePlan { statements, cleanup, schema, text_bytes, before, changes, warnings })
