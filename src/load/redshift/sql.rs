@@ -6,7 +6,7 @@
 use super::options::CopyAuthorization;
 use super::plan::MergeColumns;
 use crate::load::redshift_ledger::{LOADS, LOADS_COLUMNS, NOW, SETTLE_JSON, copied_type, is_loaded, text};
-use crate::load::stage::{NULL_MARKER, QUARANTINE_COLUMNS, ROW_COLUMN, StageFormat};
+use crate::load::stage::{NULL_MARKER, QUARANTINE_COLUMNS, StageFormat, row_column};
 use crate::load::target::Counts;
 use crate::plan::{TableName, identifier};
 use crate::schema::{Column, Schema, Type};
@@ -69,6 +69,8 @@ pub(super) struct LoadSql {
     pub(super) format: StageFormat,
     load_id: String,
     columns: Vec<Column>,
+    /// The staging table's column of the rows' numbers, quoted.
+    row: String,
     /// The longest text of each column in bytes, once that is known.
     longest: Vec<u64>,
     /// The keys of a merge by index, and what orders the records of one key.
@@ -96,6 +98,7 @@ impl LoadSql {
             format,
             load_id: load_id.to_owned(),
             columns: schema.columns.clone(),
+            row: identifier(&row_column(schema)),
             longest: Vec::new(),
             merge,
             through_staging: false,
@@ -190,7 +193,7 @@ impl LoadSql {
         let columns = self.columns.iter().zip(longest);
         let mut lines: Vec<String> = columns.map(|(column, longest)| self.staged(column, longest)).collect();
         if self.is_numbered() {
-            lines.push(format!("{} BIGINT", identifier(ROW_COLUMN)));
+            lines.push(format!("{} BIGINT", self.row));
         }
         format!("CREATE TEMP TABLE {} (\n    {}\n)", self.staging, lines.join(",\n    "))
     }
@@ -218,7 +221,7 @@ impl LoadSql {
         let mut names = self.names();
         let into = if self.is_staged() { &self.staging } else { &self.target };
         if self.is_numbered() {
-            names.push(identifier(ROW_COLUMN));
+            names.push(self.row.clone());
         }
         let format = match self.format {
             StageFormat::Csv => from.csv(),
@@ -259,7 +262,7 @@ impl LoadSql {
     /// Of the staged rows with one key, all but the last: the last by the ordering column, then by the input's order.
     pub(super) fn drop_losers(&self) -> Option<String> {
         let (keys, order) = self.merge.as_ref()?;
-        let row = identifier(ROW_COLUMN);
+        let row = &self.row;
         let partition: Vec<String> = keys.iter().flat_map(|&at| self.key_parts(at)).collect();
         let order = order.map(|at| format!("{} DESC NULLS LAST, ", identifier(&self.columns[at].name)));
         Some(format!(

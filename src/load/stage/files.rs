@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::load::folder::Shape;
 use crate::load::parquet_columns;
 use crate::load::parquet_file::{FileShape, ParquetFile, ROW_GROUP_ROWS};
+use crate::schema::Schema;
 
 /// Bytes of the first batches, in memory, that are encoded once to see how small they become.
 const MEASURED_BYTES: usize = 2 << 20;
@@ -33,6 +34,18 @@ pub(in crate::load) struct StagedFile {
     pub(in crate::load) rows: u64,
     pub(super) path: Path,
     pub(super) e_tag: Option<String>,
+}
+
+/// The column that holds a row's number, unless a field has that name.
+pub(super) const ROW_COLUMN: &str = "_longshore_row";
+
+/// The name of the column that holds a row's number, where there is one: no column of the rows has it, in any case.
+pub(in crate::load) fn row_column(schema: &Schema) -> String {
+    let mut name = ROW_COLUMN.to_owned();
+    while schema.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&name)) {
+        name.push('_');
+    }
+    name
 }
 
 /// What a file begins with and how it is made.

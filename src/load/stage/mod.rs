@@ -25,8 +25,8 @@ use object_store::path::Path;
 use serde_json::json;
 
 pub(super) use self::csv::NULL as NULL_MARKER;
-pub(super) use self::files::StagedFile;
 use self::files::{Files, Form};
+pub(super) use self::files::{StagedFile, row_column};
 pub(super) use self::format::check_region;
 pub(super) use self::limits::RowLimits;
 pub use self::options::{StageFormat, StageOptions};
@@ -116,8 +116,8 @@ impl Stager {
         let format = format::choose(options.format, request.schema, request.other_region);
         let mut schema = request.schema.clone();
         if request.numbered {
-            let path = crate::path::Path::new([ROW_COLUMN]);
-            schema.columns.push(crate::schema::Column::new(path, ROW_COLUMN, Type::Int64));
+            let name = row_column(&schema);
+            schema.columns.push(crate::schema::Column::new(crate::path::Path::new([&*name]), name, Type::Int64));
         }
         let form = Form::new(format, Shape::new(&schema)?, request.numbered);
         let uploader = Uploader::new(store.clone(), options.chunk_bytes, options.concurrency);
@@ -372,9 +372,6 @@ impl Drop for Stager {
         }
     }
 }
-
-/// The column that holds a row's number, where there is one.
-pub(super) const ROW_COLUMN: &str = "_longshore_row";
 
 /// Reads a small object of a load; `None` if it is not there. What is there is made sure to stay.
 pub(super) fn read(options: &StageOptions, table: &TableName, load_id: &str, name: &str) -> Result<Option<Vec<u8>>> {

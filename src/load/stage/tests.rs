@@ -9,6 +9,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use super::files::ROW_COLUMN;
 use super::*;
 use crate::plan::Dialect;
 use crate::schema::Column;
@@ -184,6 +185,25 @@ fn rows_are_numbered_where_their_order_matters() {
         rows.iter().flat_map(|rows| rows.column(2).as_primitive::<Int64Type>().values().to_vec()).collect();
     assert_eq!(numbers, [0, 1, 2, 3]);
     assert_eq!(rows[0].schema().field(2).name(), ROW_COLUMN);
+}
+
+#[test]
+fn the_column_of_the_numbers_has_a_name_of_its_own() {
+    let column = |name: &str| Column::new(crate::path::Path::new([name]), name, Type::Text);
+    let of = |names: &[&str]| {
+        row_column(&Schema { columns: names.iter().map(|name| column(name)).collect(), ..Schema::default() })
+    };
+    assert_eq!(of(&["id"]), ROW_COLUMN);
+    assert_eq!(of(&["_LONGSHORE_ROW", "_longshore_row__"]), "_longshore_row_");
+    assert_eq!(of(&["_longshore_row_", "_longshore_row"]), "_longshore_row__");
+    let root = tempfile::tempdir().unwrap();
+    let mut schema = schema();
+    schema.columns[1].name = ROW_COLUMN.to_owned();
+    let mut stager = open(&options(root.path()), &schema, None, true);
+    stager.write(&batch(5..8)).unwrap();
+    let rows = read(&stager.finish().unwrap().files[0].url);
+    let names: Vec<_> = rows[0].schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["n", ROW_COLUMN, "_longshore_row_"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
-use longshore::load::{Mode, Prepared, Target};
+use longshore::load::{MergeKeys, Mode, Prepared, Target};
 use longshore::{Column, ErrorKind, Path, Source, Type};
 
 use crate::changes::begun_with;
@@ -126,5 +126,18 @@ fn what_an_earlier_version_left_of_a_column_is_dropped() {
     warehouse.session().run(&format!("COMMENT ON COLUMN events._longshore_old_0123456789abcdef IS {comment}"));
     load(&warehouse, "one", "{\"n\":1}\n");
     assert_eq!(numbers(&warehouse, "SELECT * FROM events"), ["1"]);
+}
+
+#[test]
+fn a_merge_takes_a_field_that_is_called_as_the_column_of_the_numbers() {
+    let warehouse = Warehouse::start();
+    let merge = || Mode::Merge(MergeKeys::new(["id"]));
+    let first = "{\"id\":1,\"_longshore_row\":5}\n{\"id\":1,\"_longshore_row\":6}\n";
+    loader(&warehouse).load_id("one").mode(merge()).load(Source::bytes(first)).unwrap();
+    let second = script(&warehouse, "two", merge(), "{\"id\":2,\"_longshore_row\":7}\n");
+    run(&mut warehouse.session(), &second).unwrap();
+    assert_eq!(numbers(&warehouse, "SELECT id, _longshore_row FROM events ORDER BY id"), ["1 6", "2 7"]);
+    let staging = &second[second.find("CREATE TEMP TABLE").unwrap()..];
+    assert_eq!(staging[..staging.find(';').unwrap()].matches("\"_longshore_row\"").count(), 1, "{staging}");
 }
 
