@@ -63,6 +63,16 @@ impl TablePlan {
         }
     }
 
+    /// Whether a column's values come in another type than the table's: DECIMAL(19) takes those of DECIMAL(18). A COPY of
+    /// Parquet converts nothing (5.4), so that such rows go through a table of their own.
+    pub(super) fn is_converted(&self) -> bool {
+        let written = |known: &RedshiftColumn| self.schema.columns.iter().find(|column| column.name == known.name);
+        self.before.iter().any(|known| match (&known.ty, written(known).map(|column| column.ty)) {
+            (RedshiftType::Decimal(19, _), Some(Type::Decimal { precision, .. })) => precision < 19,
+            _ => false,
+        })
+    }
+
     /// Whether the texts of the load fit the table as it is now, but for columns that the transaction itself changes.
     pub(super) fn is_wide_enough(&self, now: &[RedshiftColumn]) -> bool {
         let inside = |name: &str| self.changes.iter().any(|change| change.name == name && self.is_inside(change));

@@ -131,6 +131,7 @@ impl Target for RedshiftTarget {
             },
         )?;
         let sql = LoadSql::new(&table, &request.load_id, &plan.schema, stager.format(), merge);
+        let sql = if plan.is_converted() { sql.through_staging() } else { sql };
         let fitted = plan.schema.clone();
         self.warnings.clone_from(&plan.warnings);
         let wanted = schema.clone();

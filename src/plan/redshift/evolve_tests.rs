@@ -121,6 +121,33 @@ fn no_new_column_is_called_as_what_stands_in_for_another_one() {
 }
 
 #[test]
+fn a_decimal_of_nineteen_digits_holds_every_number_of_eighteen() {
+    let options = RedshiftEvolve::default();
+    let of_type = |have: RedshiftType, column: Column| {
+        let required = RedshiftColumn { not_null: true, ..RedshiftColumn::new("c", have) };
+        of(vec![required], vec![Column { nullable: false, ..column }], &options)
+    };
+    let decimal = |precision, scale| Type::Decimal { precision, scale };
+    let nineteen = |scale| RedshiftType::Decimal(19, scale);
+    for (scale, ty) in
+        [(4, decimal(3, 1)), (4, decimal(18, 4)), (4, Type::Int16), (0, decimal(18, 0)), (18, decimal(1, 1))]
+    {
+        let found = of_type(nineteen(scale), data("c", ty, 4)).unwrap();
+        assert!(found.plan.is_empty() && found.plan.warnings.is_empty(), "{scale} {ty}: {:?}", sql(&found));
+        assert_eq!(found.columns[0].sql, nineteen(scale));
+        assert_eq!(found.columns[0].column.ty, decimal(18, scale), "no value that 64 bits may not hold");
+    }
+    for (scale, ty) in [(4, decimal(19, 4)), (4, decimal(16, 1)), (19, decimal(1, 1))] {
+        assert_eq!(of_type(nineteen(scale), data("c", ty, 4)).unwrap_err().kind(), ErrorKind::Conflict, "{scale} {ty}");
+    }
+    let widened = one(nineteen(4), data("c", decimal(16, 1), 4), &options).unwrap();
+    assert_eq!(widened.columns[0].sql, RedshiftType::Decimal(20, 4));
+    let quarantined = RedshiftEvolve { impossible: Impossible::Quarantine, rewrite: false, ..options };
+    let kept = one(nineteen(4), data("c", decimal(16, 1), 4), &quarantined).unwrap();
+    assert!(kept.plan.is_empty() && kept.columns[0].column.ty == decimal(18, 4), "what is longer does not fit");
+}
+
+#[test]
 fn every_widening_keeps_every_old_value() {
     use RedshiftType as R;
     let decimal = |precision, scale| Type::Decimal { precision, scale };

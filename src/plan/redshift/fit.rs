@@ -100,7 +100,9 @@ pub(super) fn natural(have: &RedshiftType) -> Option<Decode> {
         R::Smallint => Type::Int16.into(),
         R::Integer => Type::Int32.into(),
         R::Bigint => Type::Int64.into(),
-        R::Decimal(precision, scale) => Type::Decimal { precision: *precision, scale: *scale }.into(),
+        R::Decimal(precision, scale) => {
+            Type::Decimal { precision: sure_digits(*precision).max(*scale), scale: *scale }.into()
+        }
         R::Double => Type::Float64.into(),
         R::Date => Type::Date.into(),
         R::Time => Type::Time.into(),
@@ -151,10 +153,16 @@ fn into_decimal(column: &Column, p: u8, s: u8) -> Fit {
             (column.max_bytes.map_or(most, |bytes| bytes.min(u64::from(most)) as u8), 0)
         }
     };
-    if scale <= s && whole <= p - s && p != 19 {
-        return holds(Type::Decimal { precision: p, scale: s });
+    let sure = sure_digits(p);
+    if scale <= s && whole + s <= sure {
+        return holds(Type::Decimal { precision: sure, scale: s });
     }
     decimal(p - s, s, whole, scale)
+}
+
+/// How many digits a DECIMAL of so many holds whatever they are: one of 19 has 64 bits, which end within its range (1.3).
+fn sure_digits(precision: u8) -> u8 {
+    if precision == 19 { 18 } else { precision }
 }
 
 /// The decimal that holds both.

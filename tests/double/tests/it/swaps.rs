@@ -141,3 +141,13 @@ fn a_merge_takes_a_field_that_is_called_as_the_column_of_the_numbers() {
     assert_eq!(staging[..staging.find(';').unwrap()].matches("\"_longshore_row\"").count(), 1, "{staging}");
 }
 
+#[test]
+fn a_decimal_of_nineteen_digits_is_loaded_into_as_it_is() {
+    let warehouse = Warehouse::start();
+    warehouse.session().run("CREATE TABLE events (n DECIMAL(19,4) NOT NULL)");
+    load(&warehouse, "one", "{\"n\":12.5}\n{\"n\":-99999999999999.9999}\n");
+    let (changes, second) = staged_for_live(&warehouse, "two", "{\"n\":3}\n");
+    assert_eq!(changes, None);
+    run(&mut warehouse.session(), &second).unwrap();
+    assert_eq!(numbers(&warehouse, VALUES), ["-99999999999999.9999", "3.0000", "12.5000"]);
+}
