@@ -80,9 +80,9 @@ fn check(args: &Load) -> Result<(), Failure> {
     if args.to == "dir:" {
         return Err(Error::config("`--to dir:` names no folder").with_hint("write dir:FOLDER").into());
     }
-    if args.staging.is_asked_for() && !args.to.starts_with(REDSHIFT) {
-        return Err(Error::config("`--staging` is where Redshift reads from, and `--to` names no Redshift")
-            .with_hint("add `--to redshift://user@host/database`, or leave `--staging` out")
+    if let Some(option) = args.staging.given().filter(|_| !args.to.starts_with(REDSHIFT)) {
+        return Err(Error::config(format!("`{option}` is for loads into Redshift, and `--to` names no Redshift"))
+            .with_hint(format!("add `--to redshift://user@host/database`, or leave `{option}` out"))
             .into());
     }
     let known = ["dir:", "postgres://", "postgresql://", REDSHIFT].iter().any(|scheme| args.to.starts_with(scheme));

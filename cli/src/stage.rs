@@ -36,7 +36,7 @@ pub(crate) fn run(_: &Stage) -> Result<Done, Failure> {
 #[cfg(feature = "redshift")]
 pub(crate) fn run(args: &Stage) -> Result<Done, Failure> {
     use longshore::load::StageTarget;
-    use longshore::{Error, ErrorKind};
+    use longshore::{Error, ErrorKind, Source, live_table};
 
     use crate::{json, loading};
 
@@ -50,7 +50,8 @@ pub(crate) fn run(args: &Stage) -> Result<Done, Failure> {
         return Ok(Done::new(StageTarget::live_query(table)? + ";\n"));
     }
     let ready = args.loading.ready()?;
-    let report = ready.load(args.staging.stager(args.live_columns.as_deref())?)?;
+    let live = args.live_columns.as_ref().map(|file| live_table(&Source::path(file)).map_err(Failure::of_input));
+    let report = ready.load(args.staging.stager(live.transpose()?)?)?;
     let found = args.staging.find(&report.table, &report.load_id)?;
     let gone = || Error::new(ErrorKind::Conflict, "what was staged was taken away again by something else");
     let found = found.ok_or_else(gone)?;

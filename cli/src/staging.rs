@@ -33,18 +33,26 @@ pub(crate) struct Staging {
 }
 
 impl Staging {
-    /// Whether anything of it was said.
-    pub(crate) fn is_asked_for(&self) -> bool {
-        self.staging.is_some()
+    /// The first of these options that was given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let all = [
+            ("--staging", self.staging.is_some()),
+            ("--iam-role", self.iam_role.is_some()),
+            ("--aws-keys", self.aws_keys),
+            ("--stage-format", self.stage_format.is_some()),
+            ("--slices", self.slices.is_some()),
+            ("--s3-endpoint", self.s3_endpoint.is_some()),
+            ("--bucket-region", self.bucket_region.is_some()),
+        ];
+        all.into_iter().find_map(|(option, is_given)| is_given.then_some(option))
     }
 }
 
 #[cfg(feature = "redshift")]
 mod with {
-    use std::path::Path;
-
     use longshore::load::{CopyAuthorization, RedshiftOptions, ScriptOptions, StageOptions, StageTarget, StagedLoad};
-    use longshore::{Error, Loader, Result, Source};
+    use longshore::plan::RedshiftTable;
+    use longshore::{Error, Loader, Result};
 
     use super::Staging;
 
@@ -87,19 +95,19 @@ mod with {
             Ok(Loader::redshift(url, options))
         }
 
-        fn script(&self, live: Option<&Path>) -> Result<ScriptOptions> {
+        fn script(&self, live: Option<RedshiftTable>) -> Result<ScriptOptions> {
             let mut options = ScriptOptions::new(self.stage()?).with_authorization(self.authorization()?);
             if let Some(region) = &self.bucket_region {
                 options = options.with_copy_region(region);
             }
             if let Some(live) = live {
-                options = options.with_live(longshore::live_table(&Source::path(live))?);
+                options = options.with_live(live);
             }
             Ok(options)
         }
 
-        /// A loader that stages for a script, and for a table whose columns are listed in the file `live`.
-        pub(crate) fn stager(&self, live: Option<&Path>) -> Result<Loader> {
+        /// A loader that stages for a script, and for the table as it is, if it is there.
+        pub(crate) fn stager(&self, live: Option<RedshiftTable>) -> Result<Loader> {
             Ok(Loader::stage(self.script(live)?))
         }
 

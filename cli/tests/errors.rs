@@ -189,6 +189,33 @@ fn bytes_that_are_no_utf8_come_with_the_hint_that_reads_them() {
     assert!(said(&["--encoding", "latin1"]).contains("2 records, 0 quarantined"));
 }
 
+#[test]
+fn an_option_of_redshift_is_refused_for_any_other_target() {
+    for option in [
+        &["--staging", "s3://lake/x"][..],
+        &["--iam-role", "foo"],
+        &["--aws-keys"],
+        &["--stage-format", "xml"],
+        &["--slices", "3"],
+        &["--s3-endpoint", "http://127.0.0.1:9000"],
+        &["--bucket-region", "zz"],
+    ] {
+        let run = longshore(&[&["load", "fixtures/orders.ndjson", "--to", "postgres://nowhere/x"], option].concat());
+        assert_eq!(run.code, 64, "{option:?}: {}", run.stderr);
+        let says = format!("error: `{}` is for loads into Redshift", option[0]);
+        assert!(run.stderr.starts_with(&says) && run.stderr.contains("\nhint: "), "{option:?}: {}", run.stderr);
+    }
+}
+
+#[cfg(feature = "redshift")]
+#[test]
+fn a_list_of_columns_that_is_not_there_is_a_missing_input() {
+    let stage = ["stage", "fixtures/orders.ndjson", "--staging", "s3://lake/x", "--table", "t"];
+    let run = longshore(&[&stage[..], &["--live-columns", "nosuch.csv"]].concat());
+    assert_eq!(run.code, 66, "{}", run.stderr);
+    assert!(run.stderr.starts_with("error: nosuch.csv: cannot open it"), "{}", run.stderr);
+}
+
 #[cfg(feature = "redshift")]
 #[test]
 fn a_store_without_credentials_is_told_before_anything_is_sent_and_with_what_to_give() {
