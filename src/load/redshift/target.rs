@@ -150,7 +150,11 @@ impl Target for RedshiftTarget {
 
     fn commit(&mut self, read: u64) -> Result<Counts> {
         let mut load = self.state.end()?;
-        let staged = load.stager.finish()?;
+        let staged = match load.stager.finish() {
+            Ok(staged) => staged,
+            // Another attempt at the same load may have been faster, and have taken our files away with its own.
+            Err(error) => return look_up(&mut load.session, &load.sql, None).ok().flatten().ok_or(error),
+        };
         if !load.stager.refused().is_empty() {
             self.refused = load.stager.refused().to_vec();
             let message = format!("{} rows do not fit the table", self.refused.len());
