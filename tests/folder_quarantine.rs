@@ -1,7 +1,7 @@
 //! The quarantine of a load into a folder can be looked at, and loaded once more as a load of its own.
 #![cfg(feature = "parquet")]
 
-use longshore::load::{Contract, OnChange, Selection};
+use longshore::load::{Contract, KeptRecord, OnChange, Selection};
 use longshore::{ErrorKind, Loader, Policy, Quarantine, Source, Type};
 
 const LINES: &str = "{\"due\":\"2024-01-31\"}\n{\"due\":\"soon\"}\n{\"due\":\n\"\u{7f}\"\n";
@@ -43,9 +43,42 @@ fn a_replay_is_a_load_of_its_own_made_once() {
     let records = quarantine.records(&Selection::default(), 10).unwrap();
     assert!(records.len() == 3 && records.iter().all(|record| record.load_id == "first-replay"));
     let all = quarantine.groups(&Selection::default().with_replayed()).unwrap();
-    assert_eq!(all.iter().map(|group| group.replayed).sum::<u64>(), 4);
+    assert_eq!(all.iter().map(|group| group.replayed).sum::<u64>(), 1);
     let first = Selection::default().load_id("first");
     assert_eq!(quarantine.replay(&first).unwrap().tried, 0);
+}
+
+#[test]
+fn a_record_counts_as_replayed_where_a_replay_has_loaded_it_and_as_moved_on_where_it_has_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("dir:{}", folder.path().display());
+    fill(&url);
+    let (first, all) = (Selection::default().load_id("first"), Selection::default().with_replayed());
+    let replay =
+        |hint| Quarantine::new(&url, "t").policy(Policy::default().hint("due", hint)).replay(&Selection::default());
+    let fates = |load: &str| {
+        let records = Quarantine::new(&url, "t").records(&all.clone().load_id(load), 10).unwrap();
+        let fate = |record: KeptRecord| match (record.replayed_by, record.moved_to) {
+            (Some(load), None) => format!("loaded by {load}"),
+            (None, Some(load)) => format!("moved to {load}"),
+            neither => format!("{neither:?}"),
+        };
+        records.into_iter().map(fate).collect::<Vec<_>>()
+    };
+    let replayed = || {
+        let groups = Quarantine::new(&url, "t").groups(&all).unwrap();
+        groups.iter().map(|group| group.replayed).sum::<u64>()
+    };
+    // Under the same hint nothing fits: all records go on, and none is loaded.
+    assert_eq!((replay(Type::Date).unwrap().loaded, replayed()), (0, 0));
+    assert_eq!(fates("first"), ["moved to first-replay"; 4]);
+    assert_eq!(Quarantine::new(&url, "t").records(&first, 10).unwrap(), [], "they wait in the later load");
+    // The next replay takes them from there, and what it loads is loaded once.
+    assert_eq!((replay(Type::Text).unwrap().loaded, replayed()), (1, 1));
+    let next = fates("first-replay");
+    assert_eq!(next.iter().filter(|fate| *fate == "loaded by first-replay-replay").count(), 1, "{next:?}");
+    assert_eq!(next.iter().filter(|fate| *fate == "moved to first-replay-replay").count(), 3, "{next:?}");
+    assert_eq!(fates("first"), ["moved to first-replay"; 4], "it is said where a record went, not where it ended");
 }
 
 #[test]

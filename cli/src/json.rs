@@ -324,6 +324,7 @@ struct KeptJson<'a> {
     replayed_by: Option<&'a str>,
     raw_bytes: u64,
     /// The bytes, where they are text.
+    moved_to: Option<&'a str>,
     raw: Option<&'a str>,
     /// The bytes in hexadecimal digits, where they are not.
     raw_hex: Option<String>,
@@ -345,6 +346,7 @@ pub(crate) fn kept(record: &KeptRecord) -> String {
         replayed_by: record.replayed_by.as_deref(),
         raw_bytes: record.raw_bytes,
         raw,
+        moved_to: record.moved_to.as_deref(),
         raw_hex: raw.is_none().then(hex),
     })
 }

@@ -213,6 +213,9 @@ fn replay(args: &Replay) -> Result<Done, Failure> {
     Ok(Done { text, code, ..Done::default() })
 }
 
+    if let Some(replay) = &record.moved_to {
+        text.push_str(&format!(", moved on to the replay {}", clean(replay)));
+    }
 fn describe_replay(report: &ReplayReport) -> String {
     let rows = [
         ("tried", report.tried),

@@ -136,6 +136,8 @@ pub struct KeptRecord {
     pub quarantined_at: String,
     /// The replay that loaded it.
     pub replayed_by: Option<String>,
+    /// The replay that tried it and did not load it, in a folder: it is in that load's quarantine now.
+    pub moved_to: Option<String>,
 }
 
 impl std::fmt::Debug for KeptRecord {

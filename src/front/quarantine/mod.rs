@@ -209,7 +209,7 @@ impl Quarantine {
     /// have the ids that the stream would have given them.
     ///
     /// In a folder, the quarantine of each selected load is loaded as a load of its own, once, whose quarantine takes over what
-    /// does not fit; only whole loads can be selected, and none of CSV. What is no whole record goes there as it is.
+    /// does not fit, also where nothing does; only whole loads can be selected, and none of CSV. What is no whole record goes there as it is.
     ///
     /// # Errors
     ///

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::manifest::Manifest;
 use super::place::table_folder;
@@ -13,6 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::load::kept::{KeptGroup, KeptRecord, Selection};
 use crate::plan::{Dialect, TableName};
 
+/// The file beside the parts of a load.
+const FILE: &str = "quarantine.ndjson";
 /// What the id of a replay adds to that of the load whose records it takes.
 const REPLAY: &str = "-replay";
 /// What the source of a replay is called, in front of the id of that load.
@@ -31,9 +34,35 @@ struct Load {
     id: String,
     formats: Vec<String>,
     /// The load that has taken its records.
-    replayed_by: Option<String>,
+    taken_by: Option<Taker>,
     /// The id under which a load can take them.
     next: String,
+}
+
+/// A load that has taken the records of another one's quarantine.
+#[derive(Debug, Clone)]
+struct Taker {
+    folder: PathBuf,
+    id: String,
+}
+
+impl Taker {
+    /// The ids of the records that it could not load either: those that it has kept aside in its turn stand there under
+    /// the line that they were given to it on, which is their id.
+    fn left(&self) -> Result<BTreeSet<i64>> {
+        let path = self.folder.join(FILE);
+        let mut left = BTreeSet::new();
+        if path.is_file() {
+            for_each_line(&path, |_, kept: LeftLine| Ok(left.insert(kept.line)))?;
+        }
+        Ok(left)
+    }
+}
+
+/// What of a line of `quarantine.ndjson` says which record of a load before it it is.
+#[derive(Deserialize)]
+struct LeftLine {
+    line: i64,
 }
 
 /// A line of `quarantine.ndjson`.
@@ -108,7 +137,7 @@ impl FolderQuarantine {
                 });
                 group.records += 1;
                 group.bytes += record.raw_bytes;
-                group.replayed += u64::from(load.replayed_by.is_some());
+                group.replayed += u64::from(record.replayed_by.is_some());
                 Ok(true)
             })?;
         }
@@ -144,7 +173,7 @@ impl FolderQuarantine {
     fn selected<'a>(&'a self, selection: &Selection) -> impl Iterator<Item = &'a Load> + use<'a> {
         let (id, replayed) = (selection.load_id.clone(), selection.replayed);
         let is_meant =
-            move |load: &&Load| id.as_ref().is_none_or(|id| *id == load.id) && (replayed || load.replayed_by.is_none());
+            move |load: &&Load| id.as_ref().is_none_or(|id| *id == load.id) && (replayed || load.taken_by.is_none());
         self.loads.iter().filter(is_meant)
     }
 }
@@ -152,23 +181,24 @@ impl FolderQuarantine {
 /// Of all loads those that kept records aside. A load is a replay if its source says so: its id alone might be a user's own.
 fn with_quarantine(manifests: Vec<(Manifest, PathBuf)>) -> Vec<Load> {
     let ids: BTreeSet<String> = manifests.iter().map(|(manifest, _)| manifest.load_id.clone()).collect();
-    let replay = |(manifest, _): &(Manifest, PathBuf)| {
+    let replay = |(manifest, folder): &(Manifest, PathBuf)| {
         let [source] = manifest.sources.as_slice() else { return None };
         let of = source.strip_prefix(QUARANTINE_OF)?;
         let is_replay = manifest.load_id.strip_prefix(of)?.starts_with(REPLAY);
-        is_replay.then(|| (of.to_owned(), manifest.load_id.clone()))
+        is_replay.then(|| (of.to_owned(), Taker { folder: folder.clone(), id: manifest.load_id.clone() }))
     };
-    let replays: BTreeMap<String, String> = manifests.iter().filter_map(replay).collect();
+    let replays: BTreeMap<String, Taker> = manifests.iter().filter_map(replay).collect();
     let load = |(manifest, folder): (Manifest, PathBuf)| {
         let Manifest { load_id: id, formats, .. } = manifest;
-        let replayed_by = replays.get(&id).cloned();
+        let taken_by = replays.get(&id).cloned();
         let mut names = (1_u64..).map(|nth| match nth {
             1 => format!("{id}{REPLAY}"),
             nth => format!("{id}{REPLAY}-{nth}"),
         });
         // Whoever asks for records that were replayed is told that this load was made.
-        let next = replayed_by.clone().or_else(|| names.find(|name| !ids.contains(name))).unwrap_or_default();
-        folder.join("quarantine.ndjson").is_file().then_some(Load { folder, id, formats, replayed_by, next })
+        let taker = taken_by.as_ref().map(|taker| taker.id.clone());
+        let next = taker.or_else(|| names.find(|name| !ids.contains(name))).unwrap_or_default();
+        folder.join(FILE).is_file().then_some(Load { folder, id, formats, taken_by, next })
     };
     manifests.into_iter().filter_map(load).collect()
 }
@@ -176,12 +206,10 @@ fn with_quarantine(manifests: Vec<(Manifest, PathBuf)>) -> Vec<Load> {
 impl Load {
     /// Shows the selected records of this load, until one is enough.
     fn visit(&self, selection: &Selection, mut show: impl FnMut(KeptRecord) -> Result<bool>) -> Result<()> {
-        let path = self.folder.join("quarantine.ndjson");
-        let failed = |cause| Error::io(format_args!("reading {}", path.display()), cause);
-        let file = BufReader::new(File::open(&path).map_err(failed)?);
-        for (nth, line) in (1..).zip(file.split(b'\n')) {
-            let line = line.map_err(failed)?;
-            let record: Line = serde_json::from_slice(&line).map_err(|_| damaged(&path, nth))?;
+        let path = self.folder.join(FILE);
+        let left = self.taken_by.as_ref().map(Taker::left).transpose()?.unwrap_or_default();
+        let taker = self.taken_by.as_ref().map(|taker| taker.id.clone());
+        for_each_line(&path, |nth, record: Line| {
             let raw = match (record.raw, record.raw_base64) {
                 (Some(text), _) => text.into_bytes(),
                 (None, Some(text)) => from_base64(&text).ok_or_else(|| damaged(&path, nth))?,
@@ -203,19 +231,30 @@ impl Load {
                 load_id: self.id.clone(),
                 schema_version: None,
                 quarantined_at: String::new(),
-                replayed_by: self.replayed_by.clone(),
+                replayed_by: taker.clone().filter(|_| !left.contains(&nth)),
+                moved_to: taker.clone().filter(|_| left.contains(&nth)),
             };
-            if is_meant && !show(kept)? {
-                break;
-            }
+            if is_meant { show(kept) } else { Ok(true) }
+        })
+    }
+}
+
+/// Shows the lines of a quarantine with their numbers, from 1, until one is enough.
+fn for_each_line<T: DeserializeOwned>(path: &Path, mut show: impl FnMut(i64, T) -> Result<bool>) -> Result<()> {
+    let failed = |cause| Error::io(format_args!("reading {}", path.display()), cause);
+    let file = BufReader::new(File::open(path).map_err(failed)?);
+    for (nth, line) in (1..).zip(file.split(b'\n')) {
+        let line = serde_json::from_slice(&line.map_err(failed)?).map_err(|_| damaged(path, nth))?;
+        if !show(nth, line)? {
+            break;
         }
-        Ok(())
     }
 }
 
 fn damaged(path: &Path, line: i64) -> Error {
     let message = format!("{}:{line}: this is no line of a quarantine", path.display());
     Error::new(ErrorKind::Corrupt, message).with_hint("the file was changed by something else")
+    Ok(())
 }
 
 /// The bytes of base 64 with padding (RFC 4648).

@@ -128,6 +128,7 @@ impl PostgresQuarantine {
             schema_version: row.get(9),
             quarantined_at: row.get(10),
             replayed_by: row.get(11),
+            moved_to: None,
         };
         Ok(rows.iter().map(record).collect())
     }

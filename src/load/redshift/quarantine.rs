@@ -77,6 +77,7 @@ impl RedshiftQuarantine {
                 schema_version: None,
                 quarantined_at: at.map_or_else(String::new, |at| moment(&at)),
                 replayed_by: None,
+                moved_to: None,
             })
         })
     }
