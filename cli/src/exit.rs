@@ -8,6 +8,7 @@ use longshore::{Error, ErrorKind};
 use crate::args::Output;
 use crate::json;
 use crate::output::clean;
+use crate::redact::redact;
 
 pub(crate) const OK: u8 = 0;
 pub(crate) const CONFLICT: u8 = 2;
@@ -126,35 +127,26 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let text = redact(&error.render().to_string());
     let _ = std::io::stderr().write_all(text.as_bytes());
     if std::env::args_os().any(|argument| argument == "--json") {
-        let first = text.lines().next().unwrap_or_default();
-        let message = first.strip_prefix("error: ").unwrap_or(first);
-        let _ = write_out(&json::error(&Error::config(message), redact));
+        let _ = write_out(&json::error(&in_short(&text), redact));
     }
     ExitCode::from(USAGE)
 }
 
-/// The text without the passwords of the URLs in it. No message should hold any; this is the second lock.
-pub(crate) fn redact(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace()).unwrap_or(after.len());
-        let (url, behind) = after.split_at(end);
-        // A user alone is no secret.
-        let host = url.rfind('@').filter(|at| url[..*at].contains(':')).map_or(url, |at| &url[at..]);
-        if host.len() < url.len() {
-            out.push('…');
-        }
-        out.push_str(match host.find("password=") {
-            Some(at) => &host[..at],
-            None => host,
-        });
-        rest = behind;
-    }
-    out.push_str(rest);
-    out
+/// What is printed of wrong arguments as one line, with how the command is called as its hint.
+///
+/// The first paragraph says what is wrong; the arguments that it is about stand on lines of their own, set in. A tip may follow.
+fn in_short(text: &str) -> Error {
+    let mut lines = text.lines().map(str::trim_end);
+    let first = lines.by_ref().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>();
+    let message = match first.split_first() {
+        Some((first, [])) => (*first).to_owned(),
+        Some((first, more)) => format!("{} {}", first, more.join(", ")),
+        None => String::new(),
+    };
+    let error = Error::config(message.strip_prefix("error: ").unwrap_or(&message));
+    let hints: Vec<&str> =
+        lines.map(str::trim).filter(|line| ["tip: ", "Usage: "].iter().any(|mark| line.starts_with(mark))).collect();
+    if hints.is_empty() { error } else { error.with_hint(hints.join("; ")) }
 }
 
 #[cfg(test)]
@@ -162,11 +154,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_in_a_url_is_never_printed() {
-        assert_eq!(redact("at postgres://me:p@ss@host/db: refused"), "at postgres://…@host/db: refused");
-        assert_eq!(redact("postgres://host/db?password=secret"), "postgres://host/db?");
-        assert_eq!(redact("postgres://user@host/db"), "postgres://user@host/db");
-        assert_eq!(redact("a.csv:3: s3://bucket/key"), "a.csv:3: s3://bucket/key");
+    fn wrong_arguments_are_told_in_one_line_with_all_that_they_are_about() {
+        let text = "error: the following required arguments were not provided:\n  --to <URL>\n  --table <TABLE>\n\n\
+                    Usage: longshore promote --to <URL> --table <TABLE> <PATH>...\n\nFor more information, try '--help'.\n";
+        let error = in_short(text);
+        let message = "the following required arguments were not provided: --to <URL>, --table <TABLE>";
+        assert_eq!(error.message(), message);
+        assert_eq!(error.hint(), Some("Usage: longshore promote --to <URL> --table <TABLE> <PATH>..."));
+        assert_eq!(in_short("error: no\n").message(), "no");
     }
 
     #[test]

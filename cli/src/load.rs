@@ -10,6 +10,7 @@ use crate::exit::{Done, Failure};
 use crate::json;
 use crate::loading::{Loading, code};
 use crate::output::{clean, count, counted};
+use crate::redact::redact;
 use crate::staging::Staging;
 use crate::stream::Arrays;
 
@@ -128,7 +129,7 @@ impl Place {
 /// The target without what may be a secret: of a server's URL only its kind.
 fn shown(to: &str) -> String {
     match to {
-        _ if to.starts_with("dir:") => to.to_string(),
+        _ if to.starts_with("dir:") => redact(to),
         _ if to.starts_with(REDSHIFT) => "redshift".to_string(),
         _ => "postgres".to_string(),
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::ValueEnum;
 use tracing::Level;
 
-use crate::exit::redact;
+use crate::redact::redact;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -15,6 +15,7 @@ mod output;
 mod progress;
 mod promote;
 mod quarantine;
+mod redact;
 mod stage;
 mod staging;
 mod stream;

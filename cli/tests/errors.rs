@@ -154,8 +154,17 @@ fn a_password_never_shows_up() {
     let url = format!("postgres://me:{secret}@127.0.0.1:1/shop");
     let wrong = format!("postgres//me:{secret}@h/shop");
     let query = format!("postgres://127.0.0.1:1/shop?user=me&password={secret}");
+    let blanks = format!("postgres://me:{secret} pw99@h/shop");
+    let keyword = format!("host=h user=u password={secret}");
+    let quoted = format!("host=h password = '{secret} it\\'s {secret}' user=u");
     let orders = "fixtures/orders.ndjson";
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 14] = [
+        &[&blanks],
+        &["infer", orders, "--format", &blanks],
+        &["load", orders, "--to", &blanks],
+        &[&keyword],
+        &["infer", orders, "--format", &quoted],
+        &["load", orders, "--to", &keyword],
         &["load", orders, "--to", &url],
         &["load", orders, "--to", &query],
         &["load", orders, "--to", &wrong],
