@@ -35,11 +35,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
     };
-    if let Some(form) = cli.log {
-        log::start(form);
-    }
     let output = cli.command.output();
-    match run(&cli.command) {
+    let started = cli.log.map_or(Ok(()), log::start);
+    match started.map_err(Failure::from).and_then(|()| run(&cli.command)) {
         Ok(done) => done.print(output),
         Err(failure) => failure.print(output.json),
     }

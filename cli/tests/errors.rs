@@ -186,6 +186,51 @@ fn a_password_never_shows_up() {
 }
 
 #[test]
+fn a_url_that_is_taken_for_a_folders_name_is_shown_without_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    for more in [&[][..], &["--json"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_longshore"));
+        command
+            .arg("load")
+            .arg(root().join("fixtures/orders.ndjson"))
+            .args(["--to", "dir:postgres://me:hunter2@h/shop"]);
+        let run = command.args(more).current_dir(folder.path()).output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+        assert!(
+            run.status.success() && !said.contains("hunter2") && said.contains("dir:postgres://…@h/shop"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn with_json_wrong_arguments_are_told_with_all_that_they_are_about() {
+    let run = longshore(&["load", "fixtures/orders.ndjson", "--json", "--mode", "merge"]);
+    let error = &run.json()["error"];
+    assert!(error["message"].as_str().unwrap().ends_with("were not provided: --key <PATH>"), "{error}");
+    assert!(error["hint"].as_str().unwrap().starts_with("Usage: longshore load"), "{error}");
+    let run = longshore(&["infer", "--json", "x", "--format", "xml"]);
+    assert!(run.json()["error"]["message"].as_str().unwrap().contains("[possible values: auto, "), "{}", run.stdout);
+}
+
+#[test]
+fn a_level_of_the_log_that_there_is_not_is_wrong_usage() {
+    let run = |level: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_longshore"));
+        command.args(["infer", "fixtures/stations.csv", "--json", "--log", "text"]).current_dir(root());
+        command.env("LONGSHORE_LOG", level).output().unwrap()
+    };
+    let wrong = run("verbose");
+    assert_eq!(wrong.status.code(), Some(64));
+    let said = String::from_utf8(wrong.stderr).unwrap();
+    assert!(said.contains("`LONGSHORE_LOG` names no level") && said.contains("hint: write error, warn, "), "{said}");
+    assert!(serde_json::from_slice::<serde_json::Value>(&wrong.stdout).unwrap()["error"]["kind"] == "usage");
+    for level in ["", "debug", "WARN"] {
+        assert_eq!(run(level).status.code(), Some(0), "{level}");
+    }
+}
+
+#[test]
 fn bytes_that_are_no_utf8_come_with_the_hint_that_reads_them() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cafes.csv");
