@@ -11,7 +11,7 @@ use longshore::{
 use serde::Serialize;
 
 use crate::evidence::{Evidence, bad_records, format_of_first, is_nullable};
-use crate::load::Kept;
+use crate::load::{Kept, folder};
 
 fn text(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
@@ -161,6 +161,7 @@ struct LoadJson<'a> {
     columns: Vec<ColumnJson>,
     already_loaded: bool,
     target: &'a str,
+    folder: Option<String>,
     first_quarantined: &'a [Quarantined],
     undecided: &'a [Undecided],
     sources: Vec<SourceJson<'a>>,
@@ -182,6 +183,7 @@ pub(crate) fn load(report: &LoadReport, target: &str, server: Option<&Kept>) -> 
         columns: columns(&report.schema, &report.sketch),
         already_loaded: report.already_loaded,
         target,
+        folder: folder(report),
         first_quarantined: &report.first_quarantined,
         undecided: &report.schema.undecided,
         sources: sources(&report.sketch),

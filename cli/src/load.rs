@@ -149,7 +149,7 @@ fn describe(report: &LoadReport, place: &Place) -> String {
     };
     line("table", report.table.clone());
     line("target", place.shown.clone());
-    if let Some(folder) = folder(report, place) {
+    if let Some(folder) = folder(report) {
         line("folder", folder);
     }
     line("load id", report.load_id.clone());
@@ -169,9 +169,7 @@ fn describe(report: &LoadReport, place: &Place) -> String {
     text
 }
 
-/// The folder of the load, where it has the name that can be told from outside.
-fn folder(report: &LoadReport, place: &Place) -> Option<String> {
-    let root = std::path::Path::new(place.url.strip_prefix("dir:")?);
-    let folder = root.join(&report.table).join(&report.load_id);
-    folder.is_dir().then(|| folder.display().to_string())
+/// The folder of the load. What was meant for a server's URL may be in its name.
+pub(crate) fn folder(report: &LoadReport) -> Option<String> {
+    report.folder.as_ref().map(|folder| redact(&folder.display().to_string()))
 }

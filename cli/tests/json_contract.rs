@@ -154,6 +154,14 @@ fn the_load_id_is_the_contents_and_not_the_names() {
 }
 
 #[test]
+    // Where it is, is said, whatever the names.
+    assert_eq!(other.json()["folder"], folder.path().join("t/mine").display().to_string());
+    let args = ["load", "fixtures/orders.ndjson", "--to", &to, "--table", "Shop.Orders", "--load-id", "June 1"];
+    let odd = longshore(&[&args[..], &["--json"]].concat()).json();
+    let place = odd["folder"].as_str().unwrap();
+    assert!(std::path::Path::new(place).join("manifest.json").is_file(), "{place}");
+    let told = longshore(&args).stdout;
+    assert!(told.lines().any(|line| line == format!("folder       {place}")), "{told}");
 fn the_same_files_in_another_order_are_the_same_load() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();

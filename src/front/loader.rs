@@ -13,7 +13,7 @@ use super::second_pass::{Aside, SecondPass};
 use super::stream::ChildTables;
 #[cfg(feature = "redshift")]
 use super::target::Staging;
-use super::target::open;
+use super::target::{folder_of, open};
 use crate::batch::Misfit;
 use crate::error::Result;
 use crate::fault;
@@ -276,6 +276,7 @@ impl Loader {
             counts,
             bytes: inference.stored_bytes,
             seconds: started.elapsed().as_secs_f64(),
+            folder: folder_of(&self.url, &table, &load_id)?,
             table,
             load_id,
             already_loaded,

@@ -1,5 +1,7 @@
 //! What a load tells of itself.
 
+use std::path::PathBuf;
+
 use crate::load::Counts;
 use crate::schema::Schema;
 use crate::sketch::Sketch;
@@ -17,6 +19,8 @@ pub struct LoadReport {
     pub table: String,
     /// The id of the load.
     pub load_id: String,
+    /// The folder that the load's parts are in, if it went into a folder.
+    pub folder: Option<PathBuf>,
     /// Whether the ledger had this load already, so that nothing was done; the counts are the ledger's.
     pub already_loaded: bool,
     /// The columns as they were loaded.

@@ -1,5 +1,7 @@
 //! From a loader's settings to the target that they name.
 
+use std::path::PathBuf;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::Target;
 
@@ -37,6 +39,18 @@ pub(super) fn open(url: &str) -> Result<Box<dyn Target>> {
     }
     Err(Error::new(ErrorKind::Config, "a target that is neither postgres:// nor dir:")
         .with_hint("write postgres://user@host/database or dir:PATH"))
+}
+
+/// The folder of a load, where its target is one.
+#[cfg(feature = "parquet")]
+pub(super) fn folder_of(url: &str, table: &str, load_id: &str) -> Result<Option<PathBuf>> {
+    let root = url.strip_prefix("dir:");
+    root.map(|root| crate::load::FolderTarget::folder_of(root, table, load_id)).transpose()
+}
+
+#[cfg(not(feature = "parquet"))]
+pub(super) fn folder_of(_: &str, _: &str, _: &str) -> Result<Option<PathBuf>> {
+    Ok(None)
 }
 
 #[cfg(feature = "parquet")]

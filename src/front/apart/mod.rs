@@ -100,6 +100,7 @@ impl Loader {
             seconds: started.elapsed().as_secs_f64(),
             table,
             load_id,
+            folder: None,
             already_loaded,
             schema,
             sketch: evidence.inference.sketch,

@@ -12,7 +12,7 @@ mod shape;
 pub(super) use self::place::{folder_name, table_folder};
 #[cfg(feature = "redshift")]
 pub(super) use self::quarantine::line as quarantine_line;
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
@@ -54,7 +54,7 @@ const URL_PREFIX: &str = "s3://BUCKET/PREFIX";
 ///
 /// It is written under another name and renamed when it is complete and on the disk, so it is there whole or not at
 /// all; once a load has succeeded, a power cut does not take it back. What a crashed load left behind is removed by the next load into the table. Loads into one table take turns. A
-/// table or id whose name cannot be a folder's is given one with a hash.
+/// table or id whose name cannot be a folder's is given one with a hash: [`folder_of`](FolderTarget::folder_of) says which.
 ///
 /// Columns get types that both Postgres and Redshift hold (see [`plan::fit`](crate::plan::fit)): times in
 /// nanoseconds, for one, are text.
@@ -91,6 +91,18 @@ impl FolderTarget {
             row_group_rows: ROW_GROUP_ROWS,
             state: State::Waiting(()),
         }
+    }
+
+    /// The folder of one load into the folder `root`. Its names are the table's and the load's as they are where they are of
+    /// small letters, digits, `-`, `_` and `.` and begin with a letter or digit; others become `x…` with a hash, for there are
+    /// file systems that do not tell `A` from `a`, and names that lead elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for what is no name of a table.
+    pub fn folder_of(root: impl AsRef<FilePath>, table: &str, load_id: &str) -> Result<PathBuf> {
+        let (table, load) = place::names(&TableName::parse(table, Dialect::Redshift)?, load_id);
+        Ok(root.as_ref().join(table).join(load))
     }
 
     /// Names the URL that the folder will be copied to, for the Redshift manifest. Default: `s3://BUCKET/PREFIX`, to be

@@ -32,8 +32,7 @@ pub(super) struct Place {
 impl Place {
     /// Locks the table's folder, and puts right what a crash has left there.
     pub(super) fn open(root: &Path, table: &TableName, load_id: &str) -> Result<Self> {
-        let table_name = table_folder(table);
-        let load = folder_name(load_id, load_id);
+        let (table_name, load) = names(table, load_id);
         let table = root.join(&table_name);
         let lock = lock(&table)?;
         let unfinished = table.join(format!("{UNFINISHED}{load}"));
@@ -228,6 +227,11 @@ fn remove(folder: &Path) -> Result<()> {
 
 fn broken(doing: &str, path: &Path, cause: std::io::Error) -> Error {
     Error::io(format_args!("{doing} {}", path.display()), cause)
+}
+
+/// The names of the folders of a table and, in it, of a load.
+pub(super) fn names(table: &TableName, load_id: &str) -> (String, String) {
+    (table_folder(table), folder_name(load_id, load_id))
 }
 
 pub(in crate::load) fn table_folder(table: &TableName) -> String {
