@@ -67,7 +67,6 @@ impl Path {
     }
 
     /// Whether it is that of the column that fields share.
-    #[cfg(feature = "postgres")]
     pub(crate) fn is_overflow(&self) -> bool {
         self.nth == 0
     }

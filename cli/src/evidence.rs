@@ -185,7 +185,7 @@ pub(crate) fn describe_columns(schema: &Schema, sketch: &Sketch) -> String {
         cells.extend(renamed.then(|| column.name.clone()));
         cells.push(column.ty.clone());
         cells.push(if is_nullable(column) { "null" } else { "" }.to_string());
-        cells.push(percent(column.filled, column.records));
+        cells.push(column.filled.map_or_else(|| "not counted".into(), |filled| percent(filled, column.records)));
         cells.push(why(column, alone));
         cells
     };
@@ -196,7 +196,7 @@ pub(crate) fn describe_columns(schema: &Schema, sketch: &Sketch) -> String {
 
 /// Whether some record had no value, as the data shows; a table's own column may take NULL all the same.
 pub(crate) fn is_nullable(column: &ColumnReport) -> bool {
-    column.filled < column.records
+    column.filled.is_none_or(|filled| filled < column.records)
 }
 
 /// The reason; with one input, its name need not be said for each column.

@@ -64,11 +64,12 @@ fn describe(column: &ColumnReport, explanation: &Explanation) -> String {
     let named = if column.name == column.path { String::new() } else { format!(" as {}", column.name) };
     let mut lines = vec![
         format!("{}{named}: {}{}", column.path, column.ty, if column.nullable { ", nullable" } else { "" }),
-        line("filled", &format!("{} of {} records", count(column.filled), count(column.records)))
-            + &format!(" ({})", percent(column.filled, column.records)),
+        line("filled", &filled(column)),
     ];
     let seen: Vec<String> = column.seen.iter().map(|(class, n)| format!("{} {class}", count(*n))).collect();
-    lines.push(line("seen", if seen.is_empty() { "no value".into() } else { seen.join(", ") }.as_str()));
+    if column.filled.is_some() {
+        lines.push(line("seen", if seen.is_empty() { "no value".into() } else { seen.join(", ") }.as_str()));
+    }
     // The range of the numbers among texts would look like the range of all.
     let ordered = !matches!(column.ty.as_str(), "text" | "json");
     if let (Some(min), Some(max), true) = (&column.min, &column.max, ordered) {
@@ -86,6 +87,11 @@ fn describe(column: &ColumnReport, explanation: &Explanation) -> String {
         lines.push(line("", &format!("--hint {}", shell(&open.hint))));
     }
     lines.iter().map(|line| clean(line) + "\n").collect()
+}
+
+fn filled(column: &ColumnReport) -> String {
+    let Some(filled) = column.filled else { return "not counted".into() };
+    format!("{} of {} records ({})", count(filled), count(column.records), percent(filled, column.records))
 }
 
 fn line(label: &str, text: &str) -> String {

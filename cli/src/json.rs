@@ -48,7 +48,7 @@ struct ColumnJson {
     why: String,
     /// The path as it is made up: text alone does not tell a key with a dot from a nested one.
     keys: Vec<String>,
-    filled: u64,
+    filled: Option<u64>,
     max_bytes: Option<u64>,
 }
 
@@ -324,9 +324,9 @@ struct KeptJson<'a> {
     schema_version: Option<&'a str>,
     quarantined_at: &'a str,
     replayed_by: Option<&'a str>,
+    moved_to: Option<&'a str>,
     raw_bytes: u64,
     /// The bytes, where they are text.
-    moved_to: Option<&'a str>,
     raw: Option<&'a str>,
     /// The bytes in hexadecimal digits, where they are not.
     raw_hex: Option<String>,
@@ -346,9 +346,9 @@ pub(crate) fn kept(record: &KeptRecord) -> String {
         schema_version: record.schema_version.as_deref(),
         quarantined_at: &record.quarantined_at,
         replayed_by: record.replayed_by.as_deref(),
+        moved_to: record.moved_to.as_deref(),
         raw_bytes: record.raw_bytes,
         raw,
-        moved_to: record.moved_to.as_deref(),
         raw_hex: raw.is_none().then(hex),
     })
 }

@@ -111,6 +111,20 @@ fn explain_gives_counts_and_the_forcing_record() {
 }
 
 #[test]
+fn how_many_records_fill_the_column_of_fields_past_the_budget_is_not_made_up() {
+    let input = b"{\"a\":1,\"b\":2,\"c\":3}\n{\"a\":1,\"c\":3}\n";
+    let args = ["--max-columns", "2", "-"];
+    for command in ["infer", "explain"] {
+        let found = longshore_with(&[&[command, "--json"], &args[..]].concat(), input).json();
+        let shared = &found["columns"][1];
+        assert_eq!((&shared["name"], &shared["filled"]), (&json!("_overflow"), &Value::Null), "{command}");
+        assert_eq!((&shared["nullable"], &found["columns"][0]["filled"]), (&json!(true), &json!(2)), "{command}");
+        let told = longshore_with(&[&[command], &args[..]].concat(), input).stdout;
+        assert!(told.contains("not counted"), "{told}");
+    }
+}
+
+#[test]
 fn ddl_gives_each_statement_with_its_class() {
     let found = longshore(&["ddl", "--json", "fixtures/stations.csv"]).json();
     assert_eq!((&found["dialect"], &found["table"]), (&json!("postgres"), &json!("stations")));
@@ -140,6 +154,14 @@ fn load_gives_counts_that_balance_and_the_second_time_does_nothing() {
     let other =
         longshore(&["load", "--json", "fixtures/orders.ndjson", "--to", &to, "--table", "t", "--load-id", "mine"]);
     assert_eq!(other.json()["load_id"], "mine");
+    // Where it is, is said, whatever the names.
+    assert_eq!(other.json()["folder"], folder.path().join("t/mine").display().to_string());
+    let args = ["load", "fixtures/orders.ndjson", "--to", &to, "--table", "Shop.Orders", "--load-id", "June 1"];
+    let odd = longshore(&[&args[..], &["--json"]].concat()).json();
+    let place = odd["folder"].as_str().unwrap();
+    assert!(std::path::Path::new(place).join("manifest.json").is_file(), "{place}");
+    let told = longshore(&args).stdout;
+    assert!(told.lines().any(|line| line == format!("folder       {place}")), "{told}");
 }
 
 #[test]
@@ -154,14 +176,6 @@ fn the_load_id_is_the_contents_and_not_the_names() {
 }
 
 #[test]
-    // Where it is, is said, whatever the names.
-    assert_eq!(other.json()["folder"], folder.path().join("t/mine").display().to_string());
-    let args = ["load", "fixtures/orders.ndjson", "--to", &to, "--table", "Shop.Orders", "--load-id", "June 1"];
-    let odd = longshore(&[&args[..], &["--json"]].concat()).json();
-    let place = odd["folder"].as_str().unwrap();
-    assert!(std::path::Path::new(place).join("manifest.json").is_file(), "{place}");
-    let told = longshore(&args).stdout;
-    assert!(told.lines().any(|line| line == format!("folder       {place}")), "{told}");
 fn the_same_files_in_another_order_are_the_same_load() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();

@@ -17,8 +17,8 @@ pub struct ColumnReport {
     pub nullable: bool,
     /// Records in all, and with a value.
     pub records: u64,
-    /// Records with a value.
-    pub filled: u64,
+    /// Records with a value; `None` where that was not counted, as of the column that the fields past the budget share.
+    pub filled: Option<u64>,
     /// How many values of each kind, the most frequent first.
     pub seen: Vec<(String, u64)>,
     /// The smallest value, where the values have an order.
@@ -67,7 +67,7 @@ fn report(column: &Column, evidence: Option<&Evidence>, sketch: &Sketch) -> Colu
         ty: column.ty.to_string(),
         nullable: column.nullable,
         records: sketch.records(),
-        filled: column.filled,
+        filled: (!column.path.is_overflow()).then_some(column.filled),
         seen: evidence.map(seen).unwrap_or_default(),
         min,
         max,
@@ -145,6 +145,16 @@ mod tests {
         assert_eq!(line("a,b\nNA,2\n\"\",1\n"), Some(2), "unless there is nothing else");
         let digits = "{\"v\":12345678901234567890}\n{\"v\":0.12345678901234567890123}\n";
         assert_eq!((explained(digits).columns[0].ty.as_str(), line(digits)), ("text", None));
+    }
+
+    #[test]
+    fn how_many_records_fill_the_column_of_fields_past_the_budget_is_not_said() {
+        let sketch = sketch("{\"a\":1,\"b\":2,\"c\":3}\n{\"a\":1,\"c\":3}\n");
+        let schema = Policy::default().max_columns(2).resolve(&sketch).unwrap();
+        let filled = Explanation::of(&schema, &sketch).columns.into_iter().map(|column| (column.name, column.filled));
+        let wanted = [("a".to_owned(), Some(2)), ("_overflow".to_owned(), None)];
+        assert_eq!(filled.collect::<Vec<_>>(), wanted);
+        assert!(schema.columns[1].nullable);
     }
 
     #[test]

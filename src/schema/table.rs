@@ -65,7 +65,7 @@ pub struct Column {
     pub required: bool,
     /// How the values are spelled.
     pub reading: Reading,
-    /// Records with a value.
+    /// Records with a value; not counted, and 0, of the column that fields past the budget share.
     pub filled: u64,
     /// The longest value as UTF-8 text, in bytes; `None` when nothing was seen.
     pub max_bytes: Option<u64>,
