@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 use longshore::load::{KeptGroup, KeptRecord, Selection};
-use longshore::{Error, Quarantine, ReplayReport};
+use longshore::{Error, ErrorKind, Quarantine, ReplayReport};
 
 use crate::args::{Meaning, Output};
 use crate::exit::{self, Done, Failure};
@@ -103,8 +103,23 @@ impl QuarantineArgs {
 }
 
 impl Which {
-    fn quarantine(&self) -> Quarantine {
-        Quarantine::new(&self.to, &self.table)
+    fn quarantine(&self) -> Result<Quarantine, Failure> {
+        if let Some(folder) = self.to.strip_prefix("dir:").filter(|folder| !std::path::Path::new(folder).is_dir()) {
+            let error = Error::new(ErrorKind::Io, "there is no such folder").in_source(folder);
+            return Err(Failure::with_code(
+                error.with_hint("`--to dir:FOLDER` is the one of the loads"),
+                exit::NO_INPUT,
+            ));
+        }
+        Ok(Quarantine::new(&self.to, &self.table))
+    }
+
+    /// What to say where nothing was found: of a table that nobody knows there is nothing to find.
+    fn warnings(&self, quarantine: &Quarantine) -> Result<Vec<String>, Failure> {
+        if quarantine.is_known()? {
+            return Ok(Vec::new());
+        }
+        Ok(vec![format!("there is no table `{}`, and nothing was loaded into one of that name", self.table)])
     }
 
     fn selection(&self) -> Selection {
@@ -128,12 +143,14 @@ pub(crate) fn run(args: &QuarantineArgs) -> Result<Done, Failure> {
 fn list(args: &List) -> Result<Done, Failure> {
     let selection = args.which.selection();
     let selection = if args.all { selection.with_replayed() } else { selection };
-    let groups = args.which.quarantine().groups(&selection)?;
+    let quarantine = args.which.quarantine()?;
+    let groups = quarantine.groups(&selection)?;
+    let warnings = if groups.is_empty() { args.which.warnings(&quarantine)? } else { Vec::new() };
     let text = match args.output.json {
         true => json::quarantine(&groups),
         false => describe(&groups),
     };
-    Ok(Done::new(text))
+    Ok(Done { warnings, ..Done::new(text) })
 }
 
 fn describe(groups: &[KeptGroup]) -> String {
@@ -163,7 +180,7 @@ fn show(args: &Show) -> Result<Done, Failure> {
     if let Some(id) = &args.id {
         selection = selection.id(id)?;
     }
-    let found = args.which.quarantine().records(&selection, 1)?;
+    let found = args.which.quarantine()?.records(&selection, 1)?;
     let Some(record) = found.first() else {
         let error = Error::config("no such record is in quarantine").with_hint("`longshore quarantine list` shows ids");
         return Err(Failure::with_code(error, exit::NO_INPUT));
@@ -196,6 +213,9 @@ fn place(record: &KeptRecord) -> String {
     if let Some(replay) = &record.replayed_by {
         text.push_str(&format!(", loaded by the replay {}", clean(replay)));
     }
+    if let Some(replay) = &record.moved_to {
+        text.push_str(&format!(", moved on to the replay {}", clean(replay)));
+    }
     text + "\n"
 }
 
@@ -204,18 +224,16 @@ fn replay(args: &Replay) -> Result<Done, Failure> {
     for id in &args.id {
         selection = selection.id(id)?;
     }
-    let quarantine = args.which.quarantine().policy(args.meaning.policy()?).contract(args.changes.contract());
+    let quarantine = args.which.quarantine()?.policy(args.meaning.policy()?).contract(args.changes.contract());
     let quarantine = quarantine.mode(args.by.mode()).child_tables(args.arrays.which());
     let report = quarantine.replay(&selection)?;
+    let warnings = if report.tried == 0 { args.which.warnings(&quarantine)? } else { Vec::new() };
     let text = if args.output.json { json::replay(&report) } else { describe_replay(&report) };
     // Something was to be loaded and nothing could be: a pipeline must not take that for success.
     let code = if report.tried > 0 && report.loaded + report.deduplicated == 0 { exit::QUARANTINED } else { exit::OK };
-    Ok(Done { text, code, ..Done::default() })
+    Ok(Done { text, code, warnings })
 }
 
-    if let Some(replay) = &record.moved_to {
-        text.push_str(&format!(", moved on to the replay {}", clean(replay)));
-    }
 fn describe_replay(report: &ReplayReport) -> String {
     let rows = [
         ("tried", report.tried),

@@ -312,6 +312,31 @@ fn a_topic_goes_into_its_table_until_a_signal_comes() {
     let metrics = folder.path().join("metrics.prom");
     let servers = broker.servers();
     let args = ["stream", "--kafka", &servers, "--topic", "shop.orders", "--to", &url, "--max-age", "0.2", "--json"];
+#[test]
+fn a_table_that_nobody_knows_is_not_taken_for_one_without_a_quarantine() {
+    let (url, mut client) = database();
+    let unknown = |command: &str, to: &str, table: &str| {
+        let run = longshore(&["quarantine", command, "--to", to, "--table", table]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        run.stderr.contains(&format!("warning: there is no table `{table}`"))
+    };
+    client.batch_execute("CREATE TABLE there (a int)").unwrap();
+    for command in ["list", "replay"] {
+        assert!(unknown(command, &url, "t"), "nothing was ever loaded");
+        assert!(!unknown(command, &url, "there"));
+    }
+    assert_eq!(longshore_with(&["stream", "-", "--to", &url, "--table", "t"], b"{\"a\":1}\n").code, 0);
+    client.batch_execute("DROP TABLE t").unwrap();
+    for command in ["list", "replay"] {
+        assert!(!unknown(command, &url, "t"), "it is in the ledger");
+        assert!(unknown(command, &url, "tt"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let to = format!("dir:{}", folder.path().display());
+    assert_eq!(longshore_with(&["load", "-", "--to", &to, "--table", "t"], b"{\"a\":1}\n").code, 0);
+    assert!(!unknown("list", &to, "t") && unknown("list", &to, "tt") && unknown("replay", &to, "tt"));
+}
+
     let child = start(&[&args[..], &["--metrics", metrics.to_str().unwrap()]].concat());
     let rows = "SELECT count(*) FROM shop_orders";
     wait_for("all rows", || number(&mut client, rows) == 1_000);

@@ -177,6 +177,23 @@ impl Quarantine {
         }
     }
 
+    /// Whether there is such a table, or a load or a record of one: where not, its name may be misspelled, for nothing is in the
+    /// quarantine of a table that nobody knows. On Redshift this is not looked up, and taken for true.
+    ///
+    /// # Errors
+    ///
+    /// Those of the server.
+    pub fn is_known(&self) -> Result<bool> {
+        match self.place()? {
+            #[cfg(feature = "postgres")]
+            Place::Postgres => self.connect()?.is_known(),
+            #[cfg(feature = "redshift")]
+            Place::Redshift => Ok(true),
+            #[cfg(feature = "parquet")]
+            Place::Folder(root) => crate::load::FolderQuarantine::is_known(std::path::Path::new(&root), &self.table),
+        }
+    }
+
     /// The first `limit` records that are selected, in the order in which they were kept, with their bytes. In a folder, and on
     /// Redshift, an id is a number within the quarantine of a load, so a load should be selected beside it.
     ///

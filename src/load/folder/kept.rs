@@ -119,6 +119,11 @@ impl FolderQuarantine {
         Ok(FolderQuarantine { loads: with_quarantine(manifests) })
     }
 
+    /// Whether there is a folder of such a table.
+    pub(crate) fn is_known(root: &Path, table: &str) -> Result<bool> {
+        Ok(root.join(table_folder(&TableName::parse(table, Dialect::Redshift)?)).is_dir())
+    }
+
     /// What is in quarantine, by reason, path and source; the largest groups first.
     pub(crate) fn groups(&self, selection: &Selection) -> Result<Vec<KeptGroup>> {
         let mut groups: BTreeMap<(String, Option<String>, String), KeptGroup> = BTreeMap::new();
@@ -249,12 +254,12 @@ fn for_each_line<T: DeserializeOwned>(path: &Path, mut show: impl FnMut(i64, T) 
             break;
         }
     }
+    Ok(())
 }
 
 fn damaged(path: &Path, line: i64) -> Error {
     let message = format!("{}:{line}: this is no line of a quarantine", path.display());
     Error::new(ErrorKind::Corrupt, message).with_hint("the file was changed by something else")
-    Ok(())
 }
 
 /// The bytes of base 64 with padding (RFC 4648).

@@ -10,6 +10,7 @@ mod early;
 mod familiar;
 mod gone;
 mod isolate;
+mod known;
 mod ledger;
 mod merge;
 mod merge_isolated;
