@@ -1,7 +1,7 @@
 //! `longshore promote`: columns of fields that were past the column budget.
 
 use clap::Args;
-use longshore::{Loader, Promotion};
+use longshore::{Error, Loader, Promotion};
 
 use crate::args::{Meaning, Output};
 use crate::exit::{Done, Failure};
@@ -11,7 +11,8 @@ use crate::output::counted;
 /// Make columns of fields that share the column `_overflow`, and move the values that there are
 #[derive(Debug, Args)]
 pub(crate) struct Promote {
-    /// The fields, as they are called in `_overflow`: order.zip, or '["a.b"]' where a key holds a dot
+    /// The fields, as they are called in `_overflow`: order.zip, or '["a.b"]' where a key holds a dot. An object of which all
+    /// fields are past the budget is there whole, under its own path: order
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<String>,
     /// The Postgres server: postgres://user@host/database. Keep a password out of the command line: PGPASSWORD is used
@@ -28,6 +29,11 @@ pub(crate) struct Promote {
 
 /// Each field is a transaction: one that fails leaves those before it promoted.
 pub(crate) fn run(args: &Promote) -> Result<Done, Failure> {
+    if !args.to.starts_with("postgres://") && !args.to.starts_with("postgresql://") {
+        return Err(Error::config("`promote` changes a table on a Postgres server, and `--to` names none")
+            .with_hint("write postgres://user@host/database")
+            .into());
+    }
     let mut stream = Loader::new(&args.to).table(&args.table).policy(args.meaning.policy()?).open()?;
     let mut promoted: Vec<Promotion> = Vec::new();
     for path in &args.paths {

@@ -252,11 +252,36 @@ fn fields_past_the_budget_are_promoted_by_the_names_that_they_have_there() {
     assert_eq!((number(&mut client, &dotted), number(&mut client, &nested)), (12, 6));
     let run = longshore(&[&["promote", "nothing"], &into[..]].concat());
     assert_eq!(run.code, 2, "{}", run.stderr);
+    let run = longshore(&["promote", "c.d", "--to", &url, "--table", "other"]);
+    assert!(
+        run.stderr.contains("there is no table") && run.stderr.contains("hint: name it with its schema"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn an_object_that_is_past_the_budget_with_all_its_fields_is_promoted_whole() {
+    let (url, mut client) = database();
+    let into = ["--to", &url, "--table", "t"];
+    // The second batch's object finds no room for any of its fields.
+    let stream = [&["stream", "-", "--max-columns", "2"], &into[..]].concat();
+    for input in [&b"{\"a\":1,\"b\":2}\n"[..], b"{\"a\":1,\"o\":{\"x\":1,\"y\":2}}\n"] {
+        assert_eq!(longshore_with(&stream, input).code, 0);
+    }
+    assert_eq!(number(&mut client, "SELECT count(*) FROM t WHERE _overflow ? 'o'"), 1);
+    assert_eq!(longshore(&[&["promote", "o.x"], &into[..]].concat()).code, 2, "it is not there under that name");
+    let run = longshore(&[&["promote", "o"], &into[..]].concat());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(number(&mut client, "SELECT count(*) FROM t WHERE o = '{\"x\":1,\"y\":2}'"), 1);
 }
 
 #[test]
 fn what_cannot_be_is_refused_with_its_exit_code() {
-    let cases: [(&[&str], i32, &str); 7] = [
+    let cases: [(&[&str], i32, &str); 10] = [
+        (&["stream", "fixtures", "--to", "postgres://127.0.0.1:1/d"], 66, "fixtures: this is a folder"),
+        (&["promote", "x", "--to", "dir:out", "--table", "t"], 64, "`promote` changes a table on a Postgres server"),
+        (&["quarantine", "list", "--to", "dir:nowhere", "--table", "t"], 66, "nowhere: there is no such folder"),
         (&["stream", "x.CSV", "--to", "postgres://127.0.0.1:1/d"], 64, "`--columns`"),
         (&["stream", "x", "--format", "csv", "--to", "postgres://127.0.0.1:1/d"], 64, "`--columns`"),
         (&["stream", "x.ndjson", "--to", "dir:out"], 64, "a stream goes into a Postgres server"),
@@ -270,6 +295,31 @@ fn what_cannot_be_is_refused_with_its_exit_code() {
         assert_eq!(run.code, code, "{args:?}: {}", run.stderr);
         assert!(run.stderr.contains(message), "{args:?}: {}", run.stderr);
     }
+}
+
+#[test]
+fn a_table_that_nobody_knows_is_not_taken_for_one_without_a_quarantine() {
+    let (url, mut client) = database();
+    let unknown = |command: &str, to: &str, table: &str| {
+        let run = longshore(&["quarantine", command, "--to", to, "--table", table]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        run.stderr.contains(&format!("warning: there is no table `{table}`"))
+    };
+    client.batch_execute("CREATE TABLE there (a int)").unwrap();
+    for command in ["list", "replay"] {
+        assert!(unknown(command, &url, "t"), "nothing was ever loaded");
+        assert!(!unknown(command, &url, "there"));
+    }
+    assert_eq!(longshore_with(&["stream", "-", "--to", &url, "--table", "t"], b"{\"a\":1}\n").code, 0);
+    client.batch_execute("DROP TABLE t").unwrap();
+    for command in ["list", "replay"] {
+        assert!(!unknown(command, &url, "t"), "it is in the ledger");
+        assert!(unknown(command, &url, "tt"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let to = format!("dir:{}", folder.path().display());
+    assert_eq!(longshore_with(&["load", "-", "--to", &to, "--table", "t"], b"{\"a\":1}\n").code, 0);
+    assert!(!unknown("list", &to, "t") && unknown("list", &to, "tt") && unknown("replay", &to, "tt"));
 }
 
 #[cfg(not(feature = "kafka"))]
@@ -312,31 +362,6 @@ fn a_topic_goes_into_its_table_until_a_signal_comes() {
     let metrics = folder.path().join("metrics.prom");
     let servers = broker.servers();
     let args = ["stream", "--kafka", &servers, "--topic", "shop.orders", "--to", &url, "--max-age", "0.2", "--json"];
-#[test]
-fn a_table_that_nobody_knows_is_not_taken_for_one_without_a_quarantine() {
-    let (url, mut client) = database();
-    let unknown = |command: &str, to: &str, table: &str| {
-        let run = longshore(&["quarantine", command, "--to", to, "--table", table]);
-        assert_eq!(run.code, 0, "{}", run.stderr);
-        run.stderr.contains(&format!("warning: there is no table `{table}`"))
-    };
-    client.batch_execute("CREATE TABLE there (a int)").unwrap();
-    for command in ["list", "replay"] {
-        assert!(unknown(command, &url, "t"), "nothing was ever loaded");
-        assert!(!unknown(command, &url, "there"));
-    }
-    assert_eq!(longshore_with(&["stream", "-", "--to", &url, "--table", "t"], b"{\"a\":1}\n").code, 0);
-    client.batch_execute("DROP TABLE t").unwrap();
-    for command in ["list", "replay"] {
-        assert!(!unknown(command, &url, "t"), "it is in the ledger");
-        assert!(unknown(command, &url, "tt"));
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let to = format!("dir:{}", folder.path().display());
-    assert_eq!(longshore_with(&["load", "-", "--to", &to, "--table", "t"], b"{\"a\":1}\n").code, 0);
-    assert!(!unknown("list", &to, "t") && unknown("list", &to, "tt") && unknown("replay", &to, "tt"));
-}
-
     let child = start(&[&args[..], &["--metrics", metrics.to_str().unwrap()]].concat());
     let rows = "SELECT count(*) FROM shop_orders";
     wait_for("all rows", || number(&mut client, rows) == 1_000);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use longshore::{Error, Feed, StreamLoader, StreamTotals};
+use longshore::{Error, ErrorKind, Feed, StreamLoader, StreamTotals};
 
 use super::args::Stream;
 use super::fault::Fault;
@@ -34,6 +34,12 @@ pub(super) fn run(args: &Stream, metrics: &Arc<Metrics>, stop: &Stop) -> Result<
         let hint =
             "name them with `--columns`, for rows without a header; a file that does not grow is for `longshore load`";
         return Err(error.in_source(name.display().to_string()).with_hint(hint).into());
+    }
+    if let Some(name) = names.iter().find(|name| !is_stdin(name) && name.is_dir()) {
+        let error = Error::new(ErrorKind::Io, "this is a folder, not a file").in_source(name.display().to_string());
+        return Err(Failure::of_input(
+            error.with_hint("name the files in it that grow; a pattern is the shell's to expand"),
+        ));
     }
     let first = names[0].display().to_string();
     let loader = super::loader(args, if first == "-" { "stdin" } else { &first })?;

@@ -30,8 +30,8 @@ impl StreamLoader {
     /// Makes a column of a field whose values are in the column `_overflow`, since it was past the column budget, and moves
     /// its values there, in one transaction. From then on the field's values go into the column.
     ///
-    /// `field` is its key in `_overflow`: its path, or, where a key in that holds a dot, the keys as a JSON array (`["a.b"]`); of
-    /// an object that is there whole, the object's. The type is the narrowest that gives back every value there is; a hint of the
+    /// `field` is its key in `_overflow`: its path, or, where a key in that holds a dot, the keys as a JSON array (`["a.b"]`). An
+    /// object of which all fields were past the budget is there whole, under its own path, and is promoted as a whole. The type is the narrowest that gives back every value there is; a hint of the
     /// policy comes first, and must hold them all. The budget does not count here. What the table's JSON does not keep apart (`1.50` and
     /// `1.5` in a `jsonb` that holds both as numbers) is as the JSON has it. Promoting again moves what has come since.
     ///

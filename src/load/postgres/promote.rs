@@ -81,7 +81,8 @@ fn promote(
     lock(client, key.lock(), options.queue_timeout)?;
     set_lock_timeout(client, options.lock_timeout)?;
     let Some(oid) = catalog::find(client, table)? else {
-        return Err(nothing(field, format!("there is no table {table}")));
+        let error = Error::new(ErrorKind::Conflict, format!("there is no table {table}"));
+        return Err(error.with_hint("name it with its schema if it is not in the first one of `search_path`"));
     };
     let existing = open::occupy(client, oid, &key, &Mode::Append)?;
     let found = |path: &Path| {
@@ -236,5 +237,5 @@ fn move_values(
 fn nothing(field: &str, message: String) -> Error {
     Error::new(ErrorKind::Conflict, message)
         .with_location(Location { column: Some(field.to_owned()), ..Location::default() })
-        .with_hint("the fields past the budget are the keys of the column `_overflow`")
+        .with_hint("the fields past the budget are the keys of the column `_overflow`; an object that is there whole is one of them")
 }

@@ -312,6 +312,10 @@ pub(super) fn failed(doing: &str, url: &str, error: &object_store::Error) -> Err
         _ => ("", matches!(status(error), Some(401 | 403)).then(|| credentials::hint(url))),
     };
     let status = status(error);
+    // A name or an address that is wrong is tried for minutes as one that is down is.
+    let unreached = what.is_empty() && status.is_none() && !url.starts_with("file:");
+    let hint = hint
+        .or(unreached.then_some("if the store cannot be reached, look at the endpoint, the region and the network"));
     let what = match (what, status) {
         ("", Some(status)) => format!("the store answered with status {status}"),
         ("", None) => cause(error),
