@@ -75,7 +75,7 @@ fn clocks_that_are_off_change_no_id_and_no_row() {
         let upto = 1500 * (nth as i64 + 1);
         for work in [child(Work::Load, &fresh, &file), child(Work::Stream, &url, &upto.to_string())] {
             let Some(mut work) = faked(("FAKETIME", time), &work) else {
-                println!("left out: there is no faketime on this machine");
+                crate::leave_out("there is no faketime on this machine");
                 return;
             };
             let output = work.output().unwrap();
@@ -101,7 +101,7 @@ fn a_clock_that_steps_while_a_stream_runs_loses_and_doubles_nothing() {
         std::fs::write(&path, "+0").unwrap();
         let work = child(Work::Stream, &url, &upto.to_string());
         let Some(mut work) = faked(("FAKETIME_TIMESTAMP_FILE", &path), &work) else {
-            println!("left out: there is no faketime on this machine");
+            crate::leave_out("there is no faketime on this machine");
             return;
         };
         let mut running = work.spawn().unwrap();

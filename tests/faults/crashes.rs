@@ -114,19 +114,45 @@ fn a_load_goes_on_when_its_session_is_ended_under_way() {
     known::check(&mut client, 5_000);
 }
 
+/// Limits for all sessions that come from now on. The last one is known from version 17 on.
+const LIMITS: &str = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''200ms''', current_database()); \
+    EXECUTE format('ALTER DATABASE %I SET idle_in_transaction_session_timeout = ''100ms''', current_database()); \
+    IF current_setting('server_version_num')::int >= 170000 THEN \
+    EXECUTE format('ALTER DATABASE %I SET transaction_timeout = ''300ms''', current_database()); END IF; END $$";
+
 #[test]
 fn limits_of_time_that_the_server_has_for_others_do_not_cut_a_load() {
-    let (url, mut client) = database();
     let slow = "CREATE TABLE t (a bigint, s text, late bigint); CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ \
                 BEGIN IF new.a = 5 THEN PERFORM pg_sleep(0.5); END IF; RETURN new; END $$; \
-                CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow(); \
-                DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''200ms''', current_database()); \
-                EXECUTE format('ALTER DATABASE %I SET idle_in_transaction_session_timeout = ''100ms''', \
-                current_database()); IF current_setting('server_version_num')::int >= 170000 THEN \
-                EXECUTE format('ALTER DATABASE %I SET transaction_timeout = ''300ms''', current_database()); \
-                END IF; END $$";
-    client.batch_execute(slow).unwrap();
-    let mut loader = known::open(&url);
-    known::feed(&mut loader, 300).unwrap();
-    known::check(&mut client, 300);
+                CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow()";
+    let streamed = |url: &str| known::feed(&mut known::open(url), 300);
+    let loaded = |url: &str| {
+        let loader = Loader::new(url).table("t").retry_for(Duration::ZERO);
+        loader.load(Source::bytes(known::lines(0..300))).map(drop)
+    };
+    for work in [&streamed as &dyn Fn(&str) -> longshore::Result<()>, &loaded] {
+        let (url, mut client) = database();
+        client.batch_execute(slow).unwrap();
+        client.batch_execute(LIMITS).unwrap();
+        work(&url).unwrap();
+        known::check(&mut client, 300);
+    }
+}
+
+/// The limit for a session that does nothing in an open transaction is met by a loader that is held up itself.
+#[cfg(feature = "failpoints")]
+#[test]
+fn limits_of_time_do_not_cut_a_load_that_pauses_in_its_transaction() {
+    use crate::child::{Work, child};
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), known::lines(0..300)).unwrap();
+    for (work, input) in [(Work::Load, file.path().to_str().unwrap()), (Work::Stream, "300")] {
+        let (url, mut client) = database();
+        client.batch_execute(LIMITS).unwrap();
+        let mut command = child(work, &url, input);
+        // Each pause is longer than every limit.
+        let status = command.env("FAILPOINTS", "copy.begin=sleep(400);commit.send=sleep(400)").status();
+        assert!(status.unwrap().success(), "{work:?}");
+        known::check(&mut client, 300);
+    }
 }

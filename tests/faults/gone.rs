@@ -135,7 +135,7 @@ fn a_loader_whose_machine_is_gone_holds_its_locks_for_two_minutes_at_most() {
         return;
     }
     let Some(machine) = Machine::start() else {
-        println!("left out: network namespaces are not allowed here");
+        crate::leave_out("network namespaces are not allowed here");
         return;
     };
     let server = Server::start();

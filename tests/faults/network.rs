@@ -103,6 +103,7 @@ fn a_load_whose_connection_is_reset_anywhere_is_begun_again() {
         let proxy = Proxy::start(Some(Fault::ResetAfter(random(&mut seed, 60_000))));
         let report = Loader::new(proxy.url(name_of(&url))).table("t").load(Source::bytes(known::lines(0..RECORDS)));
         report.unwrap();
+        assert!(proxy.is_done(), "nothing was reset");
         known::check(&mut client, RECORDS);
     }
 }

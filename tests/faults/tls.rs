@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use longshore::{Error, ErrorKind, Loader, Source};
 
-use crate::authority::Authority;
+use crate::authority::{Authority, self_signed};
 use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::support::count;
@@ -69,6 +69,7 @@ fn a_certificate_is_held_against_the_roots_the_clock_and_the_name() {
         ("named", authority.sign("DNS:elsewhere.example", "2"), [true, true, false]),
         ("expired", authority.sign("DNS:localhost,IP:127.0.0.1", "-1"), [true, false, false]),
         ("strange", stranger.sign("DNS:localhost,IP:127.0.0.1", "2"), [true, false, false]),
+        ("alone", self_signed("DNS:localhost,IP:127.0.0.1"), [true, false, false]),
     ];
     for (name, certificate, goes_through) in &cases {
         show(&server, name, certificate);
@@ -93,6 +94,7 @@ fn a_certificate_is_held_against_the_roots_the_clock_and_the_name() {
         }
     }
     // As with libpq, a file of roots makes `require` look at the chain.
+    show(&server, "strange", &cases[3].1);
     assert!(load(server.0.port(), "localhost", "require", &theirs).is_ok());
     assert!(load(server.0.port(), "localhost", "require", &ours).is_err());
     assert_eq!(count(&mut server.client(), "t"), 4, "a load for each mode and roots that went through");

@@ -16,12 +16,8 @@ const BATCHES: u64 = 20;
 #[test]
 #[ignore = "takes minutes"]
 fn a_million_records_end_as_the_oracle_says_whatever_fails() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/drift/drift-seed1-1000000.oracle.json");
-    let Ok(oracle) = std::fs::read(path) else {
-        eprintln!("skipped: {path} is not there");
-        return;
-    };
-    let oracle = serde_json::from_slice(&oracle).unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/drift/drift-seed1-1000000.oracle.json");
+    let oracle = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let stream = Stream { seed: 1, n: RECORDS };
     let place = Redshift::start();
     for nth in 0..BATCHES {
