@@ -27,14 +27,14 @@ pub enum ErrorKind {
     Conflict,
     /// The warehouse refused, or could not be reached.
     Database,
-    /// Rows read do not equal rows loaded plus rows quarantined; the load was rolled back.
+    /// Records read do not equal those loaded, quarantined and deduplicated together; the load was rolled back.
     NotConserved,
     /// More records were quarantined than the caller allows; the load was rolled back.
     TooManyQuarantined,
 }
 
 impl ErrorKind {
-    /// The kind as one lower-case word, as logs and `--json` print it.
+    /// The kind in lower case, as `--json` prints it; the command calls `config` there `usage`.
     pub fn as_str(self) -> &'static str {
         match self {
             ErrorKind::Io => "io",

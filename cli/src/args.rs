@@ -19,13 +19,14 @@ Exit codes:
    0  done
    2  the table cannot take the data as it is
    3  more records quarantined than allowed (rolled back), or not one record could be loaded
-   4  rows read do not equal rows loaded plus rows quarantined (rolled back)
-   5  the warehouse refused or could not be reached
+   4  records read do not equal loaded plus quarantined plus deduplicated (rolled back)
+   5  the warehouse refused or could not be reached, or a stream that was stopped could not commit in time
   64  wrong usage
   65  the input is damaged, or no record can be made out in it
   66  no such input, or it cannot be opened
   69  a program or feature is missing, or the input is of a kind that is not taken
-  74  another input or output error";
+  74  another input or output error
+ 130  a second SIGINT ended a stream at once (143: a second SIGTERM)";
 
 /// Raw JSON and CSV records in, well-defined warehouse tables out.
 #[derive(Debug, Parser)]
@@ -33,7 +34,8 @@ Exit codes:
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Log on standard error what is done: batches, retries, changes to tables; never a record
+    /// Log on standard error what is done: loads, batches, retries; never a record. With `LONGSHORE_LOG=debug` also each
+    /// statement that a stream changes a table by; the other levels are error, warn, info (the default) and trace
     #[arg(long, global = true, value_enum, value_name = "FORM")]
     pub(crate) log: Option<log::Form>,
 }

@@ -255,7 +255,7 @@ pub(crate) struct Batches {
     /// Commit a batch when its first record is so many seconds old
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     max_age: Duration,
-    /// Try again for so many seconds after errors that may pass
+    /// Try again for so many seconds after errors that may pass, once connected; the first connection to the server gets four tries
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     retry_for: Duration,
     /// Roll a batch back when more of its records than this are quarantined [default: any number]
