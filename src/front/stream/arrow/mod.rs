@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(lines).unwrap(),
             "{\"day\":\"2024-01-01\",\"n\":7,\"x\\\"y\":0.1}\n{\"day\":null,\"n\":-7,\"x\\\"y\":1e16}\n\
-             {\"day\":\"a\\\"b\\n\",\"n\":null,\"x\\\"y\":\"NaN\"}\n"
+             {\"day\":\"a\\\"b\\n\",\"n\":null,\"x\\\"y\":no value of Float64: NaN}\n"
         );
         let schema = Policy::default().resolve(&declared.sketch("s", 100, 5)).unwrap();
         let types: Vec<String> = schema.columns.iter().map(|column| column.ty.to_string()).collect();
