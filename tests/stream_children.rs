@@ -224,6 +224,9 @@ fn a_merged_record_without_its_key_is_quarantined_with_its_elements() {
     assert_eq!(query(&mut client, JOINED), ["1 0 b 1"]);
     assert_eq!(count(&mut client, "orders__items"), 1);
     assert_whole(&mut client);
+    let raw = "SELECT convert_from(raw, 'UTF8') FROM _longshore_quarantine ORDER BY 1";
+    let as_they_came = ["{\"a\":1,\"items\":[{\"sku\":\"a\"}]}", "{\"items\":[{\"sku\":\"c\"}]}"];
+    assert_eq!(query(&mut client, raw), as_they_came, "a replay is to find the elements");
 }
 
 #[test]

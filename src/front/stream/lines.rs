@@ -15,6 +15,8 @@ pub(in crate::front) struct Lines {
     sequence: u64,
     bytes: Vec<u8>,
     origins: Vec<Origin>,
+    /// Whether the records were made of those that stand in the source.
+    is_made: bool,
     /// What is declared of the records' columns.
     pub(super) declared: Option<Arc<Declared>>,
 }
@@ -30,14 +32,24 @@ struct Origin {
 impl Lines {
     /// Adds a record as it stands in its source.
     pub(super) fn push(&mut self, record: &Record<'_>) {
-        self.push_text(record.raw(), record.offset, record.line);
+        self.push_as(record.raw(), record.offset, record.line);
     }
 
     /// Adds what was made of a record that stands at this byte and line of its source.
     pub(in crate::front) fn push_text(&mut self, text: &[u8], byte: u64, line: u64) {
+        self.is_made = true;
+        self.push_as(text, byte, line);
+    }
+
+    fn push_as(&mut self, text: &[u8], byte: u64, line: u64) {
         self.origins.push(Origin { start: self.bytes.len(), byte, line });
         self.bytes.extend_from_slice(text);
         self.bytes.push(b'\n');
+    }
+
+    /// Whether the records are others than those that stand in the source, which are what is to be kept of them.
+    pub(super) fn is_made(&self) -> bool {
+        self.is_made
     }
 
     /// Which source the records are of.
@@ -50,7 +62,7 @@ impl Lines {
         if self.origins.iter().all(|origin| keep(origin.byte)) {
             return;
         }
-        let mut kept = Lines { declared: self.declared.take(), ..Lines::default() };
+        let mut kept = Lines { declared: self.declared.take(), is_made: self.is_made, ..Lines::default() };
         (kept.source, kept.sequence) = (self.source, self.sequence);
         for (origin, record) in self.records().filter(|(origin, _)| keep(origin.byte)) {
             kept.origins.push(Origin { start: kept.bytes.len(), ..origin });
@@ -72,9 +84,10 @@ impl Lines {
             return all.pop().unwrap_or_default();
         }
         let (source, sequence, declared) = (all[0].source, all[0].sequence, all[0].declared.clone());
+        let is_made = all.iter().any(Lines::is_made);
         let mut records: Vec<(Origin, &[u8])> = all.iter().flat_map(Lines::records).collect();
         records.sort_by_key(|(origin, _)| origin.byte);
-        let mut merged = Lines { source, sequence, declared, ..Lines::default() };
+        let mut merged = Lines { source, sequence, declared, is_made, ..Lines::default() };
         for (origin, record) in records {
             merged.origins.push(Origin { start: merged.bytes.len(), ..origin });
             merged.bytes.extend_from_slice(record);

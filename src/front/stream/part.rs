@@ -7,7 +7,7 @@ use super::arrow::Declared;
 use super::batch::{PartOf, threads};
 use super::lines::Lines;
 use super::pieces::Piece;
-use super::refuse::Refuse;
+use super::refuse::{self, Refuse};
 use super::rows::{Rows, Shape};
 use crate::batch::Misfit;
 use crate::error::Result;
@@ -204,8 +204,24 @@ impl PartOf<'_> {
         misfit
     }
 
-    /// Misfits with their places in their writes.
+    /// Records that are misfits, as they came and with their places in their writes. One that was taken apart lacks what went
+    /// into child tables, and a replay of it would load it without that.
     pub(super) fn placed(&self, stretch: &Stretch, misfits: Vec<Misfit>) -> Vec<Misfit> {
-        misfits.into_iter().map(|misfit| self.buffer.locate(self.in_source(stretch, misfit))).collect()
+        let is_made = matches!(stretch, Stretch::Lines(lines) if lines.is_made());
+        let place = |misfit: Misfit| {
+            let mut misfit = self.in_source(stretch, misfit);
+            if is_made {
+                let (raw, _) = self.buffer.line_at(misfit.source, misfit.byte);
+                let place = (misfit.source, misfit.line, misfit.byte);
+                misfit = refuse::misfit(place, misfit.path, misfit.reason, raw);
+            }
+            self.buffer.locate(misfit)
+        };
+        misfits.into_iter().map(place).collect()
+    }
+
+    /// Single values with the places of their records in their writes.
+    pub(super) fn placed_values(&self, stretch: &Stretch, values: Vec<Misfit>) -> Vec<Misfit> {
+        values.into_iter().map(|value| self.buffer.locate(self.in_source(stretch, value))).collect()
     }
 }

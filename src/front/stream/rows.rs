@@ -167,7 +167,7 @@ impl PartOf<'_> {
                 0 => None,
                 _ => Some(Encode::encode(&shape.encoder, &batch)?),
             };
-            let (misfits, values) = (self.placed(stretch, misfits), self.placed(stretch, values));
+            let (misfits, values) = (self.placed(stretch, misfits), self.placed_values(stretch, values));
             Ok(Rows { encoded, misfits, values, read, overflowed })
         };
         ordered_map(self.part.stretches.iter().skip(first).map(Ok), self.threads(), worker, work, take)?;
