@@ -388,6 +388,20 @@ fn a_promotion_that_would_change_a_value_changes_nothing() {
 }
 
 #[test]
+fn a_promoted_time_in_nanoseconds_stays_as_it_was_written() {
+    let (url, mut client) = database();
+    let mut loader = Loader::new(&url).table("t").policy(Policy::default().max_columns(2)).open().unwrap();
+    let nanos = "2024-01-01T00:00:00.123456789";
+    batch(&mut loader, &format!("{{\"id\":1,\"j\":1,\"at\":\"{nanos}\"}}\n"), 1).unwrap();
+    assert_eq!(loader.promote(None, "at").unwrap().ty, Type::Text);
+    assert_eq!(client.query_one("SELECT at FROM t", &[]).unwrap().get::<_, String>(0), nanos);
+    // More of them go where a load would have put them.
+    batch(&mut loader, &format!("{{\"id\":2,\"at\":\"{nanos}\"}}\n"), 2).unwrap();
+    assert_eq!(loader.promote(None, "at").unwrap().rows, 0);
+    assert_eq!(client.query_one("SELECT count(at) FROM t", &[]).unwrap().get::<_, i64>(0), 2);
+}
+
+#[test]
 fn a_field_past_the_budget_is_promoted_with_what_it_had_and_gets_what_comes() {
     let (url, mut client) = database();
     let mut loader = Loader::new(&url).table("t").policy(Policy::default().max_columns(2)).open().unwrap();

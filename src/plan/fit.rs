@@ -30,7 +30,7 @@ pub fn fit(schema: &Schema, dialect: Dialect) -> Schema {
 }
 
 /// The column with a type that the dialect has.
-pub(super) fn fit_type(column: &Column, dialect: Dialect) -> Column {
+pub(crate) fn fit_type(column: &Column, dialect: Dialect) -> Column {
     let mut column = column.clone();
     let Some((ty, reason)) = substitute(column.ty, dialect) else {
         return column;

@@ -34,3 +34,5 @@ pub use statement::{Class, Lock, Plan, Statement};
 pub use table_name::TableName;
 pub use types::{ExistingColumn, ExistingTable, Fitted, PgType};
 pub use widen::class_of;
+#[cfg(feature = "postgres")]
+pub(crate) use fit::fit_type;

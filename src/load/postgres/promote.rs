@@ -95,6 +95,8 @@ fn promote(
     let from = format!("{}::jsonb", identifier(&from.name));
     read_values(client, table, &from, field, decide)?;
     let column = decide.column()?;
+    // As a load has it: what the server would round is kept as it was written.
+    let column = if column.ty == Type::Null { column } else { plan::fit_type(&column, Dialect::Postgres) };
     let there = found(path).cloned();
     if column.ty == Type::Null && there.is_none() {
         return Err(nothing(field, format!("no row of {table} has a value of it past the budget")));
