@@ -332,3 +332,22 @@ fn numbers_that_rows_are_merged_by_stay_numbers() {
     let error = loader.load(Source::bytes("{\"id\":\"x\",\"o\":1}\n")).unwrap_err();
     assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::Conflict, true), "{error}");
 }
+
+#[test]
+fn a_record_without_an_ordering_value_is_the_least_however_the_stream_is_cut() {
+    for cut in [1, 2, 3] {
+        let (url, mut client) = database();
+        let records = ["{\"id\":1,\"o\":null}\n", "{\"id\":2,\"o\":null}\n", "{\"id\":2,\"o\":1}\n"];
+        for (nth, records) in records.chunks(cut).enumerate() {
+            batch(&mut open(&url, by_id().order_by("o")), &records.concat(), nth as u64).unwrap();
+        }
+        assert_eq!(rows(&mut client), ["(1,)", "(2,1)"], "{cut} at a time");
+    }
+    // A column that the table has counts, also where it is called otherwise and no record has the field.
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (id int, \"O\" int); INSERT INTO t VALUES (1, 5)").unwrap();
+    let receipt = batch(&mut open(&url, by_id().order_by("o")), "{\"id\":1}\n", 1).unwrap();
+    assert_eq!(receipt.counts, counts(1, 0, 0, 1));
+    batch(&mut open(&url, by_id().order_by("o")), "{\"id\":1,\"o\":4}\n", 2).unwrap();
+    assert_eq!(rows(&mut client), ["(1,5)"]);
+}

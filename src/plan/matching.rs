@@ -2,6 +2,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+#[cfg(feature = "postgres")]
+use super::ExistingTable;
 use super::path_of_comment;
 use crate::schema::{Column, Schema};
 
@@ -10,6 +12,15 @@ use crate::schema::{Column, Schema};
 pub(super) struct Known<'a> {
     pub(super) name: &'a str,
     pub(super) comment: Option<&'a str>,
+}
+
+/// For each column of the schema the index of the column of a Postgres table that holds the same field, as [`evolve`](super::evolve)
+/// finds it.
+#[cfg(feature = "postgres")]
+pub(crate) fn matched(schema: &Schema, table: &ExistingTable) -> Vec<Option<usize>> {
+    let known: Vec<Known<'_>> =
+        table.columns.iter().map(|column| Known { name: &column.name, comment: column.comment.as_deref() }).collect();
+    match_columns(schema, &known)
 }
 
 /// For each column of the schema the index of the table's column that holds the same field.

@@ -35,4 +35,4 @@ pub use table_name::TableName;
 pub use types::{ExistingColumn, ExistingTable, Fitted, PgType};
 pub use widen::class_of;
 #[cfg(feature = "postgres")]
-pub(crate) use fit::fit_type;
+pub(crate) use {fit::fit_type, matching::matched};

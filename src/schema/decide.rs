@@ -104,6 +104,45 @@ pub(super) fn digits(evidence: &Evidence) -> Option<(u8, u8)> {
     if values.is_empty() || !values.within(finite) { None } else { decimal(evidence) }
 }
 
+/// The type of the numbers, or of the times, among the values of a column that is not of such a type: of those that there are most
+/// of. As text `10` comes before `9`, and times do not come in their order where fractions or zones are spelled differently.
+pub(super) fn ordered(ty: Type, evidence: &Evidence) -> Option<Type> {
+    let is_nanos = matches!(ty, Type::Timestamp(TimeUnit::Nano) | Type::TimestampTz(TimeUnit::Nano));
+    // Declared times, of which there is no range, are all spelled alike, by us.
+    if is_nanos && evidence.seconds().is_none() || !is_nanos && !matches!(ty, Type::Text | Type::Json) {
+        return None;
+    }
+    let seen = evidence.classes();
+    let count =
+        |kind: &ClassSet| -> u64 { Class::ALL.iter().filter(|of| kind.has(**of)).map(|of| evidence.count(*of)).sum() };
+    let huge = ClassSet::of(&[Class::NumberHuge]);
+    let kinds = [ClassSet::of(&[Class::Time]), NAIVE, ZONED, NUMBERS.union(huge)];
+    let most = kinds.into_iter().filter(|kind| seen.meets(*kind)).max_by_key(count)?;
+    let values = common(seen, most);
+    Some(if most == ZONED {
+        Type::TimestampTz(TimeUnit::Micro)
+    } else if most.meets(NAIVE) {
+        if values.within(ClassSet::of(&[Class::Date])) { Type::Date } else { Type::Timestamp(TimeUnit::Micro) }
+    } else if most.has(Class::Time) {
+        Type::Time
+    } else {
+        most_numbers(values.without(huge), evidence)
+    })
+}
+
+/// A type for as many of the numbers as there is one for.
+fn most_numbers(values: ClassSet, evidence: &Evidence) -> Type {
+    let some = |classes: &[Class]| common(values, ClassSet::of(classes));
+    let finite = values.without(ClassSet::of(&[Class::NonFinite]));
+    let fewer = [values, finite, some(&[Class::Int16, Class::Int32, Class::Int64]), some(&[Class::Frac, Class::Exp])];
+    let types = fewer.into_iter().filter(|few| !few.is_empty()).map(|few| number(few, evidence));
+    types.into_iter().find(|ty| *ty != Type::Text).unwrap_or(Type::Decimal { precision: MAX_DIGITS as u8, scale: 0 })
+}
+
+fn common(one: ClassSet, other: ClassSet) -> ClassSet {
+    one.without(one.without(other))
+}
+
 /// Whether the words for "no value" and empty cells of this column are read as null.
 pub(super) fn soft_is_null(ty: Type) -> bool {
     !matches!(ty, Type::Text | Type::Json | Type::Null)

@@ -1,6 +1,6 @@
 //! Evidence + policy → the columns of a table.
 
-use super::decide::{decide, digits, forced_by, soft_is_null};
+use super::decide::{decide, digits, forced_by, ordered, soft_is_null};
 use super::names;
 use super::policy::{Hint, Policy};
 use super::table::{Column, Reading, Schema, Why, Witness};
@@ -112,6 +112,7 @@ impl Policy {
             filled,
             max_bytes: evidence.bytes().map(|range| range.max),
             digits: digits(evidence),
+            ordered: if hint.is_some() { None } else { ordered(ty, evidence) },
             why,
             ..Column::new(path, String::new(), ty)
         }

@@ -72,6 +72,9 @@ pub struct Column {
     /// Precision and scale of the decimal that holds every number seen here as it was written; `None` where something
     /// else was seen too, for more than 38 digits, and where nothing was seen.
     pub digits: Option<(u8, u8)>,
+    /// What the column has to be where rows are put into order by it: the type of the numbers, or of the times, among its values.
+    /// `None` where `ty` puts these into their order, which text and JSON do not, where there are none, and for a hint.
+    pub ordered: Option<Type>,
     /// The longest text that is allowed, in characters, where an existing table says so.
     pub max_chars: Option<u32>,
     /// Whether rows are merged by it. Records without a value are quarantined then.
@@ -108,6 +111,7 @@ impl Column {
             filled: 0,
             max_bytes: None,
             digits: None,
+            ordered: None,
             max_chars: None,
             key: false,
             on_misfit: OnMisfit::Record,

@@ -22,7 +22,7 @@ use super::stream::{Resolver, Tables};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault;
 use crate::load::{
-    Contract, Counts, LoadBegun, LoadRequest, Mode, Pauses, PostgresOptions, PostgresStream, missing_field,
+    Contract, Counts, LoadBegun, LoadRequest, MergeKeys, Mode, Pauses, PostgresOptions, PostgresStream, missing_field,
 };
 use crate::plan::TableName;
 use crate::schema::Schema;
@@ -176,6 +176,7 @@ impl Apart<'_> {
             let seen = self.evidence.of_table(keys);
             match open.prepare(nth, mode, &mut |have| resolver.resolve(&seen, have))? {
                 Some(schema) => {
+                    self.require_order(nth, &schema)?;
                     let schema = Arc::new(schema);
                     schemas.extend(keys.iter().map(|keys| (keys.clone(), schema.clone())));
                 }
@@ -227,6 +228,13 @@ impl Apart<'_> {
         open.commit()?;
         let (counts, schema) = own.unwrap_or_default();
         Ok(Some(Outcome::Loaded(counts, schema, first)))
+    }
+
+    /// Refuses an order that is in no record and no row: most likely it is misspelled, and all records are there to tell.
+    fn require_order(&self, nth: usize, schema: &Schema) -> Result<()> {
+        let Mode::Merge(MergeKeys { order_by: Some(order), .. }) = self.mode(nth) else { return Ok(()) };
+        let seen = self.evidence.inference.sketch.fields().iter().any(|field| field.path.to_string() == *order);
+        if seen || schema.column(order).is_some() { Ok(()) } else { Err(missing_field(order)) }
     }
 
     /// What becomes of rows that are in the nth table. Those of a child table come and go with their record.

@@ -8,7 +8,7 @@ use super::there::There;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::{Contract, INDEX, Mode, PARENT_ID, ROW_ID};
 use crate::path::Path;
-use crate::plan::{ExistingTable, path_of_comment};
+use crate::plan::{ExistingColumn, ExistingTable, path_of_comment};
 use crate::schema::{Column, Policy, Schema, Type};
 use crate::sketch::Sketch;
 
@@ -18,17 +18,19 @@ pub(in crate::front) struct Resolver<'a> {
     policy: &'a Policy,
     /// Fields that have to be columns, as paths, like those that tie child rows to others: those that rows are merged by.
     keys: Vec<&'a str>,
+    /// That of them by which rows are put into order.
+    order: Option<&'a str>,
     /// What may be changed of the table.
     contract: Contract,
 }
 
 impl<'a> Resolver<'a> {
     pub(in crate::front) fn new(policy: &'a Policy, mode: &'a Mode) -> Self {
-        let keys = match mode {
-            Mode::Merge(by) => by.paths().collect(),
-            _ => Vec::new(),
+        let (keys, order) = match mode {
+            Mode::Merge(by) => (by.paths().collect(), by.order_by.as_deref()),
+            _ => (Vec::new(), None),
         };
-        Resolver { policy, keys, contract: Contract::default() }
+        Resolver { policy, keys, order, contract: Contract::default() }
     }
 
     /// Keeps to a contract, as far as it is about fields that share a column.
@@ -38,10 +40,11 @@ impl<'a> Resolver<'a> {
 
     /// Resolves the evidence of a stream.
     ///
-    /// Five things differ from a file, whose end has been seen. A hint waits for its field. A field without a value so
+    /// Six things differ from a file, whose end has been seen. A hint waits for its field. A field without a value so
     /// far gets no column: its first value may be of any type, and the column a table makes for it would be text for good.
     /// A field that the table keeps whole stays whole, although the objects seen here could be taken apart. The column
-    /// budget is the table's, not that of the fields seen here. And whole numbers get room to grow in.
+    /// budget is the table's, not that of the fields seen here. Whole numbers get room to grow in. And a field that rows are put into
+    /// order by becomes no text, as long as there are numbers or times in it.
     pub(in crate::front) fn resolve(&self, seen: &Sketch, table: Option<&ExistingTable>) -> Result<Schema> {
         let mut policy = self.policy.clone().max_columns(usize::MAX);
         let mut schema = patient(&mut policy, seen)?;
@@ -57,6 +60,7 @@ impl<'a> Resolver<'a> {
         schema.undecided.retain(|open| !unseen.contains(&open.path));
         self.add_keys(&mut schema, table);
         let there = There::new(table);
+        self.keep_order(&mut schema, &there);
         let must = |column: &Column| {
             let path = column.path.to_string();
             let is_id = [ROW_ID, PARENT_ID, INDEX].contains(&path.as_str());
@@ -70,13 +74,29 @@ impl<'a> Resolver<'a> {
     /// Adds the fields to merge by that only the table has: the records without them are to be told so.
     fn add_keys(&self, schema: &mut Schema, table: Option<&ExistingTable>) {
         for key in self.keys.iter().filter(|key| schema.column(key).is_none()).copied().collect::<Vec<_>>() {
-            let found = table.into_iter().flat_map(|table| &table.columns).find_map(|column| {
-                match column.comment.as_deref().and_then(path_of_comment) {
-                    Some(path) => (path.to_string() == key).then(|| Column::new(path, &column.name, Type::Null)),
-                    None => (column.name == key).then(|| Column::new(Path::new([key]), key, Type::Null)),
-                }
+            let columns = || table.into_iter().flat_map(|table| &table.columns);
+            let found = columns().find_map(|column| match column.comment.as_deref().and_then(path_of_comment) {
+                Some(path) => (path.to_string() == key).then(|| Column::new(path, &column.name, Type::Null)),
+                None => (column.name == key).then(|| Column::new(Path::new([key]), key, Type::Null)),
             });
-            schema.columns.extend(found);
+            // A table of others may spell it in another case.
+            let is_alike = |column: &&ExistingColumn| {
+                column.name.to_lowercase() == key.to_lowercase()
+                    && column.comment.as_deref().and_then(path_of_comment).is_none()
+            };
+            let alike =
+                || columns().find(is_alike).map(|column| Column::new(Path::new([key]), &column.name, Type::Null));
+            schema.columns.extend(found.or_else(alike));
+        }
+    }
+
+    /// Has a new column of the order be of the type of its numbers or times: what else there is does not fit then.
+    fn keep_order(&self, schema: &mut Schema, there: &There<'_>) {
+        let of_order = |column: &&mut Column| self.order.is_some_and(|order| column.path.to_string() == order);
+        if let Some(column) = schema.columns.iter_mut().find(of_order)
+            && let (Some(ordered), None) = (column.ordered, there.column(column))
+        {
+            column.ty = ordered;
         }
     }
 }
@@ -111,7 +131,7 @@ fn kept_whole(schema: &Schema, table: Option<&ExistingTable>) -> Vec<Path> {
 mod tests {
     use super::*;
     use crate::Source;
-    use crate::plan::{ExistingColumn, PgType, comment_of};
+    use crate::plan::{PgType, comment_of};
 
     fn columns(policy: Policy, input: &str, table: Option<&ExistingTable>) -> Vec<(String, Type)> {
         let seen = Sketch::of(&Source::bytes(input.to_owned())).unwrap();

@@ -65,6 +65,7 @@ fn take_alike(one: &Column, other: &Column) -> bool {
         filled: _,
         max_bytes: _,
         digits: _,
+        ordered: _,
         why: _,
     } = one;
     let how = (ty, required, reading, max_chars, key, on_misfit);

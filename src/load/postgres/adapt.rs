@@ -9,7 +9,7 @@ use super::open::{self, Ready};
 use super::session::Client;
 use super::stream::{PostgresStream, Resolve};
 use super::variant::{self, View};
-use super::{catalog, merge};
+use super::{catalog, merge_columns};
 use crate::error::Result;
 use crate::load::{Mode, Rewrite};
 use crate::plan::{self, Evolution, ExistingTable, TableName};
@@ -39,17 +39,18 @@ impl PostgresStream {
         resolve: &mut Resolve<'_>,
     ) -> Result<Option<Adapted>> {
         let options = &self.endpoint.options;
-        let keyless = |columns: &[plan::Fitted]| match mode {
-            Mode::Merge(by) => merge::missing(columns, by).map(str::to_owned),
+        let keyless = |columns: &[plan::Fitted], table: Option<&ExistingTable>| match mode {
+            Mode::Merge(by) => merge_columns::missing(columns, table, by).map(str::to_owned),
             _ => None,
         };
         let mark_keys = |ready: &mut Ready| {
             if let Mode::Merge(by) = mode {
-                merge::mark_keys(&mut ready.columns, by);
+                merge_columns::mark_keys(&mut ready.columns, by);
             }
         };
         let nothing = |key, path| {
-            let (columns, deferred, done, warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            let (columns, deferred, done) = (Vec::new(), Vec::new(), Vec::new());
+            let warnings = Vec::new();
             let ready = Ready { key, columns, deferred, done, created: false, oid: None, warnings };
             Adapted { oid: None, ready, schema: Schema::default(), keyless: Some(path) }
         };
@@ -65,7 +66,7 @@ impl PostgresStream {
         };
         let Some((oid, existing)) = found else {
             let schema = resolve(None)?;
-            if let Some(path) = keyless(&plan::fitted(&schema, options.json)) {
+            if let Some(path) = keyless(&plan::fitted(&schema, options.json), None) {
                 return Ok(Some(nothing(key, path)));
             }
             let mut ready = open::create(client, key, &schema, options.json)?;
@@ -77,11 +78,11 @@ impl PostgresStream {
         let (schema, mut ready, view) = loop {
             let (mut schema, evolution, view) =
                 self.evolve(client, (oid, &key.target), &existing, &refusals, resolve)?;
-            if let Some(path) = keyless(&evolution.columns) {
+            if let Some(path) = keyless(&evolution.columns, Some(&existing)) {
                 return Ok(Some(nothing(key, path)));
             }
             if let Mode::Merge(by) = mode
-                && let Some(fitted) = merge::retold(&evolution.columns, &existing, by)
+                && let Some(fitted) = merge_columns::retold(&evolution.columns, &existing, by)
             {
                 refusals.keep(&fitted.column.name);
                 if view.is_some() && is_viewed {

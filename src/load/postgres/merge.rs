@@ -12,11 +12,11 @@ use super::catalog;
 use super::error::{failed, refused_row};
 use super::gone::Gone;
 use super::ledger::LoadKey;
+use super::merge_columns::{mark_keys, missing_field, position};
 use super::session::Client;
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::load::MergeKeys;
 use crate::plan::{ExistingColumn, ExistingTable, Fitted, PgType, TableName, identifier, path_of_comment};
-use crate::schema::OnMisfit;
 
 /// The comment by which the index that a merge made is known again.
 const INDEX_COMMENT: &str = "longshore merge key";
@@ -49,55 +49,12 @@ pub(super) struct Merged {
     pub(super) deduplicated: u64,
 }
 
-/// The first field of the key or the order that none of these columns holds.
-pub(super) fn missing<'a>(columns: &[Fitted], by: &'a MergeKeys) -> Option<&'a str> {
-    by.paths().find(|path| position(columns, path).is_none())
-}
-
-/// The error for a field to merge by that is nowhere.
-pub(crate) fn missing_field(path: &str) -> Error {
-    Error::new(ErrorKind::Conflict, "rows are merged by a field that neither the records nor the table have")
-        .with_location(Location { column: Some(path.to_owned()), ..Location::default() })
-        .with_hint("name it by its path, as `longshore infer` lists it")
-}
-
-/// Marks the columns of the key as such: a record without a value there is none. Nor is one whose key or order its column does
-/// not hold: put aside, the value would be missing where rows are compared.
-pub(super) fn mark_keys(columns: &mut [Fitted], by: &MergeKeys) {
-    for fitted in columns {
-        let path = fitted.column.path.to_string();
-        fitted.column.key |= by.keys.contains(&path);
-        if by.paths().any(|of| of == path) {
-            fitted.column.on_misfit = OnMisfit::Record;
-        }
-    }
-}
-
-/// The first column of the key or the order that would become text or JSON and by which rows would then be compared otherwise: as
-/// text, `10` comes before `9`, and `1.5` and `1.50` are two keys. Whole numbers, days and booleans are the same keys as text.
-pub(super) fn retold<'a>(columns: &'a [Fitted], table: &ExistingTable, by: &MergeKeys) -> Option<&'a Fitted> {
-    use PgType as P;
-    let is_text = |ty: &P| matches!(ty, P::Text | P::Varchar(_) | P::Char(_) | P::Textual(_) | P::Json | P::Jsonb);
-    let is_one_spelled = |ty: &P| matches!(ty, P::Bool | P::Int2 | P::Int4 | P::Int8 | P::Date);
-    columns.iter().filter(|fitted| is_text(&fitted.sql)).find(|fitted| {
-        let path = fitted.column.path.to_string();
-        let orders = by.order_by.as_ref() == Some(&path);
-        let have = table.columns.iter().find(|have| have.name == fitted.column.name);
-        let is_told_otherwise = |ty: &P| !is_text(ty) && (orders || fitted.sql != P::Text || !is_one_spelled(ty));
-        by.paths().any(|of| of == path) && have.is_some_and(|have| is_told_otherwise(&have.ty))
-    })
-}
-
-fn position(columns: &[Fitted], path: &str) -> Option<usize> {
-    columns.iter().position(|fitted| fitted.column.path.to_string() == path)
-}
-
 impl Merge {
     /// Makes the staging table, and on a table that is new the index of the key. Marks the key's columns as such.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Conflict`] if a field of the key or the order has no column, [`ErrorKind::Unsupported`] if one is of
+    /// [`ErrorKind::Conflict`] if a field of the key has no column, [`ErrorKind::Unsupported`] if one is of
     /// a type that has no order.
     pub(super) fn begin(
         client: &mut Client,
@@ -108,7 +65,9 @@ impl Merge {
     ) -> Result<Merge> {
         by.check()?;
         let mut names = Vec::new();
-        for path in by.paths() {
+        // Where no record and no row has a value of the order, there is no column of it.
+        let order = by.order_by.as_deref().filter(|path| position(columns, path).is_some());
+        for path in by.keys.iter().map(String::as_str).chain(order) {
             let at = position(columns, path).ok_or_else(|| missing_field(path))?;
             if columns[at].sql == PgType::Json {
                 let place = Location { column: Some(path.to_owned()), ..Location::default() };
@@ -120,7 +79,7 @@ impl Merge {
             names.push(identifier(&columns[at].column.name));
         }
         mark_keys(columns, by);
-        let order = by.order_by.as_ref().and_then(|_| names.pop());
+        let order = order.and_then(|_| names.pop());
         let mut nth = "_longshore_nth".to_owned();
         while columns.iter().any(|fitted| fitted.column.name == nth) {
             nth.push('_');

@@ -13,6 +13,7 @@ mod isolate;
 mod known;
 mod ledger;
 mod merge;
+mod merge_columns;
 mod merge_isolated;
 mod offsets;
 mod open;
@@ -27,7 +28,7 @@ mod variant;
 
 pub(crate) use self::early::EarlyCopies;
 pub(crate) use self::gone::{INDEX, PARENT_ID, ROW_ID};
-pub(crate) use self::merge::missing_field;
+pub(crate) use self::merge_columns::missing_field;
 pub(crate) use self::offsets::Step;
 pub(crate) use self::open_batch::{OpenBatch, OpenTable};
 pub(crate) use self::promote::Decide;

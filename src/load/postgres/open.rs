@@ -1,5 +1,7 @@
 //! The first half of a load: its transaction, the look into the ledger, and the table made ready for the rows.
 
+use std::borrow::Cow;
+
 use ::postgres::error::SqlState;
 use ::postgres::types::Type as SqlType;
 
@@ -8,7 +10,7 @@ use super::catalog::{self, Refusals};
 use super::error::failed;
 use super::gone;
 use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE, lock, set_lock_timeout};
-use super::merge;
+use super::merge_columns;
 use super::offsets::OFFSETS;
 use super::session::{Client, Endpoint};
 use crate::error::{Error, ErrorKind, Location, Result};
@@ -87,12 +89,13 @@ pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, re
     }
     create_surroundings(client, endpoint, &key, false)?;
     set_lock_timeout(client, endpoint.options.lock_timeout)?;
+    require_keys(schema, &request.mode)?;
     let ready = match found {
         Some(oid) => {
             let (mut existing, mut refusals) = (occupy(client, oid, &key, &request.mode)?, Refusals::default());
+            let schema = to_be_made(schema, Some(&existing), &request.mode)?;
             loop {
-                let evolution = plan::evolve(schema, &existing, &key.target, endpoint.options.json)?;
-                require_keys(&evolution.columns, &request.mode)?;
+                let evolution = plan::evolve(&schema, &existing, &key.target, endpoint.options.json)?;
                 keep_keys(&evolution.columns, &existing, &request.mode)?;
                 if let Some(ready) = adapt(client, oid, &key, evolution, &existing, &mut refusals)? {
                     break ready;
@@ -101,27 +104,37 @@ pub(super) fn open(client: &mut Client, endpoint: &Endpoint, schema: &Schema, re
             }
         }
         None => {
-            require_keys(&plan::fitted(schema, endpoint.options.json), &request.mode)?;
-            create(client, key, schema, endpoint.options.json)?
+            let schema = to_be_made(schema, None, &request.mode)?;
+            create(client, key, &schema, endpoint.options.json)?
         }
     };
     Ok(Opened::Ready(ready))
 }
 
-/// Looks before anything is changed whether there are the columns to merge by.
-fn require_keys(columns: &[Fitted], mode: &Mode) -> Result<()> {
+/// Looks before anything is changed whether there are the fields to merge by.
+fn require_keys(schema: &Schema, mode: &Mode) -> Result<()> {
     match mode {
         // Where no record has a field, there is nothing to merge, and a record that is empty is told by its load.
-        Mode::Merge(_) if columns.is_empty() => Ok(()),
-        Mode::Merge(keys) => merge::missing(columns, keys).map_or(Ok(()), |path| Err(merge::missing_field(path))),
+        Mode::Merge(by) if !schema.columns.is_empty() => {
+            let missing = by.paths().find(|path| schema.column(path).is_none());
+            missing.map_or(Ok(()), |path| Err(merge_columns::missing_field(path)))
+        }
         _ => Ok(()),
+    }
+}
+
+/// The schema with columns that rows can be merged by, if they are.
+fn to_be_made<'a>(schema: &'a Schema, table: Option<&ExistingTable>, mode: &Mode) -> Result<Cow<'a, Schema>> {
+    match mode {
+        Mode::Merge(by) => merge_columns::to_be_made(schema, table, by),
+        _ => Ok(Cow::Borrowed(schema)),
     }
 }
 
 /// Refuses to make text of a column that rows are merged by.
 fn keep_keys(columns: &[Fitted], existing: &ExistingTable, mode: &Mode) -> Result<()> {
     let Mode::Merge(keys) = mode else { return Ok(()) };
-    let Some(fitted) = merge::retold(columns, existing, keys) else { return Ok(()) };
+    let Some(fitted) = merge_columns::retold(columns, existing, keys) else { return Ok(()) };
     let message =
         format!("rows are merged by this field, and as {} its values would be told apart otherwise", fitted.sql);
     Err(Error::new(ErrorKind::Conflict, message)

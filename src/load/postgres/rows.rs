@@ -2,7 +2,8 @@
 
 use super::copy::{self, CopyStream};
 use super::ledger::{Ledger, LoadKey, schema_version};
-use super::merge::{self, Merge, Merged};
+use super::merge::{Merge, Merged};
+use super::merge_columns::missing_field;
 use super::open::Ready;
 use super::session::Client;
 use super::spool::{Scope, Spool};
@@ -162,7 +163,7 @@ impl Load {
     /// against ours, and records the load. What is left to do is the commit.
     pub(super) fn settle(mut self, read: u64) -> Result<(Client, LoadKey, Settled)> {
         if let (Mode::Merge(by), None, 1..) = (&self.request.mode, &self.merge, self.sent) {
-            return Err(merge::missing_field(by.keys.first().map_or("", String::as_str)));
+            return Err(missing_field(by.keys.first().map_or("", String::as_str)));
         }
         // Refused rows that nobody asked for are missed by the check of conservation.
         self.isolated()?;
