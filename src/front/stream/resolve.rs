@@ -8,7 +8,7 @@ use super::there::There;
 use crate::error::{Error, ErrorKind, Result};
 use crate::load::{Contract, INDEX, Mode, PARENT_ID, ROW_ID};
 use crate::path::Path;
-use crate::plan::{ExistingColumn, ExistingTable, path_of_comment};
+use crate::plan::{ExistingColumn, ExistingTable, matched, path_of_comment};
 use crate::schema::{Column, Policy, Schema, Type};
 use crate::sketch::Sketch;
 
@@ -20,6 +20,8 @@ pub(in crate::front) struct Resolver<'a> {
     keys: Vec<&'a str>,
     /// That of them by which rows are put into order.
     order: Option<&'a str>,
+    /// Whether a column that wants a value is there for records without its field: these are told so then, one by one.
+    has_required: bool,
     /// What may be changed of the table.
     contract: Contract,
 }
@@ -30,12 +32,13 @@ impl<'a> Resolver<'a> {
             Mode::Merge(by) => (by.paths().collect(), by.order_by.as_deref()),
             _ => (Vec::new(), None),
         };
-        Resolver { policy, keys, order, contract: Contract::default() }
+        Resolver { policy, keys, order, has_required: false, contract: Contract::default() }
     }
 
-    /// Keeps to a contract, as far as it is about fields that share a column.
+    /// Keeps to a contract, as far as it is about fields that share a column, and has records without a value that the table wants
+    /// be misfits: they must not be in the way of others.
     pub(in crate::front) fn within(self, contract: &Contract) -> Self {
-        Resolver { contract: contract.clone(), ..self }
+        Resolver { contract: contract.clone(), has_required: true, ..self }
     }
 
     /// Resolves the evidence of a stream.
@@ -59,6 +62,9 @@ impl<'a> Resolver<'a> {
         schema.columns.retain(|column| !is_unseen(&column));
         schema.undecided.retain(|open| !unseen.contains(&open.path));
         self.add_keys(&mut schema, table);
+        if let (true, Some(table)) = (self.has_required, table) {
+            add_required(&mut schema, table);
+        }
         let there = There::new(table);
         self.keep_order(&mut schema, &there);
         let must = |column: &Column| {
@@ -99,6 +105,21 @@ impl<'a> Resolver<'a> {
             column.ty = ordered;
         }
     }
+}
+
+/// Adds the columns that want a value and get none from these records.
+fn add_required(schema: &mut Schema, table: &ExistingTable) {
+    let matched = matched(schema, table);
+    let required = table.columns.iter().enumerate().filter(|(at, column)| {
+        column.not_null && !column.has_default && !column.generated && !matched.contains(&Some(*at))
+    });
+    let added: Vec<Column> = required
+        .map(|(_, column)| {
+            let path = column.comment.as_deref().and_then(path_of_comment);
+            Column::new(path.unwrap_or_else(|| Path::new([&column.name])), &column.name, Type::Null)
+        })
+        .collect();
+    schema.columns.extend(added);
 }
 
 /// Resolves, without the hints for fields that have not been seen.
