@@ -7,7 +7,9 @@ mod support;
 
 use longshore::load::{Counts, MergeKeys, Mode};
 use longshore::records::{FormatOptions, Kind};
-use longshore::{ErrorKind, Loader, Offset, ReadOptions, Route, Source, StreamLoader, StreamOptions, Unrouted};
+use longshore::{
+    ChildTables, ErrorKind, Loader, Offset, ReadOptions, Route, Source, StreamLoader, StreamOptions, Unrouted,
+};
 use proxy::{Fault, Proxy};
 use support::*;
 
@@ -152,6 +154,32 @@ fn records_past_the_bound_on_tables_stay_or_are_quarantined() {
         assert_eq!((receipt.tables.len(), receipt.tables[0].counts), (3, own));
         assert_eq!((count(&mut client, "events_a"), count(&mut client, "events_b")), (2, 1));
         assert_eq!(count(&mut client, "_longshore_quarantine"), own.quarantined as i64);
+    }
+}
+
+#[test]
+fn the_bound_on_tables_is_the_same_however_often_a_stream_is_started() {
+    for (unrouted, own) in [(Unrouted::OwnTable, 1), (Unrouted::Quarantine, 0)] {
+        let (url, mut client) = database();
+        let start = |records: &str, position| {
+            let route = Route::field("type").max_tables(1).unrouted(unrouted);
+            let options = StreamOptions::default().route(route).child_tables(ChildTables::All);
+            let mut loader = open(&url, options);
+            loader.write(records, Offset::new("s", position)).unwrap();
+            loader.commit().unwrap();
+        };
+        start("{\"type\":\"a\",\"items\":[1]}\n", 1);
+        start("{\"type\":\"z\"}\n{\"type\":\"a\"}\n", 2);
+        assert!(!exists(&mut client, "events_z"));
+        assert_eq!(count(&mut client, "events_a"), 2);
+        assert_eq!(count(&mut client, "_longshore_quarantine"), 1 - own);
+        if own == 1 {
+            assert_eq!(count(&mut client, "events"), 1);
+        }
+        // Where the table is gone, there is room for another one.
+        client.batch_execute("DROP TABLE events_a, events_a__items").unwrap();
+        start("{\"type\":\"z\"}\n", 3);
+        assert_eq!(count(&mut client, "events_z"), 1);
     }
 }
 

@@ -82,10 +82,13 @@ impl Committer {
         retry::patiently(&shared.options, &table, seed, || work(self))
     }
 
-    /// Asks the server, once, which schema the stream's own table is in.
+    /// Asks the server, once, which schema the stream's own table is in, and which tables it has sent records to before.
     pub(super) fn know_own_table(&mut self) -> Result<()> {
         if !self.shared.tables.is_ready() {
             let own = self.stream.resolve(None)?;
+            if self.shared.tables.route().is_some() {
+                self.shared.tables.know_routed(self.stream.filled_beside(&own)?);
+            }
             self.shared.tables.number(own);
         }
         Ok(())

@@ -22,7 +22,8 @@
 pub struct Route {
     /// The field, as a path.
     pub field: String,
-    /// How many tables the stream may send records to, besides its own, since it was opened. Default: 64.
+    /// How many tables the stream may send records to, besides its own; those that it has filled before it was opened, and that are
+    /// still there, are among them. Default: 64.
     pub max_tables: usize,
     /// What becomes of records without a table. Default: [`Unrouted::OwnTable`].
     pub unrouted: Unrouted,

@@ -1,6 +1,6 @@
 //! The tables of a stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::children::MAX_CHILD_TABLES;
@@ -22,6 +22,8 @@ struct Numbers {
     names: Vec<TableName>,
     /// The numbers of the tables that values of the routing field lead to.
     by_value: BTreeMap<String, usize>,
+    /// Those tables, and the ones that earlier runs of the stream have filled: as many as there are.
+    routed: HashSet<TableName>,
     /// The numbers of child tables, by that of their parent and the keys that lead to them.
     by_keys: BTreeMap<(usize, Vec<String>), usize>,
     /// The numbers of the tables that the caller has named, by what it called them.
@@ -50,6 +52,11 @@ impl Tables {
     /// Whether the stream's own table is known.
     pub(super) fn is_ready(&self) -> bool {
         !self.numbers().names.is_empty()
+    }
+
+    /// Takes note of tables that the stream has filled before it was opened. They count, and what leads to them still does.
+    pub(super) fn know_routed(&self, tables: impl IntoIterator<Item = TableName>) {
+        self.numbers().routed.extend(tables);
     }
 
     /// The number of a table, which is added if it is new.
@@ -99,12 +106,13 @@ impl Tables {
         if let Some(number) = numbers.by_value.get(value) {
             return Some(*number);
         }
-        if numbers.by_value.len() >= route.max_tables {
-            return otherwise;
-        }
         let own = &numbers.names[0];
         let name = own.beside(route.table_for(&own.name, value));
-        let number = numbers.number(name);
+        if !numbers.routed.contains(&name) && numbers.routed.len() >= route.max_tables {
+            return otherwise;
+        }
+        let number = numbers.number(name.clone());
+        numbers.routed.insert(name);
         numbers.by_value.insert(value.to_owned(), number);
         Some(number)
     }
@@ -168,5 +176,15 @@ mod tests {
             assert_eq!(tables.routed(None), past);
             assert_eq!(tables.name(2).quoted(), "\"s\".\"events_b\"");
         }
+    }
+
+    #[test]
+    fn tables_of_earlier_runs_count_and_what_leads_to_them_still_does() {
+        let tables = Tables::new(Some(Route::field("type").max_tables(2).unrouted(Unrouted::Quarantine)));
+        let name = |name: &str| TableName { schema: Some("s".into()), name: name.into() };
+        tables.number(name("events"));
+        tables.know_routed(["a", "b", "c"].map(|value| name(&format!("events_{value}"))));
+        let found: Vec<_> = ["z", "c", "a", "z"].into_iter().map(|value| tables.routed(Some(value))).collect();
+        assert_eq!(found, [None, Some(1), Some(2), None], "more than are allowed now are there, and are filled");
     }
 }

@@ -4,10 +4,12 @@ use ::postgres::types::{ToSql, Type as SqlType};
 
 use super::catalog;
 use super::error::failed;
-use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE};
+use super::gone::PARENT_ID;
+use super::ledger::{LOADS, Ledger, LoadKey, QUARANTINE, exists};
 use super::offsets::{OFFSETS, Offsets};
 use super::session::Client;
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::TableName;
 
 /// Has the sources of a table that was dropped begin anew, so that their rows come again.
 ///
@@ -61,6 +63,23 @@ pub(super) fn refuse_orphans(client: &mut Client, own: &LoadKey, others: &[LoadK
         }
     }
     Ok(())
+}
+
+/// The tables beside this one that batches of its stream have filled and that are there, without child tables.
+pub(super) fn filled_beside(client: &mut Client, own: &LoadKey) -> Result<Vec<TableName>> {
+    for table in [LOADS, OFFSETS] {
+        if !exists(client, &own.beside(table).quoted())? {
+            return Ok(Vec::new());
+        }
+    }
+    let names: Vec<String> = companions(client, own)?.into_iter().map(|beside| beside.target.name).collect();
+    let sql = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE n.nspname = $1 AND c.relname = ANY ($2) AND c.relkind IN ('r', 'p') \
+               AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = $3 AND NOT a.attisdropped)";
+    let parameters: [(&(dyn ToSql + Sync), SqlType); 3] =
+        [(&own.schema(), SqlType::TEXT), (&names, SqlType::TEXT_ARRAY), (&PARENT_ID, SqlType::TEXT)];
+    let rows = client.query_typed(sql, &parameters).map_err(|error| failed("reading the catalog", &error))?;
+    Ok(rows.iter().map(|row| own.target.beside(row.get::<_, String>(0))).collect())
 }
 
 /// The tables in the same schema that a stream into this one has filled beside it, by the ids of its batches.

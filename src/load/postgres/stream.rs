@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::anew::{begin_anew, refuse_orphans};
+use super::anew::{self, begin_anew, refuse_orphans};
 use super::early::{Copied, EarlyCopies};
 use super::error::failed;
 use super::familiar::{self, Familiar};
@@ -95,6 +95,12 @@ impl PostgresStream {
             self.table = resolved.clone();
         }
         Ok(resolved)
+    }
+
+    /// The tables beside the stream's `own` that its batches have filled and that are there, without child tables.
+    pub(crate) fn filled_beside(&mut self, own: &TableName) -> Result<Vec<TableName>> {
+        let key = LoadKey { target: own.clone(), load_id: String::new() };
+        self.in_session(|client| anew::filled_beside(client, &key))
     }
 
     /// How far a source has been loaded; `None` if nothing of it is in the table.
