@@ -50,18 +50,18 @@ impl Table<'_> {
     /// have no names, so it is skipped only when a row of names follows, and these name typed columns or the title is of more
     /// than one word.
     ///
-    /// Where the user says that there is no header, the first row is the first record; where he says that there is one, the
-    /// first row that is no comment is the header.
+    /// Where the user says that there is no header, the first row is the first record; where he says that there is one, only
+    /// rows of another width are titles.
     fn behind_titles(&self, forced: Option<bool>) -> usize {
         if self.width < 2 || forced == Some(false) {
             return 0;
         }
-        if forced == Some(true) {
-            return (0..self.len()).find(|&row| !self.is_comment(row) && !self.is_empty(row)).unwrap_or(0);
-        }
         let is_narrow = |row: usize| self.cells(row).len() != self.width;
         let plain =
             (0..self.len()).find(|&row| !(is_narrow(row) && self.is_title(row) || self.is_comment(row))).unwrap_or(0);
+        if forced == Some(true) {
+            return plain;
+        }
         let padded = (0..self.len()).find(|&row| !self.is_title(row)).unwrap_or(0);
         let sure = || self.names_typed_column(padded) || (plain..padded).all(|title| self.is_sentence(title));
         let is_headed = padded > plain && self.are_names(padded) && sure();
@@ -128,10 +128,6 @@ impl Table<'_> {
         let is_empty = |cell: &Cell| cell.trimmed(self.head).is_empty();
         let names_delimiter = row == 0 && first.starts_with(b"sep=") && first.len() <= 5 && rest.iter().all(is_empty);
         names_delimiter || self.cells(row).len() != self.width && first.starts_with(b"#")
-    }
-
-    fn is_empty(&self, row: usize) -> bool {
-        self.cells(row).iter().all(|cell| cell.trimmed(self.head).is_empty())
     }
 
     /// Whether what a row holds has a blank in it.

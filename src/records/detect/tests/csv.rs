@@ -163,11 +163,12 @@ fn a_row_that_can_be_the_header_is_not_taken_for_a_title() {
 }
 
 #[test]
-fn where_a_header_is_stated_the_first_row_is_it_whatever_it_looks_like() {
+fn where_a_header_is_stated_only_rows_of_another_width_are_titles() {
     let options = FormatOptions { kind: Some(Kind::Csv), header: Some(true), ..FormatOptions::default() };
     for (text, first) in [
-        ("Sales 2024\nid,name\n1,a\n2,b\n", "Sales 2024"),
+        ("Sales 2024\nid,name\n1,a\n2,b\n", "id"),
         ("Sales 2024,,\nid,name,x\n1,a,2\n2,b,3\n", "Sales 2024"),
+        ("name,val\nunknown,missing,\n1,2,\n3,4,\n", "name"),
         ("# made by hand\nid,name\n1,a\n2,b\n", "id"),
         ("\n\nid,name\n1,a\n2,b\n", "id"),
     ] {
