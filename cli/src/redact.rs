@@ -38,7 +38,14 @@ fn end_of_user(url: &str) -> Option<usize> {
     }
     // Its blanks and quotes may be the password's.
     let far = line[..line.find(['\'', '`']).unwrap_or(line.len())].rfind('@');
-    near.max(far).or_else(|| line.rfind('@'))
+    near.max(far).or_else(|| line.rfind('@')).or_else(|| behind_quote(url, line.len()))
+}
+
+/// Where the `@` stands if a quote, at this place, is the password's and does not end a text of JSON.
+fn behind_quote(url: &str, quote: usize) -> Option<usize> {
+    let behind = url[quote..].strip_prefix('"')?;
+    let word = &url[..url.find(char::is_whitespace).unwrap_or(url.len())];
+    if behind.starts_with([',', '}', ']', ':']) { None } else { word.rfind('@') }
 }
 
 /// Whether a URL begins with `user:` and something that is no port.
@@ -97,6 +104,7 @@ mod tests {
     fn a_password_in_a_url_is_never_printed() {
         assert_eq!(redact("at postgres://me:p@ss@host/db: refused"), "at postgres://…@host/db: refused");
         assert_eq!(redact("postgres://host/db?password=secret"), "postgres://host/db?password=…");
+        assert_eq!(redact("postgres://me:pa\"MARKED@host/db: refused"), "postgres://…@host/db: refused");
         assert_eq!(redact("postgres://user@host/db"), "postgres://user@host/db");
         assert_eq!(redact("a.csv:3: s3://bucket/key"), "a.csv:3: s3://bucket/key");
         assert_eq!(redact("s3://bucket/key: of events-3@41"), "s3://bucket/key: of events-3@41");

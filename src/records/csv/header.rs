@@ -53,17 +53,20 @@ impl Table<'_> {
     /// Where the user says that there is no header, the first row is the first record; where he says that there is one, only
     /// rows of another width are titles.
     fn behind_titles(&self, forced: Option<bool>) -> usize {
-        if self.width < 2 || forced == Some(false) {
+        if forced == Some(false) {
             return 0;
         }
         let is_narrow = |row: usize| self.cells(row).len() != self.width;
         let plain =
             (0..self.len()).find(|&row| !(is_narrow(row) && self.is_title(row) || self.is_comment(row))).unwrap_or(0);
         if forced == Some(true) {
-            return plain;
+            return (0..self.len()).find(|&row| row >= plain && !self.is_remark(row)).unwrap_or(0);
+        }
+        if self.width < 2 {
+            return 0;
         }
         let padded = (0..self.len()).find(|&row| !self.is_title(row)).unwrap_or(0);
-        let sure = || self.names_typed_column(padded) || (plain..padded).all(|title| self.is_sentence(title));
+        let sure = || self.names_typed_column(padded) || self.are_padded_titles(plain, padded);
         let is_headed = padded > plain && self.are_names(padded) && sure();
         let mut row = if is_headed { padded } else { plain };
         // A title that happens to hold the delimiter is given away by what follows it: names over typed columns.
@@ -71,7 +74,7 @@ impl Table<'_> {
         if let Some(names) = names
             && names > row
             && (row..names)
-                .all(|title| self.classes(title).all(|class| !class.is_typed()) && !self.could_be_names(title))
+                .all(|title| self.classes(title).all(|class| !class.is_typed()) && !self.could_be_names(title, names))
             && self.are_names(names)
             && self.names_typed_column(names)
         {
@@ -102,23 +105,48 @@ impl Table<'_> {
     /// `is_usual` says that what they would be instead is worse: a column of which all those values are bad rows.
     pub(super) fn has_titles(&self, titles: usize, is_usual: bool) -> bool {
         let words = (0..titles).filter(|&row| !self.is_comment(row) && !self.is_phrase(row)).count();
-        let names = (titles..self.len()).find(|&row| self.cells(row).len() == self.width);
-        if words <= FEW_TITLES && names.is_some_and(|row| self.are_names(row) && self.names_typed_column(row)) {
+        if self.has_names() {
             return true;
         }
-        !self.is_prose(titles) && (words == 0 || self.is_set_off(titles) || words <= FEW_TITLES && is_usual)
+        let is_table = self.width >= 3 && (titles..self.len()).all(|row| self.cells(row).len() == self.width);
+        !self.is_prose(titles)
+            && (words == 0 || self.is_set_off(0, titles) || words <= FEW_TITLES && (is_usual || is_table))
     }
 
-    /// Whether a blank line stands before a row.
-    fn is_set_off(&self, row: usize) -> bool {
-        let rows = self.rows.all();
-        rows[row - 1].end < rows[row].start
+    /// Whether the first row of the usual width names columns that are not all of text.
+    pub(super) fn has_names(&self) -> bool {
+        let first = (0..self.len()).find(|&row| self.cells(row).len() == self.width);
+        first.is_some_and(|row| self.are_names(row) && self.names_typed_column(row))
     }
 
-    /// Whether a blank follows every delimiter, as in sentences.
+    /// Whether a blank line stands between two rows.
+    fn is_set_off(&self, from: usize, to: usize) -> bool {
+        let rows = &self.rows.all()[from..=to];
+        rows.windows(2).any(|pair| pair[0].end < pair[1].start)
+    }
+
+    /// Whether a blank follows every delimiter, as in sentences, and the rows are no table of words and numbers.
     fn is_prose(&self, from: usize) -> bool {
+        let rows = || from..self.len();
         let behind = |row: usize| self.cells(row).iter().skip(1);
-        (from..self.len()).all(|row| behind(row).all(|cell| cell.raw(self.head).starts_with(b" ")))
+        rows().all(|row| behind(row).all(|cell| cell.raw(self.head).starts_with(b" ")))
+            && rows().all(|row| self.classes(row).all(|class| !class.is_typed()))
+            && (self.width == 2 || rows().any(|row| self.cells(row).len() != self.width))
+    }
+
+    /// Whether a row is a comment, however wide it is: `#` with a blank behind it, which no name begins with.
+    fn is_remark(&self, row: usize) -> bool {
+        self.cells(row)[0].trimmed(self.head).starts_with(b"# ")
+    }
+
+    /// Whether titles of the usual width are no header whose other columns have no names: there are many such columns and it has
+    /// more than one word, something is between it and the table, or it says more than a name does.
+    fn are_padded_titles(&self, from: usize, to: usize) -> bool {
+        let is_empty = |row: usize| self.cells(row).iter().all(|cell| cell.trimmed(self.head).is_empty());
+        let mut titles = (from..to).filter(|&row| !is_empty(row));
+        (from..to).any(is_empty)
+            || self.is_set_off(from, to)
+            || titles.all(|row| self.is_sentence(row) || self.width >= 3 && self.is_phrase(row))
     }
 
     /// Whether a row of another width than the usual is a comment, or the first one says what the delimiter is.
@@ -142,9 +170,12 @@ impl Table<'_> {
         self.is_phrase(row) && filled.all(is_long)
     }
 
-    /// Whether it holds names of one word each, at least two.
-    fn could_be_names(&self, row: usize) -> bool {
-        self.are_names(row) && self.cells(row).iter().all(|cell| !cell.trimmed(self.head).contains(&b' '))
+    /// Whether it holds names of one word each, at least two, and from a row on nothing stands in cells that it has no names for.
+    fn could_be_names(&self, row: usize, from: usize) -> bool {
+        let (named, is_filled) = (self.cells(row).len(), |cell: &Cell| !cell.trimmed(self.head).is_empty());
+        self.are_names(row)
+            && self.cells(row).iter().all(|cell| !cell.trimmed(self.head).contains(&b' '))
+            && !(from..self.len()).any(|below| self.cells(below).iter().skip(named).any(is_filled))
     }
 
     /// Whether a row with rows below it holds at least two words and nothing else.

@@ -132,7 +132,7 @@ impl Search<'_> {
         let usable = |&(byte, _): &(u8, f64)| Some(byte) != base.quote && memchr(byte, self.head).is_some();
         for (delimiter, weight) in DELIMITERS.into_iter().filter(usable).filter(|(byte, _)| *byte != none) {
             let reading = self.read(Dialect { delimiter, ..base }, weight);
-            if reading.is_better_than(&best) {
+            if reading.is_better_than(&best, self.head) {
                 best = reading;
             }
         }
@@ -210,19 +210,20 @@ impl Search<'_> {
 }
 
 impl Reading {
-    /// Whether this is the one to go by. What splits every row alike is not given up for what leaves the first row out: cells
-    /// may hold lists, and their names no delimiter of lists.
-    fn is_better_than(&self, best: &Reading) -> bool {
+    /// Whether this is the one to go by. What splits every row alike is not given up for what leaves the first row out and shows
+    /// no other header: cells may hold lists, and their names no delimiter of lists.
+    fn is_better_than(&self, best: &Reading, head: &[u8]) -> bool {
         let is_sound = |reading: &Reading| reading.whole && reading.flaws == 0;
         match (is_sound(self), is_sound(best)) {
-            (true, false) if best.score > 0.0 && best.leaves_first_row_out() => true,
-            (false, true) if self.leaves_first_row_out() => false,
+            (true, false) if best.score > 0.0 && best.leaves_header_out(head) => true,
+            (false, true) if self.leaves_header_out(head) => false,
             _ => self.score > best.score,
         }
     }
 
-    fn leaves_first_row_out(&self) -> bool {
-        self.rows.all().first().is_some_and(|first| self.rows.cells(first).len() == 1)
+    fn leaves_header_out(&self, head: &[u8]) -> bool {
+        let is_first_left = self.rows.all().first().is_some_and(|first| self.rows.cells(first).len() == 1);
+        is_first_left && !Table { head, rows: &self.rows, width: self.width }.has_names()
     }
 
     /// Sets the usual width and returns how regular the rows are, from 0 to 1.

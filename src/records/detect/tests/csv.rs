@@ -115,6 +115,7 @@ fn titles_of_one_word_are_skipped_where_something_else_says_so() {
         ("All our customers\nname;city\nBob;Rome\nAl;Oslo\n", ["name", "city"]),
         ("sep=;\nname;city\nBob;Rome\nAl;Oslo\n", ["name", "city"]),
         ("sep=,\nid,name\n1,a\n2,b\n", ["id", "name"]),
+        ("Sheet\nof\na\nlong\nseries\nand\nmore\nname;n\na;1\nb;2\n", ["name", "n"]),
     ] {
         assert_eq!(layout(text).columns, names, "{text:?}");
     }
@@ -159,7 +160,28 @@ fn lists_in_the_cells_of_a_regular_table_do_not_take_its_header_away() {
 fn a_row_that_can_be_the_header_is_not_taken_for_a_title() {
     assert_eq!(layout("Full Name,\nBob,Rome\nAl,Oslo\n").columns, ["Full Name", ""]);
     assert_eq!(layout("name,val\nunknown,missing,\n1,2,\n3,4,\n5,6,\n").columns, ["name", "val"]);
-    assert_eq!(layout("id,score\nn,u,foo\n1,2,3\n4,5,6\n7,8,9\n").columns, ["id", "score"]);
+}
+
+#[test]
+fn titles_of_every_shape_that_reports_have_are_skipped() {
+    let prices = "2024-01-01;Kauf;-5.00;100.00\n".repeat(3);
+    let account = format!("Kunde;Meier\nWaehrung;CHF\n\nDatum;Text;Betrag;Saldo\n{prices}");
+    let weather = "2024-01-01;12:10;Bern;540;ok;1,5\n".repeat(20);
+    let weather = format!("Wetterdaten, Bern\nDatum;Zeit;Ort;Hoehe;Status;Temperatur, C\n{weather}");
+    for (text, first, width) in [
+        (&*account, "Datum", 4),
+        (&*weather, "Datum", 6),
+        ("Kunden\nName;Vorname;Stadt\nMeier;Hans;Bern\nKunz;Eva;Basel\n", "Name", 3),
+        ("Kunden\n\nStand\nName;Stadt\nMeier;Bern\nKunz;Basel\n", "Name", 2),
+        ("Messung 12\n1, 2, 3\n4, 5, 6\n7, 8, 9\n", "column_1", 3),
+        ("Messung\n1;2;3\n4;5;6\n7;8;9\n", "column_1", 3),
+        ("Customer list\nName, First, City\nMeier, Hans, Bern\nKunz, Eva, Basel\n", "Name", 3),
+        ("Sales Report,,\nRegion,Manager,City\nNorth,Jim,Rome\nSouth,Jan,Oslo\n", "Region", 3),
+        ("Customers,\n,\nRegion,Manager\nNorth,Jim\nSouth,Jan\n", "Region", 2),
+    ] {
+        let found = layout(text);
+        assert_eq!((&*found.columns[0], found.columns.len()), (first, width), "{text:?}");
+    }
 }
 
 #[test]
@@ -170,6 +192,9 @@ fn where_a_header_is_stated_only_rows_of_another_width_are_titles() {
         ("Sales 2024,,\nid,name,x\n1,a,2\n2,b,3\n", "Sales 2024"),
         ("name,val\nunknown,missing,\n1,2,\n3,4,\n", "name"),
         ("# made by hand\nid,name\n1,a\n2,b\n", "id"),
+        ("# a, b\nid,name\n1,a\n2,b\n", "id"),
+        ("# made by hand\nname\nx\ny\n", "name"),
+        ("#id,name\n1,a\n2,b\n", "#id"),
         ("\n\nid,name\n1,a\n2,b\n", "id"),
     ] {
         let Ok(Format::Csv(found)) = detect(text.as_bytes(), true, "a.csv", &options) else { panic!("{text}") };
