@@ -95,16 +95,17 @@ fn check_required(table: &ExistingTable, matched: &[Option<usize>]) -> Result<()
     Ok(())
 }
 
-/// A double as something else. The server's shortest text of a double can be another number than the one that was read: `1e23` is
-/// `9.999999999999999e+22` to it. With up to 15 digits it is the one that was read, if that gives the double back.
+/// Doubles from here on are past the largest one when they are rounded to 15 digits.
+const ROUNDED_UP_TO: &str = "1.7976931348623e308";
+
+/// A double as something else. Where the server's text of it has more than 15 digits it can be another number than the one that was
+/// read: `1e23` is `9.999999999999999e+22` to it. As a number of 15 digits it is the one that was read, if that gives the double back.
 fn double_as(name: &str, of: impl Fn(&str) -> String) -> String {
-    let exact = format!("{name}::numeric");
+    let (exact, plain) = (of(&format!("{name}::numeric")), of(name));
     format!(
-        " USING CASE WHEN abs({name}) < 'Infinity' THEN CASE WHEN {exact}::float8 = {name} AND {exact} <> \
-         {name}::text::numeric THEN {} ELSE {} END ELSE {} END",
-        of(&exact),
-        of(name),
-        of(name),
+        " USING CASE WHEN length(ltrim(translate(split_part({name}::text, 'e', 1), '-.', ''), '0')) > 15 \
+         AND abs({name}) < {ROUNDED_UP_TO} THEN CASE WHEN {name}::numeric::float8 = {name} THEN {exact} ELSE {plain} END \
+         ELSE {plain} END"
     )
 }
 
@@ -185,10 +186,7 @@ impl Changes {
             _ => String::new(),
         };
         let why = format!("`{}` is {}, and `{}` is {}", existing.name, existing.ty, column.path, data_type(column));
-        let (class, why) = match class_of(&existing.ty, to) {
-            Class::MetadataOnly if existing.checked => (Class::Rewrite, format!("{why}; a CHECK reads all rows again")),
-            class => (class, why),
-        };
+        let class = existing.class_to(to);
         self.parts.push(Part { class, sql: format!("ALTER COLUMN {name} TYPE {to}{using}"), why });
     }
 

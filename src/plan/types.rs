@@ -1,5 +1,7 @@
 //! Tables as the warehouse has them.
 
+use super::statement::Class;
+use super::widen::class_of;
 use crate::schema::Column;
 
 /// A Postgres column type, as the catalog gives it.
@@ -70,6 +72,17 @@ pub struct ExistingColumn {
     pub collation: Option<String>,
     /// Whether a CHECK names it: with another type every row is checked again.
     pub checked: bool,
+}
+
+impl ExistingColumn {
+    /// What it costs to give it another type: as [`class_of`](super::class_of) says, and where a CHECK names it, all rows are read
+    /// again behind the lock, which for a large table is as bad as a rewrite.
+    pub fn class_to(&self, to: &PgType) -> Class {
+        match class_of(&self.ty, to) {
+            Class::MetadataOnly if self.checked && self.ty != *to => Class::Rewrite,
+            class => class,
+        }
+    }
 }
 
 /// A table that is there already.

@@ -65,14 +65,16 @@ pub(super) fn refuse_orphans(client: &mut Client, own: &LoadKey, others: &[LoadK
     Ok(())
 }
 
-/// The tables beside this one that batches of its stream have filled and that are there, without child tables.
+/// The tables that this one's stream has routed records to and that are there, by their names, without child tables.
 pub(super) fn filled_beside(client: &mut Client, own: &LoadKey) -> Result<Vec<TableName>> {
     for table in [LOADS, OFFSETS] {
         if !exists(client, &own.beside(table).quoted())? {
             return Ok(Vec::new());
         }
     }
-    let names: Vec<String> = companions(client, own)?.into_iter().map(|beside| beside.target.name).collect();
+    let prefix = format!("{}_", own.target.name);
+    let names = companions(client, own)?.into_iter().map(|beside| beside.target.name);
+    let names: Vec<String> = names.filter(|name| name.starts_with(&prefix)).collect();
     let sql = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = $1 AND c.relname = ANY ($2) AND c.relkind IN ('r', 'p') \
                AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = $3 AND NOT a.attisdropped)";

@@ -121,7 +121,7 @@ fn first_forbidden(
             },
             Some(have) if have.ty != fitted.sql => match contract.for_wider_type(&path) {
                 OnChange::Evolve => {
-                    let rewrites = is_large && plan::class_of(&have.ty, &fitted.sql) == Class::Rewrite;
+                    let rewrites = is_large && have.class_to(&fitted.sql) == Class::Rewrite;
                     match contract.rewrite {
                         Rewrite::VariantColumn if rewrites => return Ok(Some((at, Instead::Variant))),
                         Rewrite::Quarantine if rewrites => return Ok(Some((at, Instead::GiveWay))),

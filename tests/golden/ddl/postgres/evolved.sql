@@ -17,7 +17,7 @@ ALTER TABLE "analytics"."orders"
     ALTER COLUMN "customer_id" TYPE integer,
     ALTER COLUMN "total" TYPE numeric(12,2),
     ALTER COLUMN "gift" TYPE text USING "gift"::text,
-    ALTER COLUMN "items" TYPE jsonb USING CASE WHEN abs("items") < 'Infinity' THEN CASE WHEN "items"::numeric::float8 = "items" AND "items"::numeric <> "items"::text::numeric THEN to_jsonb("items"::numeric) ELSE to_jsonb("items") END ELSE to_jsonb("items") END;
+    ALTER COLUMN "items" TYPE jsonb USING CASE WHEN length(ltrim(translate(split_part("items"::text, 'e', 1), '-.', ''), '0')) > 15 AND abs("items") < 1.7976931348623e308 THEN CASE WHEN "items"::numeric::float8 = "items" THEN to_jsonb("items"::numeric) ELSE to_jsonb("items") END ELSE to_jsonb("items") END;
 -- comment: keeps the source path of `order.number` (locks SHARE UPDATE EXCLUSIVE)
 COMMENT ON COLUMN "analytics"."orders"."order_number_f05e51ea" IS 'longshore path: ["order.number"]';
 -- comment: keeps the source path of `customer.address.ZIP` (locks SHARE UPDATE EXCLUSIVE)
