@@ -5,7 +5,7 @@ use super::dialect::MAX_COLUMNS;
 use super::fit::fit_type;
 use super::matching::{Known, match_columns};
 use super::statement::{Class, Lock, Plan, Statement};
-use super::widen::{Decode, Fit, class_of, fit_into};
+use super::widen::{Decode, Fit, fit_into};
 use super::{Dialect, ExistingColumn, ExistingTable, Fitted, JsonType, PgType, TableName, comment_of, fit, identifier};
 use crate::error::{Error, ErrorKind, Location, Result};
 use crate::schema::names::Names;
