@@ -1,4 +1,4 @@
-//! Columns that refuse null: a record without a value for one takes its default or is quarantined, whatever comes with it.
+//! Columns that refuse null: a record without a value for one that has no default is quarantined, whatever comes with it.
 #![cfg(all(unix, feature = "postgres"))]
 
 mod support;
