@@ -113,7 +113,7 @@ pub(crate) struct Input {
     /// What stands around CSV cells: one character, or `none`
     #[arg(long, value_name = "CHAR", value_parser = quote)]
     quote: Option<Quote>,
-    /// The first CSV record names the columns, also where it looks like a title; titles of one cell in front are left out all the same
+    /// The first CSV record names the columns, behind titles that something besides their words tells from records
     #[arg(long, conflicts_with = "no_header")]
     header: bool,
     /// The first CSV record is data; columns are called column_1, column_2, …

@@ -50,8 +50,8 @@ impl Table<'_> {
     /// have no names, so it is skipped only when a row of names follows, and these name typed columns or the title is of more
     /// than one word.
     ///
-    /// Where the user says that there is no header, the first row is the first record; where he says that there is one, only
-    /// rows of another width are titles.
+    /// Where the user says that there is no header, the first row is the first record; where he says that there is one, words
+    /// alone make no title of a row that is as wide as the others.
     fn behind_titles(&self, forced: Option<bool>) -> usize {
         if forced == Some(false) {
             return 0;
@@ -59,16 +59,17 @@ impl Table<'_> {
         let is_narrow = |row: usize| self.cells(row).len() != self.width;
         let plain =
             (0..self.len()).find(|&row| !(is_narrow(row) && self.is_title(row) || self.is_comment(row))).unwrap_or(0);
+        let padded = (0..self.len()).find(|&row| !self.is_title(row)).unwrap_or(0);
+        let say_more = || forced.is_none() && (plain..padded).all(|title| self.says_more_than_a_name(title));
+        let sure = || self.names_typed_column(padded) || self.is_apart(plain, padded) || say_more();
+        let is_headed = self.width > 1 && padded > plain && self.are_names(padded) && sure();
+        let mut row = if is_headed { padded } else { plain };
         if forced == Some(true) {
-            return (0..self.len()).find(|&row| row >= plain && !self.is_remark(row)).unwrap_or(0);
+            return (row..self.len()).find(|&row| !self.is_remark(row)).unwrap_or(0);
         }
         if self.width < 2 {
             return 0;
         }
-        let padded = (0..self.len()).find(|&row| !self.is_title(row)).unwrap_or(0);
-        let sure = || self.names_typed_column(padded) || self.are_padded_titles(plain, padded);
-        let is_headed = padded > plain && self.are_names(padded) && sure();
-        let mut row = if is_headed { padded } else { plain };
         // A title that happens to hold the delimiter is given away by what follows it: names over typed columns.
         let names = (row..self.len()).take(RAGGED_TITLES).find(|&row| !is_narrow(row));
         if let Some(names) = names
@@ -139,14 +140,16 @@ impl Table<'_> {
         self.cells(row)[0].trimmed(self.head).starts_with(b"# ")
     }
 
-    /// Whether titles of the usual width are no header whose other columns have no names: there are many such columns and it has
-    /// more than one word, something is between it and the table, or it says more than a name does.
-    fn are_padded_titles(&self, from: usize, to: usize) -> bool {
+    /// Whether there is a blank line, or a row without any value, between titles of the usual width and the table.
+    fn is_apart(&self, from: usize, to: usize) -> bool {
         let is_empty = |row: usize| self.cells(row).iter().all(|cell| cell.trimmed(self.head).is_empty());
-        let mut titles = (from..to).filter(|&row| !is_empty(row));
-        (from..to).any(is_empty)
-            || self.is_set_off(from, to)
-            || titles.all(|row| self.is_sentence(row) || self.width >= 3 && self.is_phrase(row))
+        (from..to).any(is_empty) || self.is_set_off(from, to)
+    }
+
+    /// Whether a title of the usual width is no header whose other columns have no names: it has more than one word where there are
+    /// many such columns, or is a sentence.
+    fn says_more_than_a_name(&self, row: usize) -> bool {
+        self.is_sentence(row) || self.width >= 3 && self.is_phrase(row)
     }
 
     /// Whether a row of another width than the usual is a comment, or the first one says what the delimiter is.

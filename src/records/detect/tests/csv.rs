@@ -185,11 +185,12 @@ fn titles_of_every_shape_that_reports_have_are_skipped() {
 }
 
 #[test]
-fn where_a_header_is_stated_only_rows_of_another_width_are_titles() {
+fn where_a_header_is_stated_words_alone_make_no_title_of_a_row_of_full_width() {
     let options = FormatOptions { kind: Some(Kind::Csv), header: Some(true), ..FormatOptions::default() };
     for (text, first) in [
         ("Sales 2024\nid,name\n1,a\n2,b\n", "id"),
-        ("Sales 2024,,\nid,name,x\n1,a,2\n2,b,3\n", "Sales 2024"),
+        ("Sales 2024,,\nname,city,state\nalice,Paris,x\nbob,Rome,y\n", "Sales 2024"),
+        ("Sales 2024,,\nid,name,x\n1,a,2\n2,b,3\n", "id"),
         ("name,val\nunknown,missing,\n1,2,\n3,4,\n", "name"),
         ("# made by hand\nid,name\n1,a\n2,b\n", "id"),
         ("# a, b\nid,name\n1,a\n2,b\n", "id"),
