@@ -87,7 +87,7 @@ pub(super) fn to_be_made<'a>(
     Ok(Cow::Owned(schema))
 }
 
-fn valueless(column: &Column) -> Error {
+pub(crate) fn valueless(column: &Column) -> Error {
     let path = column.path.to_string();
     let message = "rows are merged by this field, of which no record has a value, so there is no type for its column";
     Error::new(ErrorKind::Conflict, message)
@@ -95,7 +95,7 @@ fn valueless(column: &Column) -> Error {
         .with_location(Location { column: Some(path), ..Location::default() })
 }
 
-fn out_of_order(column: &Column, ordered: Type) -> Error {
+pub(crate) fn out_of_order(column: &Column, ordered: Type) -> Error {
     let path = column.path.to_string();
     let message = format!(
         "rows are put into order by this field, and as {} its values would be compared by their spelling ({})",

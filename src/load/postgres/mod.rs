@@ -29,6 +29,8 @@ mod variant;
 pub(crate) use self::early::EarlyCopies;
 pub(crate) use self::gone::{INDEX, PARENT_ID, ROW_ID};
 pub(crate) use self::merge_columns::missing_field;
+#[cfg(feature = "redshift")]
+pub(crate) use self::merge_columns::{out_of_order, valueless};
 pub(crate) use self::offsets::Step;
 pub(crate) use self::open_batch::{OpenBatch, OpenTable};
 pub(crate) use self::promote::Decide;

@@ -10,6 +10,7 @@ mod cluster;
 mod culprits;
 mod endpoint;
 mod error;
+mod merge_order;
 mod options;
 mod plan;
 mod quarantine;

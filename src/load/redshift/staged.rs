@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::catalog;
+use super::merge_order::check_order;
 use super::options::CopyAuthorization;
 use super::plan::{self, MergeColumns, TablePlan};
 use super::script::Script;
@@ -289,6 +290,7 @@ impl Target for StageTarget {
             return Ok(Begun::AlreadyLoaded(found.counts));
         }
         let mut plan = self.plan(schema, &table)?;
+        check_order(&request.mode, schema, &plan)?;
         let merge = plan::merge_columns(&request.mode, &mut plan.schema)?;
         let stage_request = StageRequest {
             table: &table,

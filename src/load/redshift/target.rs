@@ -7,6 +7,7 @@ use super::cluster::{slices, takes_large_strings};
 use super::culprits;
 use super::endpoint::Endpoint;
 use super::error::{Failure, Then, table_exists};
+use super::merge_order::check_order;
 use super::options::RedshiftOptions;
 use super::plan::{self, TablePlan};
 use super::session::Session;
@@ -114,6 +115,7 @@ impl Target for RedshiftTarget {
             return Err(table_exists(&table));
         }
         let mut plan = self.plan(&mut session, schema, &table)?;
+        check_order(&request.mode, schema, &plan)?;
         let merge = plan::merge_columns(&request.mode, &mut plan.schema)?;
         let stager = Stager::open(
             &self.options.stage,
