@@ -59,12 +59,16 @@ mod tests {
     use super::super::plan;
     use super::*;
     use crate::load::MergeKeys;
+    use crate::path::Path;
     use crate::plan::{CreateOptions, Dialect, RedshiftColumn, RedshiftEvolve, TableName};
-    use crate::{Policy, Sketch, Source};
+    use crate::schema::{Column, TimeUnit};
 
-    fn checked(input: &str, before: Vec<RedshiftColumn>) -> Result<()> {
+    /// Looks at a merge by `id` in the order of `ord`, of which `ordered` are the numbers or times among texts.
+    fn checked(id: Type, ord: Type, ordered: Option<Type>, before: Vec<RedshiftColumn>) -> Result<()> {
         let table: TableName = "t".parse().unwrap();
-        let data = Policy::default().resolve(&Sketch::of(&Source::bytes(input.to_owned())).unwrap()).unwrap();
+        let column = |name: &str, ty| Column { max_bytes: Some(40), ..Column::new(Path::new([name]), name, ty) };
+        let columns = vec![column("id", id), Column { ordered, ..column("ord", ord) }];
+        let data = Schema { columns, ..Schema::default() };
         let plan = match before.is_empty() {
             true => plan::create(&data, &table, &CreateOptions::new(Dialect::Redshift)),
             false => plan::evolve(&data, before, &table, &RedshiftEvolve::default()),
@@ -74,33 +78,29 @@ mod tests {
 
     #[test]
     fn an_order_that_would_be_that_of_spellings_is_refused_with_the_hint_to_give() {
-        for input in [
-            "{\"id\":1,\"ord\":10}\n{\"id\":1,\"ord\":9}\n{\"id\":2,\"ord\":\"x\"}\n",
-            "{\"id\":1,\"ord\":null}\n",
-            "{\"id\":null,\"ord\":1}\n",
-            "{\"id\":1,\"ord\":\"2024-01-01T05:00:00.123456789+09:00\"}\n",
+        let nanos = Type::TimestampTz(TimeUnit::Nano);
+        for (id, ord, ordered) in [
+            (Type::Int32, Type::Text, Some(Type::Int64)),
+            (Type::Int32, Type::Null, None),
+            (Type::Null, Type::Int32, None),
+            (Type::Int32, nanos, Some(Type::TimestampTz(TimeUnit::Micro))),
         ] {
-            let error = checked(input, Vec::new()).unwrap_err();
-            assert!(error.kind() == ErrorKind::Conflict && error.hint().unwrap().contains("--hint"), "{input} {error}");
+            let error = checked(id, ord, ordered, Vec::new()).unwrap_err();
+            assert!(error.kind() == ErrorKind::Conflict && error.hint().unwrap().contains("--hint"), "{ord:?} {error}");
         }
-        for input in [
-            "{\"id\":1,\"ord\":10}\n{\"id\":1,\"ord\":9}\n",
-            "{\"id\":1,\"ord\":\"a\"}\n",
-            "{\"id\":\"x\",\"ord\":1.5}\n",
-        ] {
-            checked(input, Vec::new()).unwrap();
+        for (id, ord) in [(Type::Int32, Type::Int64), (Type::Int32, Type::Text), (Type::Text, Type::Float64)] {
+            checked(id, ord, None, Vec::new()).unwrap();
         }
     }
 
     #[test]
     fn columns_of_the_table_are_not_made_text_where_that_changes_what_is_equal_or_less() {
+        use RedshiftType as R;
         let table = |id, ord| vec![RedshiftColumn::new("id", id), RedshiftColumn::new("ord", ord)];
-        let mixed = "{\"id\":1,\"ord\":10}\n{\"id\":\"x\",\"ord\":1}\n";
-        checked(mixed, table(RedshiftType::Bigint, RedshiftType::Bigint)).unwrap();
-        assert!(checked(mixed, table(RedshiftType::Decimal(10, 2), RedshiftType::Bigint)).is_err());
-        let mixed = "{\"id\":1,\"ord\":10}\n{\"id\":1,\"ord\":\"x\"}\n";
-        assert!(checked(mixed, table(RedshiftType::Bigint, RedshiftType::Bigint)).is_err());
-        checked(mixed, table(RedshiftType::Bigint, RedshiftType::Varchar(64))).unwrap();
-        checked("{\"id\":1,\"ord\":null}\n", table(RedshiftType::Bigint, RedshiftType::Bigint)).unwrap();
+        checked(Type::Text, Type::Int32, None, table(R::Bigint, R::Bigint)).unwrap();
+        assert!(checked(Type::Text, Type::Int32, None, table(R::Decimal(10, 2), R::Bigint)).is_err());
+        assert!(checked(Type::Int32, Type::Text, Some(Type::Int32), table(R::Bigint, R::Bigint)).is_err());
+        checked(Type::Int32, Type::Text, Some(Type::Int32), table(R::Bigint, R::Varchar(64))).unwrap();
+        checked(Type::Int32, Type::Null, None, table(R::Bigint, R::Bigint)).unwrap();
     }
 }
