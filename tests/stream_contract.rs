@@ -385,3 +385,16 @@ fn a_refused_record_is_found_behind_more_fields_than_are_told_apart() {
     // One of them has taken the place of the row that was there.
     assert_eq!(count(&mut client, "t"), counts.loaded as i64);
 }
+
+#[test]
+fn a_record_without_a_value_that_the_table_wants_is_in_nobodys_way() {
+    let (url, mut client) = database();
+    client.batch_execute("CREATE TABLE t (rid int, c int NOT NULL, \"D\" text NOT NULL)").unwrap();
+    // Each time by a stream that has seen no other record.
+    for (position, record) in ["{\"rid\":1}\n", "{\"rid\":2,\"c\":null,\"d\":\"x\"}\n"].into_iter().enumerate() {
+        assert_eq!(batch(&mut open(&url), record, position as u64).unwrap().counts, counts(1, 0, 1));
+    }
+    assert_eq!(batch(&mut open(&url), "{\"rid\":3,\"c\":3,\"d\":\"x\"}\n", 2).unwrap().counts, counts(1, 1, 0));
+    assert_eq!(rows(&mut client), ["(3,3,x)"]);
+    assert!(reasons(&mut client).iter().all(|reason| reason.contains("the table refuses NULL")));
+}
