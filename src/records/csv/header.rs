@@ -44,6 +44,10 @@ impl Table<'_> {
         self.cells(row).iter().map(|cell| Class::of(cell.trimmed(self.head)))
     }
 
+    fn is_blank(&self, cell: &Cell) -> bool {
+        cell.trimmed(self.head).is_empty()
+    }
+
     /// Skips titles and comments in front of the table.
     ///
     /// A title padded to full width (`Sales 2024,,,`) could also be a record with holes, or a header whose other columns
@@ -142,7 +146,7 @@ impl Table<'_> {
 
     /// Whether there is a blank line, or a row without any value, between titles of the usual width and the table.
     fn is_apart(&self, from: usize, to: usize) -> bool {
-        let is_empty = |row: usize| self.cells(row).iter().all(|cell| cell.trimmed(self.head).is_empty());
+        let is_empty = |row: usize| self.cells(row).iter().all(|cell| self.is_blank(cell));
         (from..to).any(is_empty) || self.is_set_off(from, to)
     }
 
@@ -156,8 +160,8 @@ impl Table<'_> {
     fn is_comment(&self, row: usize) -> bool {
         let (first, rest) = (self.cells(row)[0].trimmed(self.head), &self.cells(row)[1..]);
         // Spreadsheets know a first line of `sep=;`, which has a cell more under that delimiter.
-        let is_empty = |cell: &Cell| cell.trimmed(self.head).is_empty();
-        let names_delimiter = row == 0 && first.starts_with(b"sep=") && first.len() <= 5 && rest.iter().all(is_empty);
+        let is_alone = rest.iter().all(|cell| self.is_blank(cell));
+        let names_delimiter = row == 0 && first.starts_with(b"sep=") && first.len() <= 5 && is_alone;
         names_delimiter || self.cells(row).len() != self.width && first.starts_with(b"#")
     }
 
@@ -175,7 +179,7 @@ impl Table<'_> {
 
     /// Whether it holds names of one word each, at least two, and from a row on nothing stands in cells that it has no names for.
     fn could_be_names(&self, row: usize, from: usize) -> bool {
-        let (named, is_filled) = (self.cells(row).len(), |cell: &Cell| !cell.trimmed(self.head).is_empty());
+        let (named, is_filled) = (self.cells(row).len(), |cell: &Cell| !self.is_blank(cell));
         self.are_names(row)
             && self.cells(row).iter().all(|cell| !cell.trimmed(self.head).contains(&b' '))
             && !(from..self.len()).any(|below| self.cells(below).iter().skip(named).any(is_filled))
